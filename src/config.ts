@@ -1,0 +1,88 @@
+import { z } from "zod";
+
+/** Everything that differs from one deployment to the next. */
+export interface Config {
+  /** A Postgres connection string; absent to run the embedded Postgres in `dataDir`. */
+  readonly databaseUrl: string | undefined;
+  /** Folder of the embedded Postgres; relative to the working directory or absolute. */
+  readonly dataDir: string;
+  /** Address that both listeners bind to. */
+  readonly host: string;
+  /** Port of Connect, gRPC-Web and gRPC; 0 for any free one. */
+  readonly httpPort: number;
+  /** Port of the internal gRPC listener; 0 for any free one. */
+  readonly grpcPort: number;
+  /** Origins that browsers may call from, such as `https://shop.example`. */
+  readonly allowedOrigins: readonly string[];
+  /** Certificate and key for both listeners; absent for clear text. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  /** Authority that must have signed the certificates of internal gRPC clients; absent to ask for none. */
+  readonly grpcClientCaFile: string | undefined;
+  /** Whether statements are prepared by name. Turn it off behind a transaction pooler such as PgBouncer before 1.21. */
+  readonly namedStatements: boolean;
+  /** Connections to Postgres. */
+  readonly poolSize: number;
+  /** How long calls in flight may take to finish after SIGTERM, in milliseconds. */
+  readonly drainMs: number;
+  readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+}
+
+const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
+const text = z.string().min(1);
+
+const schema = z
+  .object({
+    DATABASE_URL: text.regex(/^postgres(ql)?:\/\//, "must start with postgres:// or postgresql://").optional(),
+    CLIENTELE_DATA_DIR: text.default(".clientele"),
+    CLIENTELE_HOST: text.default("127.0.0.1"),
+    CLIENTELE_HTTP_PORT: port(8080),
+    CLIENTELE_GRPC_PORT: port(50_051),
+    CLIENTELE_ALLOWED_ORIGINS: z
+      .string()
+      .default("")
+      .transform((list) => list.split(/[\s,]+/).filter((origin) => origin !== ""))
+      .pipe(z.array(z.string().regex(/^https?:\/\/[^/]+$/, "must be origins such as https://shop.example"))),
+    CLIENTELE_TLS_CERT_FILE: text.optional(),
+    CLIENTELE_TLS_KEY_FILE: text.optional(),
+    CLIENTELE_GRPC_CLIENT_CA_FILE: text.optional(),
+    CLIENTELE_NAMED_STATEMENTS: z.stringbool().default(true),
+    CLIENTELE_POOL_SIZE: z.coerce.number().int().min(1).max(1000).default(10),
+    CLIENTELE_DRAIN_SECONDS: z.coerce.number().min(0).max(600).default(20),
+    CLIENTELE_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+  })
+  .refine((env) => (env.CLIENTELE_TLS_CERT_FILE === undefined) === (env.CLIENTELE_TLS_KEY_FILE === undefined), {
+    path: ["CLIENTELE_TLS_CERT_FILE"],
+    message: "needs CLIENTELE_TLS_KEY_FILE, and the other way round",
+  })
+  .refine((env) => env.CLIENTELE_GRPC_CLIENT_CA_FILE === undefined || env.CLIENTELE_TLS_CERT_FILE !== undefined, {
+    path: ["CLIENTELE_GRPC_CLIENT_CA_FILE"],
+    message: "needs CLIENTELE_TLS_CERT_FILE",
+  });
+
+/** Reads the environment; an empty variable counts as absent. Throws one Error that names every problem. */
+export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ""));
+  const result = schema.safeParse(given);
+  if (!result.success) {
+    const problems = result.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`);
+    throw new Error(`The environment is not usable:\n${problems.join("\n")}`);
+  }
+  const env = result.data;
+  return {
+    databaseUrl: env.DATABASE_URL,
+    dataDir: env.CLIENTELE_DATA_DIR,
+    host: env.CLIENTELE_HOST,
+    httpPort: env.CLIENTELE_HTTP_PORT,
+    grpcPort: env.CLIENTELE_GRPC_PORT,
+    allowedOrigins: env.CLIENTELE_ALLOWED_ORIGINS,
+    tls:
+      env.CLIENTELE_TLS_CERT_FILE !== undefined && env.CLIENTELE_TLS_KEY_FILE !== undefined
+        ? { certFile: env.CLIENTELE_TLS_CERT_FILE, keyFile: env.CLIENTELE_TLS_KEY_FILE }
+        : undefined,
+    grpcClientCaFile: env.CLIENTELE_GRPC_CLIENT_CA_FILE,
+    namedStatements: env.CLIENTELE_NAMED_STATEMENTS,
+    poolSize: env.CLIENTELE_POOL_SIZE,
+    drainMs: env.CLIENTELE_DRAIN_SECONDS * 1000,
+    logLevel: env.CLIENTELE_LOG_LEVEL,
+  };
+}
