@@ -1,0 +1,98 @@
+import type { Knex } from "knex";
+import pg from "pg";
+
+/** What a listener is told. Nothing that these throw reaches the connection. */
+export interface Listener {
+  onNotify(payload: string): void;
+  /** Called after every connect, the first one too: whatever was sent before may have been missed. */
+  onGap(): void;
+  /** Told why a connection was lost, and of errors that the two above threw. */
+  onError?(error: unknown): void;
+}
+
+const shortestPauseMs = 100;
+const longestPauseMs = 5_000;
+const heartbeatMs = 10_000;
+const silenceMs = 5_000;
+
+/**
+ * Listens to a channel on a connection of its own, and connects again, for ever, when it is lost. Resolves after the first
+ * attempt, even a failed one. It does not work through a transaction pooler.
+ */
+export async function listen(
+  connectionString: string,
+  channel: string,
+  listener: Listener,
+): Promise<{ close(): Promise<void> }> {
+  let closed = false;
+  let pauseMs = shortestPauseMs;
+  let client: pg.Client | undefined;
+  let retry: NodeJS.Timeout | undefined;
+
+  await open();
+  const heartbeat = setInterval(() => {
+    client?.query("select 1").catch(reconnect(client));
+  }, heartbeatMs);
+  heartbeat.unref();
+  return {
+    async close() {
+      closed = true;
+      clearInterval(heartbeat);
+      clearTimeout(retry);
+      await client?.end().catch(() => {});
+    },
+  };
+
+  async function open(): Promise<void> {
+    const next = new pg.Client({
+      connectionString,
+      application_name: `clientele listen ${channel}`,
+      connectionTimeoutMillis: silenceMs,
+      query_timeout: silenceMs,
+      keepAlive: true,
+    });
+    client = next;
+    const lost = reconnect(next);
+    next.on("error", lost);
+    next.on("end", () => lost(new Error("the listening connection ended")));
+    next.on("notification", ({ payload }) => guarded(() => listener.onNotify(payload ?? "")));
+    try {
+      await next.connect();
+      await next.query(`LISTEN ${next.escapeIdentifier(channel)}`);
+      if (closed) return await next.end();
+      pauseMs = shortestPauseMs;
+      guarded(() => listener.onGap());
+    } catch (error) {
+      lost(error);
+    }
+  }
+
+  /** Makes the function that gives a client up; of its calls only the first counts. */
+  function reconnect(lost: pg.Client): (error: unknown) => void {
+    return (error) => {
+      if (closed || client !== lost) return;
+      client = undefined;
+      guarded(() => listener.onError?.(error));
+      lost.end().catch(() => {});
+      retry = setTimeout(() => void open(), pauseMs);
+      pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+    };
+  }
+
+  function guarded(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      try {
+        listener.onError?.(error);
+      } catch {
+        // Nobody is left to tell.
+      }
+    }
+  }
+}
+
+/** Sends a payload of at most 8,000 bytes to the listeners of a channel, when the transaction of `db` commits. */
+export async function notify(db: Knex, channel: string, payload: string): Promise<void> {
+  await db.raw("select pg_notify(?, ?)", [channel, payload]);
+}
