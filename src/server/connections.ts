@@ -1,0 +1,88 @@
+import { once } from "node:events";
+import { constants, type ServerHttp2Session } from "node:http2";
+import type { Server, Socket } from "node:net";
+import type { HttpRequest, HttpResponse } from "./http-calls.js";
+
+/** The open connections of a listener, known so that they can be closed without cutting a call. */
+export interface Connections {
+  addSocket(socket: Socket): void;
+  addHttp1(socket: Socket): void;
+  addSession(session: ServerHttp2Session): void;
+  addRequest(req: HttpRequest, res: HttpResponse): void;
+  /** Closes the server and each connection once its calls are done; destroys what is left after `graceMs` milliseconds. */
+  close(server: Server, graceMs: number): Promise<void>;
+}
+
+/** Starts to keep track of connections. */
+export function createConnections(): Connections {
+  const sockets = new Set<Socket>();
+  const http1Answers = new Map<Socket, HttpResponse | undefined>();
+  const sessions = new Set<ServerHttp2Session>();
+  let closing = false;
+  return {
+    addSocket(socket) {
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
+    },
+    addHttp1(socket) {
+      http1Answers.set(socket, undefined);
+      socket.once("close", () => http1Answers.delete(socket));
+    },
+    addSession(session) {
+      sessions.add(session);
+      session.once("close", () => sessions.delete(session));
+      if (closing) closeSession(session);
+    },
+    addRequest(req, res) {
+      if ("stream" in req) return;
+      const { socket } = req;
+      http1Answers.set(socket, res);
+      if (closing) endWith(res, socket);
+      res.once("close", () => {
+        if (http1Answers.get(socket) === res) http1Answers.set(socket, undefined);
+      });
+    },
+    async close(server, graceMs) {
+      if (closing) return;
+      closing = true;
+      const closed = once(server, "close");
+      server.close();
+      for (const session of sessions) closeSession(session);
+      for (const [socket, res] of http1Answers) {
+        if (res === undefined) socket.destroy();
+        else endWith(res, socket);
+      }
+      const timer = setTimeout(() => {
+        for (const session of sessions) session.destroy();
+        for (const socket of sockets) socket.destroy();
+      }, graceMs);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+const pingMs = 1_000;
+const everyStream = 2 ** 31 - 1;
+
+/**
+ * Sends a GOAWAY that still admits every call, and the closing one after a round trip, when the client has seen the first
+ * and sends no more: a call on its way in between is not lost (RFC 9113, 6.8).
+ */
+export function closeSession(session: ServerHttp2Session): void {
+  const close = () => {
+    clearTimeout(timer);
+    if (!session.closed) session.close();
+  };
+  const timer = setTimeout(close, pingMs);
+  session.once("close", () => clearTimeout(timer));
+  if (session.destroyed) return clearTimeout(timer);
+  session.goaway(constants.NGHTTP2_NO_ERROR, everyStream);
+  session.ping(close);
+}
+
+// By `Connection: close`, or behind the answer if its header is gone already.
+function endWith(res: HttpResponse, socket: Socket): void {
+  if ("shouldKeepAlive" in res) res.shouldKeepAlive = false;
+  res.once("close", () => socket.destroySoon());
+}

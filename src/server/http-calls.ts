@@ -1,0 +1,112 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { type ConnectRouter, createConnectRouter, createContextValues, type Interceptor } from "@connectrpc/connect";
+import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import { rpcError } from "../rpc/errors.js";
+import { type CallRecord, recordKey } from "../rpc/record.js";
+import { amendAnswer, errorAnswer, noteOutcome } from "./answers.js";
+import type { Limits } from "./limits.js";
+import type { Observer } from "./observe.js";
+import { timedBody } from "./request-body.js";
+
+export type HttpRequest = IncomingMessage | Http2ServerRequest;
+export type HttpResponse = ServerResponse | Http2ServerResponse;
+
+export interface CallsOptions {
+  readonly routes: (router: ConnectRouter) => void;
+  readonly interceptors: Interceptor[];
+  readonly limits: Limits;
+  readonly observe: Observer;
+}
+
+/**
+ * Answers calls over HTTP, in Connect, gRPC-Web and gRPC. It does what connectNodeAdapter does and sees, beyond that,
+ * every request from outside: it logs it, limits the time of its body, and completes errors that reach no interceptor.
+ */
+export function createCalls({ routes, interceptors, limits, observe }: CallsOptions) {
+  const { readMaxBytes, writeMaxBytes } = limits;
+  const acceptCompression = [compressionGzip, compressionBrotli];
+  const router = createConnectRouter({ interceptors, readMaxBytes, writeMaxBytes, acceptCompression });
+  routes(router);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+
+  return (req: HttpRequest, res: HttpResponse): void => {
+    const handler = handlers.get(pathOf(req));
+    const record = observe.begin(
+      handler?.requestPath.slice(1) ?? "unknown",
+      protocolOf(req),
+      header(req, "traceparent"),
+    );
+    const start = performance.now();
+    res.once("close", () => {
+      if (!res.writableFinished) record.code ??= "CANCELLED";
+      observe.end(record, performance.now() - start, res.headersSent ? res.statusCode : undefined);
+    });
+    const answered = handler === undefined ? answerUnknown(req, res, record) : answerCall(handler, req, res, record);
+    answered.catch(() => res.destroy());
+  };
+
+  async function answerCall(handler: UniversalHandler, req: HttpRequest, res: HttpResponse, record: CallRecord) {
+    const request = universalRequest(req, res, record);
+    if (request === undefined) {
+      const error = rpcError("REQUEST_MALFORMED", "The request names no usable host.");
+      noteOutcome(record, error);
+      return await universalResponseToNodeResponse({ status: 400, ...errorAnswer(error) }, res);
+    }
+    const isStream = /^(client|bidi)_streaming$/.test(handler.method.methodKind);
+    const body = timedBody(request.body as AsyncIterable<Uint8Array>, limits.bodyMs, isStream);
+    const answer = await observe.run(record, () => handler({ ...request, body }));
+    const amended = await amendAnswer(answer, record);
+    // The rest of a request that was refused half-way is not waited for.
+    if (!req.complete) endAfterAnswer(req, res);
+    await universalResponseToNodeResponse(amended, res);
+  }
+}
+
+/** Whether a request is meant as a call: by its content type, or by the shape of its path. */
+export function isCall(req: HttpRequest): boolean {
+  return protocolOf(req) !== "connect" || /^\/[\w.]+\.[A-Z]\w*\/[A-Z]\w*$/.test(pathOf(req));
+}
+
+export function pathOf(req: HttpRequest): string {
+  return (req.url ?? "").split("?", 1)[0] ?? "";
+}
+
+function header(req: HttpRequest, name: string): string | undefined {
+  const value = req.headers[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+function protocolOf(req: HttpRequest): string {
+  const type = req.headers["content-type"] ?? "";
+  if (type.startsWith("application/grpc-web")) return "grpc-web";
+  return type.startsWith("application/grpc") ? "grpc" : "connect";
+}
+
+// Undefined where the Host is absent or no host at all.
+function universalRequest(req: HttpRequest, res: HttpResponse, record: CallRecord): UniversalServerRequest | undefined {
+  try {
+    const values = createContextValues().set(recordKey, record);
+    return universalRequestFromNodeRequest(req as IncomingMessage, res as ServerResponse, undefined, values);
+  } catch {
+    return undefined;
+  }
+}
+
+async function answerUnknown(req: HttpRequest, res: HttpResponse, record: CallRecord): Promise<void> {
+  const error = rpcError("METHOD_UNKNOWN", "There is no such method.");
+  noteOutcome(record, error);
+  if ("stream" in req) endAfterAnswer(req, res);
+  await universalResponseToNodeResponse({ status: 404, ...errorAnswer(error) }, res);
+}
+
+function endAfterAnswer(req: HttpRequest, res: HttpResponse): void {
+  if ("stream" in req) res.once("finish", () => req.stream.close());
+  else if (!res.headersSent) res.setHeader("connection", "close");
+}

@@ -1,0 +1,91 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { setImmediate as afterRead } from "node:timers/promises";
+import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
+import type { Registry } from "prom-client";
+import { createConnections } from "./connections.js";
+import { corsHeaders } from "./cors.js";
+import type { RunningServer } from "./drain.js";
+import type { Readiness } from "./health.js";
+import { createCalls, type HttpRequest, type HttpResponse, isCall, pathOf } from "./http-calls.js";
+import { defaultLimits, type Limits } from "./limits.js";
+import type { Observer } from "./observe.js";
+import { type Certificate, createSocketServer } from "./sockets.js";
+
+export interface HttpServerOptions {
+  readonly routes: (router: ConnectRouter) => void;
+  /** The first is the outermost. */
+  readonly interceptors: Interceptor[];
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  /** Absent for clear text. */
+  readonly tls?: Certificate | undefined;
+  /** Exact origins that browsers may call from. */
+  readonly allowedOrigins: readonly string[];
+  readonly readiness: Readiness;
+  readonly observe: Observer;
+  /** What `/metrics` shows. */
+  readonly registry: Registry;
+  /** Answers what is no call, such as an upload, and returns true; returns false for what is not its own. */
+  readonly extraHandler?: (req: HttpRequest, res: HttpResponse) => boolean;
+  readonly limits?: Partial<Limits>;
+}
+
+/**
+ * Starts the public port: Connect, gRPC-Web and gRPC over HTTP/1.1 and HTTP/2 on one socket, with `/healthz` (the process
+ * lives), `/readyz` (it wants calls) and `/metrics` beside them. Rejects if the port cannot be bound.
+ */
+export async function startHttpServer(options: HttpServerOptions): Promise<RunningServer> {
+  const { routes, interceptors, observe, readiness, registry } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const allowedOrigins = new Set(options.allowedOrigins);
+  const serveCall = createCalls({ routes, interceptors, limits, observe });
+  const connections = createConnections();
+  const server = createSocketServer(handle, connections, limits, options.tls);
+  server.listen(options.port, options.host);
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: (graceMs) => connections.close(server, graceMs),
+  };
+
+  function handle(req: HttpRequest, res: HttpResponse): void {
+    for (const [name, value] of Object.entries(corsHeaders(req.headers, allowedOrigins))) {
+      if (value !== undefined) res.setHeader(name, value);
+    }
+    if (req.method === "OPTIONS") return send(res, 204);
+    if (isCall(req)) return serveCall(req, res);
+    if (req.method === "GET" || req.method === "HEAD") {
+      switch (pathOf(req)) {
+        case "/healthz":
+          return send(res, 200, "ok\n");
+        case "/readyz":
+          return readiness.serving ? send(res, 200, "ok\n") : send(res, 503, "not serving\n");
+        case "/metrics":
+          return void sendMetrics(res);
+      }
+    }
+    if (options.extraHandler?.(req, res)) return;
+    void refuse(req, res);
+  }
+
+  async function sendMetrics(res: HttpResponse): Promise<void> {
+    const text = await registry.metrics();
+    send(res, 200, text, registry.contentType);
+  }
+}
+
+async function refuse(req: HttpRequest, res: HttpResponse): Promise<void> {
+  // Only then is it known whether the request has a body that is still to come, and is not waited for.
+  await afterRead();
+  if ("stream" in req) res.once("finish", () => req.stream.close());
+  else if (!req.complete && !res.headersSent) res.setHeader("connection", "close");
+  send(res, 404, '{"code":"not_found","message":"There is nothing at this address."}', "application/json");
+}
+
+function send(res: HttpResponse, status: number, body = "", type = "text/plain; charset=utf-8"): void {
+  if (status !== 204) res.setHeader("content-type", type);
+  res.statusCode = status;
+  res.end(body);
+}

@@ -1,0 +1,31 @@
+/** What a listener grants one client. Bytes and milliseconds. */
+export interface Limits {
+  /** The largest request message, before and after decompression. */
+  readonly readMaxBytes: number;
+  /** The largest response message. */
+  readonly writeMaxBytes: number;
+  /** All header fields of a request together. */
+  readonly headerMaxBytes: number;
+  /** Calls at once on one HTTP/2 connection. */
+  readonly streamsPerSession: number;
+  /** How long a new connection may take to show which HTTP it speaks. */
+  readonly prefaceMs: number;
+  /** How long the header of an HTTP/1.1 request may take. */
+  readonly headersMs: number;
+  /** How long a request body may take; of a client's stream, how long it may fall silent. */
+  readonly bodyMs: number;
+  /** How long a connection without calls stays open. */
+  readonly idleMs: number;
+}
+
+/** The limits that Clientele runs with; tests shorten the times. */
+export const defaultLimits: Limits = {
+  readMaxBytes: 4 * 1024 * 1024,
+  writeMaxBytes: 32 * 1024 * 1024,
+  headerMaxBytes: 16 * 1024,
+  streamsPerSession: 100,
+  prefaceMs: 5_000,
+  headersMs: 10_000,
+  bodyMs: 30_000,
+  idleMs: 15 * 60_000,
+};
