@@ -47,7 +47,7 @@ const roundMs = 100;
 /** A connection's time limit that is at most this much longer than what is left is left as it is. */
 const toleranceMs = 150;
 /** How long after its deadline a silent connection is given up. */
-const silenceMs = 230;
+const silenceMs = 200;
 const mostNames = 500;
 
 /** Opens a pool. Nothing is sent before the first statement, and a lost connection is replaced by the next one. */

@@ -2,9 +2,13 @@ import { AsyncLocalStorage } from "node:async_hooks";
 
 const deadlines = new AsyncLocalStorage<number>();
 
-/** Runs `fn` so that no statement in it runs past `epochMs`, a time as of Date.now(); an earlier deadline around it stays. */
-export function withDeadline<T>(epochMs: number, fn: () => T): T {
-  return deadlines.run(Math.min(epochMs, deadlines.getStore() ?? Number.POSITIVE_INFINITY), fn);
+/**
+ * Runs `fn` so that no statement in it runs past `epochMs`, a time as of Date.now(); an earlier deadline around it stays.
+ * A builder that `fn` returns is run inside too.
+ */
+export async function withDeadline<T>(epochMs: number, fn: () => T | PromiseLike<T>): Promise<T> {
+  const earlier = Math.min(epochMs, deadlines.getStore() ?? Number.POSITIVE_INFINITY);
+  return await deadlines.run(earlier, async () => await fn());
 }
 
 /** Milliseconds left to the present call, negative when it is too late; undefined when nothing set a deadline. */
