@@ -98,7 +98,8 @@ function amendTrailer(trailer: Headers, record: CallRecord): void {
   trailer.set(headerGrpcMessage, encodeMessage(complete.rawMessage));
 }
 
-function encodeMessage(message: string): string {
+/** Escapes a message for `grpc-message`, no more than its specification asks. */
+export function encodeMessage(message: string): string {
   return [...Buffer.from(message)].map(encodeByte).join("");
 }
 

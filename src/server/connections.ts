@@ -6,7 +6,10 @@ import type { HttpRequest, HttpResponse } from "./http-calls.js";
 /** The open connections of a listener, known so that they can be closed without cutting a call. */
 export interface Connections {
   addSocket(socket: Socket): void;
+  /** A connection that speaks HTTP/1.1, or has not spoken yet. */
   addHttp1(socket: Socket): void;
+  /** It turned out to speak HTTP/2. */
+  removeHttp1(socket: Socket): void;
   addSession(session: ServerHttp2Session): void;
   addRequest(req: HttpRequest, res: HttpResponse): void;
   /** Closes the server and each connection once its calls are done; destroys what is left after `graceMs` milliseconds. */
@@ -28,10 +31,11 @@ export function createConnections(): Connections {
       http1Answers.set(socket, undefined);
       socket.once("close", () => http1Answers.delete(socket));
     },
+    removeHttp1: (socket) => void http1Answers.delete(socket),
     addSession(session) {
       sessions.add(session);
       session.once("close", () => sessions.delete(session));
-      if (closing) closeSession(session);
+      if (closing) void closeSession(session);
     },
     addRequest(req, res) {
       if ("stream" in req) return;
@@ -47,7 +51,7 @@ export function createConnections(): Connections {
       closing = true;
       const closed = once(server, "close");
       server.close();
-      for (const session of sessions) closeSession(session);
+      for (const session of sessions) void closeSession(session);
       for (const [socket, res] of http1Answers) {
         if (res === undefined) socket.destroy();
         else endWith(res, socket);
@@ -67,18 +71,21 @@ const everyStream = 2 ** 31 - 1;
 
 /**
  * Sends a GOAWAY that still admits every call, and the closing one after a round trip, when the client has seen the first
- * and sends no more: a call on its way in between is not lost (RFC 9113, 6.8).
+ * and sends no more: a call on its way in between is not lost (RFC 9113, 6.8). Resolves when the second is sent.
  */
-export function closeSession(session: ServerHttp2Session): void {
-  const close = () => {
-    clearTimeout(timer);
-    if (!session.closed) session.close();
-  };
-  const timer = setTimeout(close, pingMs);
-  session.once("close", () => clearTimeout(timer));
-  if (session.destroyed) return clearTimeout(timer);
+export async function closeSession(session: ServerHttp2Session): Promise<void> {
+  if (session.destroyed || session.closed) return;
   session.goaway(constants.NGHTTP2_NO_ERROR, everyStream);
-  session.ping(close);
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, pingMs);
+    const done = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    session.once("close", done);
+    session.ping(done);
+  });
+  if (!session.destroyed) session.close();
 }
 
 // By `Connection: close`, or behind the answer if its header is gone already.

@@ -41,6 +41,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   const limits = { ...defaultLimits, ...options.limits };
   const allowedOrigins = new Set(options.allowedOrigins);
   const serveCall = createCalls({ routes, interceptors, limits, observe });
+  const pages = new Map<string, (res: HttpResponse) => void>([
+    ["/healthz", (res) => send(res, 200, "ok\n")],
+    ["/readyz", (res) => (readiness.serving ? send(res, 200, "ok\n") : send(res, 503, "not serving\n"))],
+    ["/metrics", (res) => void sendMetrics(res)],
+  ]);
   const connections = createConnections();
   const server = createSocketServer(handle, connections, limits, options.tls);
   server.listen(options.port, options.host);
@@ -54,20 +59,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
     for (const [name, value] of Object.entries(corsHeaders(req.headers, allowedOrigins))) {
       if (value !== undefined) res.setHeader(name, value);
     }
-    if (req.method === "OPTIONS") return send(res, 204);
-    if (isCall(req)) return serveCall(req, res);
-    if (req.method === "GET" || req.method === "HEAD") {
-      switch (pathOf(req)) {
-        case "/healthz":
-          return send(res, 200, "ok\n");
-        case "/readyz":
-          return readiness.serving ? send(res, 200, "ok\n") : send(res, 503, "not serving\n");
-        case "/metrics":
-          return void sendMetrics(res);
-      }
-    }
-    if (options.extraHandler?.(req, res)) return;
-    void refuse(req, res);
+    if (req.method === "OPTIONS") send(res, 204);
+    else if (isCall(req)) serveCall(req, res);
+    else if (!servePage(req, res) && !options.extraHandler?.(req, res)) void refuse(req, res);
+  }
+
+  function servePage(req: HttpRequest, res: HttpResponse): boolean {
+    const page = req.method === "GET" ? pages.get(pathOf(req)) : undefined;
+    page?.(res);
+    return page !== undefined;
   }
 
   async function sendMetrics(res: HttpResponse): Promise<void> {

@@ -48,8 +48,9 @@ export function createSocketServer(
     // A server that never listens would not look for slow clients.
     http1.emit("listening");
     const server = createNet({ noDelay: true, keepAlive: true }, (socket) => {
+      connections.addHttp1(socket);
       sniff(socket, limits.prefaceMs, (isHttp2) => {
-        if (!isHttp2) connections.addHttp1(socket);
+        if (isHttp2) connections.removeHttp1(socket);
         (isHttp2 ? http2 : http1).emit("connection", socket);
       });
     });

@@ -1,0 +1,182 @@
+import { type EventEmitter, once } from "node:events";
+import type { Readable, Writable } from "node:stream";
+import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import {
+  ConnectError,
+  type ConnectRouter,
+  createConnectRouter,
+  createContextValues,
+  createHandlerContext,
+  createMethodImplSpec,
+  createServiceImplSpec,
+  type Interceptor,
+  type MethodImplSpec,
+} from "@connectrpc/connect";
+import {
+  createAsyncIterable,
+  invokeUnaryImplementation,
+  transformInvokeImplementation,
+} from "@connectrpc/connect/protocol";
+import { parseTimeout } from "@connectrpc/connect/protocol-grpc";
+import type {
+  Server,
+  ServerDuplexStream,
+  ServerReadableStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+  sendUnaryData,
+} from "@grpc/grpc-js";
+import { rpcError } from "../rpc/errors.js";
+import { recordKey } from "../rpc/record.js";
+import { completeError, internalMessage } from "./answers.js";
+import { headersOf, metadataOf, statusOf } from "./grpc-metadata.js";
+import { streamInfoOf } from "./grpc-streams.js";
+import type { Observer } from "./observe.js";
+
+type Incoming =
+  | ServerUnaryCall<Buffer, Buffer>
+  | ServerReadableStream<Buffer, Buffer>
+  | ServerWritableStream<Buffer, Buffer>
+  | ServerDuplexStream<Buffer, Buffer>;
+type Reply = sendUnaryData<Buffer>;
+
+// What grpc-js calls the kinds; it leaves bytes as they are, so that a malformed message is not its internal error.
+const kinds = {
+  unary: "unary",
+  client_streaming: "clientStream",
+  server_streaming: "serverStream",
+  bidi_streaming: "bidi",
+};
+const asIs = (bytes: Buffer) => bytes;
+
+/** Registers every method of the routes with grpc-js. The result tells by path whether the client sends a stream. */
+export function registerMethods(
+  server: Server,
+  routes: (router: ConnectRouter) => void,
+  interceptors: Interceptor[],
+  observe: Observer,
+): Map<string, { readonly clientStreams: boolean }> {
+  const methods = new Map<string, { readonly clientStreams: boolean }>();
+  for (const spec of specsOf(routes)) {
+    const path = `/${spec.method.parent.typeName}/${spec.method.name}`;
+    methods.set(path, { clientStreams: spec.kind === "client_streaming" || spec.kind === "bidi_streaming" });
+    const serve = (call: Incoming, reply?: Reply) => {
+      const { record } = streamInfoOf(call.metadata);
+      void observe.run(record, () => serveCall(spec, call, reply, interceptors));
+    };
+    server.register(path, serve as never, asIs, asIs, kinds[spec.kind]);
+  }
+  return methods;
+}
+
+// Lists what routes would hand to a router.
+function specsOf(routes: (router: ConnectRouter) => void): MethodImplSpec[] {
+  const specs: MethodImplSpec[] = [];
+  const router: ConnectRouter = {
+    handlers: createConnectRouter().handlers,
+    service(service, implementation) {
+      specs.push(...Object.values(createServiceImplSpec(service, implementation).methods));
+      return router;
+    },
+    rpc(method, implementation) {
+      specs.push(createMethodImplSpec(method, implementation) as MethodImplSpec);
+      return router;
+    },
+  };
+  routes(router);
+  return specs;
+}
+
+async function serveCall(spec: MethodImplSpec, call: Incoming, reply: Reply | undefined, interceptors: Interceptor[]) {
+  const cancel = new AbortController();
+  const events: EventEmitter = call;
+  events.on("cancelled", () => cancel.abort(cancelled()));
+  if (call.cancelled) cancel.abort(cancelled());
+  const context = contextOf(spec, call, cancel.signal);
+  try {
+    const last = await answer(spec, call, context, interceptors);
+    const trailers = metadataOf(context.responseTrailer);
+    if (reply !== undefined) reply(null, last, trailers);
+    else if ("end" in call) call.end(trailers);
+  } catch (thrown) {
+    const status = statusOf(foreseen(thrown), context.responseTrailer);
+    if (reply !== undefined) reply(status);
+    else events.emit("error", status);
+  } finally {
+    context.abort();
+  }
+}
+
+// Writes every message of the answer but the last of a kind that has only one, which it returns.
+async function answer(spec: MethodImplSpec, call: Incoming, context: Context, interceptors: Interceptor[]) {
+  const { input, output } = spec.method;
+  if (spec.kind === "unary" && "request" in call) {
+    const message = await invokeUnaryImplementation(spec, context, parse(input, call.request), interceptors);
+    call.sendMetadata(metadataOf(context.responseHeader));
+    return serialize(output, message);
+  }
+  const inputs = "request" in call ? createAsyncIterable([parse(input, call.request)]) : parseAll(input, call);
+  const outputs = transformInvokeImplementation(spec, context, interceptors)(inputs);
+  let bytes: Buffer | undefined;
+  for await (const message of outputs) {
+    if (bytes === undefined) call.sendMetadata(metadataOf(context.responseHeader));
+    bytes = serialize(output, message);
+    if ("write" in call) await write(call, bytes, context.signal);
+  }
+  return bytes;
+}
+
+type Context = ReturnType<typeof contextOf>;
+
+function contextOf(spec: MethodImplSpec, call: Incoming, requestSignal: AbortSignal) {
+  const { record, headers } = streamInfoOf(call.metadata);
+  const requestHeader = headersOf(headers);
+  const { timeoutMs } = parseTimeout(requestHeader.get("grpc-timeout"), Number.MAX_SAFE_INTEGER);
+  return createHandlerContext({
+    service: spec.method.parent,
+    method: spec.method,
+    protocolName: "grpc",
+    requestMethod: "POST",
+    url: `http://${call.getHost()}${call.getPath()}`,
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    requestSignal,
+    requestHeader,
+    contextValues: createContextValues().set(recordKey, record),
+  });
+}
+
+async function write(call: Writable, bytes: Buffer, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  if (!call.write(bytes)) await once(call, "drain", { signal });
+}
+
+async function* parseAll<T extends DescMessage>(schema: T, call: Readable & { readonly cancelled: boolean }) {
+  try {
+    // Else a handler that stops reading would destroy the stream, and its answer with it.
+    for await (const bytes of call.iterator({ destroyOnReturn: false })) yield parse(schema, bytes);
+  } catch (error) {
+    throw call.cancelled ? cancelled() : error;
+  }
+}
+
+function parse<T extends DescMessage>(schema: T, bytes: Uint8Array): MessageShape<T> {
+  try {
+    return fromBinary(schema, bytes);
+  } catch {
+    throw rpcError("REQUEST_MALFORMED", `The request is not a ${schema.typeName}.`);
+  }
+}
+
+function serialize<T extends DescMessage>(schema: T, message: MessageShape<T>): Buffer {
+  const { buffer, byteOffset, byteLength } = toBinary(schema, message);
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+function cancelled(): ConnectError {
+  return rpcError("CALL_CANCELLED", "The call was cancelled.");
+}
+
+// Anything else may hold what clients must not see.
+function foreseen(thrown: unknown): ConnectError {
+  return thrown instanceof ConnectError ? completeError(thrown) : rpcError("INTERNAL", internalMessage);
+}

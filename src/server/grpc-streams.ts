@@ -1,0 +1,155 @@
+import type {
+  Http2Server,
+  IncomingHttpHeaders,
+  OutgoingHttpHeaders,
+  ServerHttp2Session,
+  ServerHttp2Stream,
+} from "node:http2";
+import { constants } from "node:http2";
+import { ConnectError } from "@connectrpc/connect";
+import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { type Metadata, type Server, ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
+import { rpcError } from "../rpc/errors.js";
+import type { CallRecord } from "../rpc/record.js";
+import { completeError, encodeMessage, noteOutcome } from "./answers.js";
+import { closeSession } from "./connections.js";
+import type { Limits } from "./limits.js";
+import type { Observer } from "./observe.js";
+
+/** What the adapter needs to know of the HTTP/2 stream beneath a call. */
+export interface StreamInfo {
+  readonly record: CallRecord;
+  /** The header fields as they came, also those that grpc-js keeps to itself, such as `grpc-timeout`. */
+  readonly headers: IncomingHttpHeaders;
+}
+
+const infoKey = "clientele-stream";
+
+/** The stream beneath the call that has this metadata. */
+export function streamInfoOf(metadata: Metadata): StreamInfo {
+  return metadata.getOpaque(infoKey) as StreamInfo;
+}
+
+/**
+ * Sees the calls of a grpc-js server from below, where those are seen too that grpc-js answers by itself: it logs them,
+ * completes their errors, and limits the time of the request body.
+ */
+export function watchStreams(observe: Observer, limits: Limits) {
+  // grpc-js makes the intercepting call while it handles the event that `onStream` has just seen.
+  let current: StreamInfo | undefined;
+  const interceptor: ServerInterceptor = (_method, call) => {
+    const info = current;
+    return new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          onReceiveMetadata(metadata, pass) {
+            metadata.setOpaque(infoKey, info);
+            pass(metadata);
+          },
+        }),
+    });
+  };
+
+  /** To be called once the server is bound. `methods` tells by path whether the client sends a stream. */
+  function attach(server: Server, methods: ReadonlyMap<string, { readonly clientStreams: boolean }>) {
+    const servers = http2ServersOf(server);
+    const sessions = new Set<ServerHttp2Session>();
+    for (const http2 of servers) {
+      http2.prependListener("stream", onStream);
+      http2.on("session", (session: ServerHttp2Session) => {
+        sessions.add(session);
+        session.once("close", () => sessions.delete(session));
+        // grpc-js has no option for it.
+        session.settings({ maxHeaderListSize: limits.headerMaxBytes });
+      });
+    }
+    return {
+      /** Stops accepting, and tells the clients to go elsewhere with their next call. */
+      async close() {
+        for (const http2 of servers) http2.close();
+        await Promise.all([...sessions].map(closeSession));
+      },
+    };
+
+    function onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
+      const path = String(headers[":path"]);
+      const method = methods.get(path);
+      const { traceparent } = headers;
+      const trace = typeof traceparent === "string" ? traceparent : undefined;
+      const record = observe.begin(method === undefined ? "unknown" : path.slice(1), "grpc", trace);
+      current = { record, headers };
+      const start = performance.now();
+      amendAnswers(stream, record);
+      limitBody(stream, limits.bodyMs, method?.clientStreams ?? false);
+      stream.once("close", () => {
+        record.code ??= "CANCELLED";
+        observe.end(record, performance.now() - start);
+      });
+    }
+  }
+  return { interceptor, attach };
+}
+
+function amendAnswers(stream: ServerHttp2Stream, record: CallRecord): void {
+  const respond = stream.respond.bind(stream);
+  const sendTrailers = stream.sendTrailers.bind(stream);
+  stream.respond = (headers, options) => respond(amendHeaders(headers ?? {}, record), options);
+  stream.sendTrailers = (headers) => sendTrailers(amendHeaders(headers, record));
+}
+
+// Header fields may hold a status: as trailers, or as the header of a call that ends before it began.
+function amendHeaders(headers: OutgoingHttpHeaders, record: CallRecord): OutgoingHttpHeaders {
+  if (Number(headers[":status"] ?? 200) >= 400) noteOutcome(record, notGrpc);
+  const code = Number(headers["grpc-status"] ?? Number.NaN);
+  if (code === 0) noteOutcome(record, undefined);
+  if (!(code > 0)) return headers;
+  const details = headers["grpc-status-details-bin"];
+  if (details === undefined) {
+    const error = completeError(new ConnectError(decodeMessage(headers["grpc-message"]), code));
+    noteOutcome(record, error);
+    return { ...headers, ...statusHeaders(error) };
+  }
+  noteOutcome(record, findTrailerError(new Headers({ "grpc-status-details-bin": String(details) })));
+  return headers;
+}
+
+const notGrpc = rpcError("REQUEST_MALFORMED", "This content type is not supported.");
+
+function decodeMessage(value: unknown): string {
+  try {
+    return decodeURIComponent(String(value ?? ""));
+  } catch {
+    return "The request is not valid.";
+  }
+}
+
+function statusHeaders(error: ConnectError): OutgoingHttpHeaders {
+  const headers = Object.fromEntries(setTrailerStatus(new Headers(), error));
+  return { ...headers, "grpc-message": encodeMessage(error.rawMessage) };
+}
+
+function limitBody(stream: ServerHttp2Stream, ms: number, isStream: boolean): void {
+  const timer = setTimeout(onLate, ms);
+  const stop = () => clearTimeout(timer);
+  stream.once("end", stop);
+  stream.once("close", stop);
+  if (isStream) stream.on("data", () => timer.refresh());
+
+  function onLate() {
+    if (!stream.headersSent) {
+      const error = rpcError("DEADLINE_EXCEEDED", "The request body took too long to arrive.");
+      stream.respond(
+        { ":status": 200, "content-type": "application/grpc+proto", ...statusHeaders(error) },
+        { endStream: true },
+      );
+    }
+    stream.close(constants.NGHTTP2_CANCEL);
+  }
+}
+
+// grpc-js hands out neither its HTTP/2 servers nor their streams.
+function http2ServersOf(server: Server): Http2Server[] {
+  const servers: unknown = Reflect.get(server, "http2Servers");
+  if (!(servers instanceof Map) || servers.size === 0) throw new Error("This version of grpc-js is built differently.");
+  return [...servers.keys()];
+}

@@ -1,0 +1,70 @@
+import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import type { RunningServer } from "./drain.js";
+import { registerMethods } from "./grpc-calls.js";
+import { watchStreams } from "./grpc-streams.js";
+import { defaultLimits, type Limits } from "./limits.js";
+import type { Observer } from "./observe.js";
+import type { Certificate } from "./sockets.js";
+
+export interface GrpcServerOptions {
+  readonly routes: (router: ConnectRouter) => void;
+  /** The first is the outermost. */
+  readonly interceptors: Interceptor[];
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  /** Absent for clear text. */
+  readonly tls?: Certificate | undefined;
+  /** With TLS: the authority, in PEM, that must have signed the client's certificate. Absent to ask for none. */
+  readonly clientCa?: Buffer | undefined;
+  readonly observe: Observer;
+  readonly limits?: Partial<Limits>;
+}
+
+const keepaliveMs = 60_000;
+const keepaliveTimeoutMs = 20_000;
+
+/**
+ * Starts the internal port: gRPC only, on grpc-js, which takes a third of the CPU of the public port. It serves the same
+ * implementations through the same interceptors. Rejects if the port cannot be bound.
+ */
+export async function startGrpcServer(options: GrpcServerOptions): Promise<RunningServer> {
+  const { routes, interceptors, observe, tls, clientCa } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const streams = watchStreams(observe, limits);
+  const server = new Server({
+    "grpc.max_receive_message_length": limits.readMaxBytes,
+    "grpc.max_send_message_length": limits.writeMaxBytes,
+    "grpc.max_concurrent_streams": limits.streamsPerSession,
+    "grpc.max_connection_idle_ms": limits.idleMs,
+    "grpc.keepalive_time_ms": keepaliveMs,
+    "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
+    "grpc.enable_channelz": 0,
+    interceptors: [streams.interceptor],
+  });
+  const methods = registerMethods(server, routes, interceptors, observe);
+  const port = await bind(server, `${options.host}:${options.port}`, credentials(tls, clientCa));
+  const sessions = streams.attach(server, methods);
+  return { port, close: (graceMs) => close(server, sessions.close, graceMs) };
+}
+
+function credentials(tls: Certificate | undefined, clientCa: Buffer | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const pairs = [{ cert_chain: tls.cert, private_key: tls.key }];
+  return ServerCredentials.createSsl(clientCa ?? null, pairs, clientCa !== undefined);
+}
+
+async function bind(server: Server, address: string, by: ServerCredentials): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    server.bindAsync(address, by, (error, port) => (error === null ? resolve(port) : reject(error)));
+  });
+}
+
+async function close(server: Server, closeSessions: () => Promise<void>, graceMs: number): Promise<void> {
+  const timer = setTimeout(() => server.forceShutdown(), graceMs);
+  // First so that clients see the listener as gone only when they know that they must go elsewhere.
+  await closeSessions();
+  await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  clearTimeout(timer);
+}
