@@ -50,7 +50,11 @@ const toleranceMs = 150;
 const silenceMs = 200;
 const mostNames = 500;
 
-/** Opens a pool. Nothing is sent before the first statement, and a lost connection is replaced by the next one. */
+/**
+ * Opens a pool. Nothing is sent before the first statement, and a lost connection is replaced by the next one. Statements
+ * end with the deadline of their call: Postgres stops them. Without named statements, so behind a transaction pooler, it
+ * does so in transactions only; elsewhere the connection is given up. Set the time limits of the role there.
+ */
 export function connect(options: ConnectOptions): Knex {
   const log = (message: unknown) => options.log?.(String(message));
   return knex({
@@ -84,7 +88,7 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
       const connection: Connection = await super.acquireRawConnection();
       // Sent as a statement, because PgBouncer refuses parameters that it does not know at the start of a session.
       await connection.query(sessionSettings(unlimited));
-      limits.set(connection, unlimited ? 0 : backstopMs);
+      if (options.namedStatements) limits.set(connection, backstopMs);
       return connection;
     }
 
@@ -122,6 +126,8 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
         if (ends === undefined) limitNext(connection, left);
         statement.options = { ...given, query_timeout: Math.max(left, 0) + silenceMs };
       }
+      // With the transaction goes what was set in it.
+      if (ends === "ROLLBACK" || (ends !== undefined && !options.namedStatements)) limits.delete(connection);
       const name = options.namedStatements ? nameOf(statement, names) : undefined;
       const unnamed = statement.options;
       if (name !== undefined) statement.options = { ...unnamed, name };
@@ -130,10 +136,8 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
         // A broken transaction answers a commit with a rollback, which knex takes for success.
         if (ends === "COMMIT" && done.response?.command === "ROLLBACK")
           throw new Error("the transaction was rolled back");
-        if (ends === "ROLLBACK") limits.delete(connection);
         return done;
       } catch (error) {
-        // Whatever was set inside of the transaction is set no more.
         if (ends !== undefined) limits.delete(connection);
         if (isConnectionLost(error)) connection.__knex__disposed = error;
         if (name === undefined || !isStaleStatement(error)) throw error;
@@ -148,11 +152,14 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
 
   /** Makes Postgres stop the next statements when `left` milliseconds have passed, without waiting for its answer. */
   function limitNext(connection: Connection, left: number): void {
+    // A transaction pooler gives every transaction another session, whose settings must not be touched.
+    const scope = options.namedStatements ? "SET" : "SET LOCAL";
+    if (scope === "SET LOCAL" && connection.getTransactionStatus() !== "T") return;
     const present = limits.get(connection);
     if (present !== undefined && present >= left && present <= left + toleranceMs) return;
     const limit = Math.ceil(left / roundMs) * roundMs;
     limits.set(connection, limit);
-    connection.query(`SET statement_timeout = ${limit}`, (error: Error | null) => {
+    connection.query(`${scope} statement_timeout = ${limit}`, (error: Error | null) => {
       if (error) limits.delete(connection);
     });
   }

@@ -65,7 +65,8 @@ function reachableBinaries(identity: Identity, log: (message: string) => void): 
     log(`Postgres cannot run as root, and its user cannot reach ${native}: the binaries are copied to ${copy}`);
     const fresh = `${copy}.${process.pid}`;
     fs.cpSync(native, fresh, { recursive: true, verbatimSymlinks: true });
-    spawnSync("chmod", ["-R", "a+rX", fresh, rootFolder]);
+    spawnSync("chmod", ["-R", "a+rX", fresh]);
+    spawnSync("chmod", ["a+x", rootFolder]);
     fs.renameSync(fresh, copy);
   }
   if (!canRun(identity, join(copy, "bin", "postgres"))) {

@@ -16,6 +16,8 @@ export async function inTransaction<T>(db: Knex, fn: (trx: Knex.Transaction) => 
     let thrown: { error: unknown } | undefined;
     try {
       return await db.transaction(async (trx) => {
+        // Knex goes on after a failed BEGIN; its error is thrown then, not this one.
+        if (trx.isCompleted()) throw new Error("the transaction did not begin");
         try {
           return await fn(trx);
         } catch (error) {

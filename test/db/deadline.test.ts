@@ -76,6 +76,18 @@ test("a statement after the deadline is not sent, but its transaction is rolled 
   expect(await watcher("things")).toEqual([]);
 });
 
+test("a transaction is not begun after the deadline", async () => {
+  let runs = 0;
+  const failing = within(50, async () => {
+    while (deadlineLeft()! > 0);
+    await inTransaction(db, async () => {
+      runs += 1;
+    });
+  });
+  expect(await failing.catch(classify)).toBe("deadline");
+  expect(runs).toBe(0);
+});
+
 test("a transaction whose statements were in time commits", async () => {
   await within(50, () =>
     inTransaction(db, async (trx) => {
@@ -119,6 +131,19 @@ test("a limit that was set in a savepoint and rolled back with it is set again",
   });
   expect(await failing.catch(classify)).toBe("deadline");
   expect(Date.now() - start).toBeLessThan(350);
+});
+
+test("without named statements, so behind a pooler, a limit lives as long as its transaction", async () => {
+  const pooled = connect({ connectionString: database.url, poolSize: 1, namedStatements: false });
+  const set = async (trx: Knex) => (await trx.raw("select current_setting('statement_timeout') as ms")).rows[0].ms;
+  const [inside, after] = await within(2_000, async () => [await inTransaction(pooled, set), await set(pooled)]);
+  expect([inside, after]).toEqual(["2s", "1min"]);
+  const start = Date.now();
+  const failing = within(100, () => inTransaction(pooled, (trx) => trx.raw("select pg_sleep(10)")));
+  expect(await failing.catch(classify)).toBe("deadline");
+  expect(Date.now() - start).toBeLessThan(350);
+  expect(await within(300, () => pooled.raw("select pg_sleep(10)")).catch(classify)).toBe("unavailable");
+  await pooled.destroy();
 });
 
 test("calls with like deadlines share one limit, so that nothing more is sent", async () => {

@@ -86,6 +86,21 @@ test("the error of the function is thrown even when its connection is gone", asy
   await expect(failing).rejects.toThrow("the first error");
 });
 
+test("a transaction that cannot begin fails with the reason, and its function does not run", async () => {
+  const proxy = await startProxy(database.url);
+  const proxied = connect({ connectionString: proxy.url, poolSize: 1, namedStatements: true });
+  await proxied.raw("select 1");
+  proxy.treat = () => "cut";
+  let runs = 0;
+  const failing = inTransaction(proxied, async () => {
+    runs += 1;
+  });
+  expect(await failing.catch(classify)).toBe("unavailable");
+  expect(runs).toBe(0);
+  await proxied.destroy();
+  await proxy.close();
+});
+
 test("a failed statement that the function ignores does not look like a commit", async () => {
   const failing = inTransaction(db, async (trx) => {
     await increment(trx, 1);
