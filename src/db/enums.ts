@@ -1,0 +1,15 @@
+import type { DescEnum } from "@bufbuild/protobuf";
+
+/**
+ * How an enum is stored: the value's name without the enum's prefix, in lower case, so that `CUSTOMER_TYPE_BUSINESS` is
+ * `business`. UNSPECIFIED is null.
+ */
+export function enumColumn<Value extends number>(descriptor: DescEnum) {
+  const prefix = descriptor.sharedPrefix?.length ?? 0;
+  const nameOf = new Map(descriptor.values.map((value) => [value.number, value.name.slice(prefix).toLowerCase()]));
+  const valueOf = new Map([...nameOf].map(([number, name]) => [name, number]));
+  return {
+    toColumn: (value: Value): string | null => (value === 0 ? null : (nameOf.get(value) ?? null)),
+    fromColumn: (name: string | null): Value => (name === null ? 0 : (valueOf.get(name) ?? 0)) as Value,
+  };
+}

@@ -1,0 +1,55 @@
+import { randomBytes as systemRandomBytes } from "node:crypto";
+import type { Knex } from "knex";
+import type { Config } from "./config.js";
+import { connect } from "./db/connection.js";
+import { listen } from "./db/notifications.js";
+import { type CardVault, createSandboxVault } from "./external/card-vault.js";
+import { createSettingsReader, type SettingsReader, settingsChannel } from "./resources/accounts/settings.js";
+import { createKeyring, type Keyring, keysChannel } from "./resources/api-keys/keyring.js";
+import { type Clock, createNewId, type NewId, type RandomBytes } from "./rpc/ids.js";
+import { createLogger, type Logger } from "./rpc/log.js";
+
+/** What services are made of. */
+export interface Deps {
+  readonly db: Knex;
+  readonly clock: Clock;
+  readonly randomBytes: RandomBytes;
+  readonly newId: NewId;
+  readonly logger: Logger;
+  readonly settings: SettingsReader;
+  readonly keyring: Keyring;
+  readonly cardVault: CardVault;
+}
+
+/** What tests decide and production does not. */
+export interface Overrides {
+  readonly clock?: Clock;
+  readonly randomBytes?: RandomBytes;
+  readonly cardVault?: CardVault;
+  readonly logger?: Logger;
+}
+
+/** Puts the service together on a database, and takes it apart again. */
+export async function buildDeps(config: Config, databaseUrl: string, overrides: Overrides = {}) {
+  const clock = overrides.clock ?? (() => new Date());
+  const randomBytes = overrides.randomBytes ?? systemRandomBytes;
+  const newId = createNewId(clock, randomBytes);
+  const logger = overrides.logger ?? createLogger(config.logLevel);
+  const { poolSize, namedStatements } = config;
+  const log = (message: string) => logger.warn({ event: "database" }, message);
+  const db = connect({ connectionString: databaseUrl, poolSize, namedStatements, log });
+  const settings = createSettingsReader(db);
+  const keyring = createKeyring(db);
+  const cardVault = overrides.cardVault ?? createSandboxVault();
+  const deps: Deps = { db, clock, randomBytes, newId, logger, settings, keyring, cardVault };
+
+  const listeners = await Promise.all([
+    listen(databaseUrl, settingsChannel, { onNotify: settings.forget, onGap: settings.clear }),
+    listen(databaseUrl, keysChannel, { onNotify: keyring.forget, onGap: keyring.clear }),
+  ]);
+  const close = async () => {
+    await Promise.all(listeners.map((listener) => listener.close()));
+    await db.destroy();
+  };
+  return { deps, close };
+}

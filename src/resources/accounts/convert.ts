@@ -1,0 +1,37 @@
+import { create, fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  type Account,
+  AccountSchema,
+  type AccountSettings,
+  AccountSettingsSchema,
+} from "../../../gen/clientele/v1/accounts_pb.js";
+import { etagOf } from "../../rpc/etag.js";
+import type { TenantRow } from "./store.js";
+
+/** What a mask may name. */
+export const writableFields = AccountSettingsSchema.fields
+  .map((field) => field.name)
+  .filter((name) => name !== "update_time" && name !== "etag");
+
+export function accountFromRow(row: TenantRow): Account {
+  return create(AccountSchema, {
+    id: row.account_id,
+    name: row.account_name,
+    createTime: timestampFromDate(row.create_time),
+    liveMode: row.live_mode,
+    etag: etagOf(row.version),
+  });
+}
+
+export function settingsFromRow(row: TenantRow): AccountSettings {
+  const settings = fromJson(AccountSettingsSchema, row.settings, { ignoreUnknownFields: true });
+  settings.updateTime = timestampFromDate(row.settings_update_time);
+  settings.etag = etagOf(row.settings_version);
+  return settings;
+}
+
+export function settingsToColumn(settings: AccountSettings): JsonObject {
+  const { updateTime: _, ...stored } = settings;
+  return toJson(AccountSettingsSchema, create(AccountSettingsSchema, { ...stored, etag: "" })) as JsonObject;
+}

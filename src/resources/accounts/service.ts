@@ -1,0 +1,81 @@
+import { create } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import {
+  type AccountService,
+  type AccountSettings,
+  AccountSettingsSchema,
+  SettingsPreset,
+} from "../../../gen/clientele/v1/accounts_pb.js";
+import { notify } from "../../db/notifications.js";
+import { inTransaction } from "../../db/transaction.js";
+import type { Deps } from "../../deps.js";
+import { countryCode } from "../../formats/countries.js";
+import { callOf } from "../../rpc/caller.js";
+import { invalidField, notFound, requiredMessage } from "../../rpc/errors.js";
+import { requireEtag } from "../../rpc/etag.js";
+import { applyMask, changedPaths } from "../../rpc/field-mask.js";
+import { requireValid } from "../../rpc/validate.js";
+import { accountFromRow, settingsFromRow, settingsToColumn, writableFields } from "./convert.js";
+import { presetSettings } from "./presets.js";
+import { settingsChannel } from "./settings.js";
+import * as store from "./store.js";
+
+export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
+  return {
+    async getAccount(_req, ctx) {
+      const { db, tenantId } = callOf(ctx);
+      const row = await store.findTenant(db, tenantId);
+      if (row === undefined) throw notFound("account");
+      return { account: accountFromRow(row) };
+    },
+
+    async getAccountSettings(_req, ctx) {
+      const { db, tenantId } = callOf(ctx);
+      const row = await store.findTenant(db, tenantId);
+      if (row === undefined) throw notFound("account");
+      return { settings: settingsFromRow(row) };
+    },
+
+    async updateAccountSettings(req, ctx) {
+      const { db, tenantId, event } = callOf(ctx);
+      const changes = req.settings;
+      if (changes === undefined) throw invalidField("settings", requiredMessage);
+      const settings = await inTransaction(db, async (trx) => {
+        const row = await store.lockTenant(trx, tenantId);
+        if (row === undefined) throw notFound("account");
+        requireEtag("settings", { version: row.settings_version }, changes.etag);
+        const before = settingsFromRow(row);
+        const names = req.updateMask?.paths ?? [];
+        const refills = names.length === 0 || names.includes("preset") || names.includes("*");
+        const base = refills && changes.preset !== SettingsPreset.UNSPECIFIED ? refilled(changes.preset, before) : before;
+        const { next } = applyMask(AccountSettingsSchema, base, changes, req.updateMask, writableFields);
+        requireSettings(next);
+        const paths = changedPaths(AccountSettingsSchema, before, next);
+        const column = settingsToColumn(next);
+        const updated = await store.updateSettings(trx, tenantId, column, event("account_settings.updated", paths));
+        await notify(trx, settingsChannel, tenantId);
+        return settingsFromRow(updated);
+      });
+      deps.settings.forget(tenantId);
+      return { settings };
+    },
+  };
+}
+
+function refilled(preset: SettingsPreset, before: AccountSettings): AccountSettings {
+  const { updateTime, etag } = before;
+  return create(AccountSettingsSchema, { ...presetSettings(preset), ...(updateTime && { updateTime }), etag });
+}
+
+// Every setting must stay decided.
+function requireSettings(settings: AccountSettings): void {
+  requireValid(AccountSettingsSchema, settings, "settings");
+  for (const field of AccountSettingsSchema.fields) {
+    const value = settings[field.localName as keyof AccountSettings];
+    if (value === undefined || (field.fieldKind === "enum" && value === 0)) {
+      throw invalidField(`settings.${field.name}`, requiredMessage);
+    }
+  }
+  const unknown = settings.allowedCountries.find((code) => countryCode(code) !== code);
+  if (unknown !== undefined) throw invalidField("settings.allowed_countries", `${unknown} is not an ISO 3166-1 code`);
+}

@@ -1,0 +1,60 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import type { Knex } from "knex";
+import type { EventDraft } from "../../rpc/event-draft.js";
+import { changeWithEvent } from "../events/store.js";
+
+/** One tenant: an account's test half or its live half. */
+export interface TenantRow {
+  tenant_id: string;
+  account_id: string;
+  account_name: string;
+  live_mode: boolean;
+  settings: JsonObject;
+  settings_version: number;
+  settings_update_time: Date;
+  page_token_key: Buffer;
+  version: number;
+  create_time: Date;
+}
+
+export async function insertTenant(
+  db: Knex,
+  tenantId: string,
+  tenant: Omit<TenantRow, "settings_version" | "version">,
+  event: EventDraft,
+) {
+  const change = db("tenants").insert(tenant).returning(["*", "account_id as id"]);
+  await changeWithEvent(db, tenantId, change, event);
+}
+
+export async function findTenant(db: Knex, tenantId: string): Promise<TenantRow | undefined> {
+  return await db("tenants").where({ tenant_id: tenantId }).first();
+}
+
+/** All tenants, by account. Looks across tenants: for the command line alone. */
+export async function listTenants(db: Knex): Promise<TenantRow[]> {
+  return await db("tenants").orderBy(["create_time", "account_id", "live_mode"]);
+}
+
+/** The tenant as it stays until the end of the transaction: nobody changes its settings meanwhile. */
+export async function holdTenant(trx: Knex, tenantId: string): Promise<TenantRow | undefined> {
+  return await trx("tenants").where({ tenant_id: tenantId }).forKeyShare().first();
+}
+
+/** The tenant, once every transaction that holds it has ended. */
+export async function lockTenant(trx: Knex, tenantId: string): Promise<TenantRow | undefined> {
+  return await trx("tenants").where({ tenant_id: tenantId }).forUpdate().first();
+}
+
+export async function updateSettings(trx: Knex, tenantId: string, settings: JsonObject, event: EventDraft) {
+  const change = trx("tenants")
+    .where({ tenant_id: tenantId })
+    .update({
+      settings,
+      settings_version: trx.raw("settings_version + 1"),
+      settings_update_time: event.time,
+    })
+    .returning(["*", "tenant_id as id"]);
+  const [row] = await changeWithEvent<TenantRow>(trx, tenantId, change, event);
+  return row!;
+}

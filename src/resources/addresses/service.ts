@@ -1,0 +1,117 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { Knex } from "knex";
+import {
+  AddressSchema,
+  type AddressService,
+  ListAddressesRequestSchema,
+} from "../../../gen/clientele/v1/addresses_pb.js";
+import { inTransaction } from "../../db/transaction.js";
+import type { Deps } from "../../deps.js";
+import { callOf } from "../../rpc/caller.js";
+import { invalidField, notFound, refused, requiredMessage } from "../../rpc/errors.js";
+import { requireEtag } from "../../rpc/etag.js";
+import { applyMask, populatedPaths } from "../../rpc/field-mask.js";
+import { pageOf, toPage } from "../../rpc/paging.js";
+import { lockActiveCustomer } from "../customers/rules.js";
+import { updateCustomer } from "../customers/store.js";
+import { addressFromRow, addressToColumns, writableFields } from "./convert.js";
+import { validAddress } from "./rules.js";
+import * as store from "./store.js";
+
+export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
+  return {
+    // The lock on the customer makes concurrent callers take turns, so that the limit and the first one are exact.
+    async createAddress(req, ctx) {
+      const { db, tenantId, event } = callOf(ctx);
+      return await inTransaction(db, async (trx) => {
+        const settings = await deps.settings.hold(trx, tenantId);
+        const customer = await lockActiveCustomer(trx, tenantId, req.customerId);
+        const address = validAddress(req.address!, settings, "address");
+        const limit = settings.maxAddressesPerCustomer ?? 0;
+        const count = await store.countAddresses(trx, tenantId, customer.id);
+        if (limit > 0 && count >= limit) {
+          throw refused("ADDRESS_LIMIT_REACHED", `Customer already has ${limit} addresses registered.`);
+        }
+        const columns = { id: deps.newId("adr"), ...addressToColumns(address) };
+        const created = event("address.created", populatedPaths(AddressSchema, address, writableFields));
+        const row = await store.insertAddress(trx, tenantId, customer.id, columns, created);
+        const becomesDefault = count === 0 && settings.firstAddressBecomesDefault === true;
+        if (becomesDefault) await setDefault(trx, row.id);
+        return { address: addressFromRow(row, becomesDefault ? row.id : customer.default_address_id) };
+      });
+
+      async function setDefault(trx: Knex, id: string) {
+        const changed = event("customer.updated", ["default_address_id"]);
+        await updateCustomer(trx, tenantId, req.customerId, { default_address_id: id }, changed);
+      }
+    },
+
+    async getAddress(req, ctx) {
+      const { db, tenantId } = callOf(ctx);
+      const row = await store.findAddress(db, tenantId, req.customerId, req.id);
+      if (row === undefined) throw notFound("address");
+      return { address: addressFromRow(row, row.default_address_id) };
+    },
+
+    async listAddresses(req, ctx) {
+      const call = callOf(ctx);
+      const page = pageOf(call, ListAddressesRequestSchema, req);
+      const found = await store.listAddresses(call.db, call.tenantId, req.customerId, page);
+      if (found === undefined) throw notFound("customer");
+      const { rows, ...tokens } = toPage(found, page);
+      return { addresses: rows.map((row) => addressFromRow(row, row.default_address_id)), ...tokens };
+    },
+
+    async updateAddress(req, ctx) {
+      const { db, tenantId, event } = callOf(ctx);
+      const changes = req.address;
+      if (changes === undefined) throw invalidField("address", requiredMessage);
+      return await inTransaction(db, async (trx) => {
+        const settings = await deps.settings.hold(trx, tenantId);
+        const { row, customer } = await lockedAddress(trx, tenantId, req.customerId, changes.id);
+        requireEtag("address", row, changes.etag);
+        const before = addressFromRow(row, customer.default_address_id);
+        const { next, changedPaths } = applyMask(AddressSchema, before, changes, req.updateMask, writableFields);
+        if (changedPaths.length === 0) return { address: before };
+        const columns = addressToColumns(validAddress(next, settings, "address"));
+        const changed = event("address.updated", changedPaths);
+        const updated = await store.updateAddress(trx, tenantId, customer.id, row.id, columns, changed);
+        return { address: addressFromRow(updated, customer.default_address_id) };
+      });
+    },
+
+    async deleteAddress(req, ctx) {
+      const { db, tenantId, event } = callOf(ctx);
+      return await inTransaction(db, async (trx) => {
+        const { row, customer } = await lockedAddress(trx, tenantId, req.customerId, req.id);
+        requireEtag("address", row, req.etag);
+        if (customer.default_address_id === row.id) {
+          const changed = event("customer.updated", ["default_address_id"]);
+          await updateCustomer(trx, tenantId, customer.id, { default_address_id: null }, changed);
+        }
+        await store.deleteAddress(trx, tenantId, customer.id, row.id, event("address.deleted"));
+        return {};
+      });
+    },
+
+    async setDefaultAddress(req, ctx) {
+      const { db, tenantId, event } = callOf(ctx);
+      return await inTransaction(db, async (trx) => {
+        const { row, customer } = await lockedAddress(trx, tenantId, req.customerId, req.id);
+        if (customer.default_address_id !== row.id) {
+          const changed = event("customer.updated", ["default_address_id"]);
+          await updateCustomer(trx, tenantId, customer.id, { default_address_id: row.id }, changed);
+        }
+        return { address: addressFromRow(row, row.id) };
+      });
+    },
+  };
+}
+
+// The customer first, always: two calls that lock the same rows in one order cannot deadlock.
+async function lockedAddress(trx: Knex, tenantId: string, customerId: string, id: string) {
+  const customer = await lockActiveCustomer(trx, tenantId, customerId);
+  const row = await store.lockAddress(trx, tenantId, customerId, id);
+  if (row === undefined) throw notFound("address");
+  return { customer, row };
+}

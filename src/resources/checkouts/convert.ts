@@ -1,0 +1,74 @@
+import { create, fromJson, toJson } from "@bufbuild/protobuf";
+import type { DescMessage, JsonObject, MessageShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
+import {
+  type Checkout,
+  CheckoutSchema,
+  CheckoutState,
+  CheckoutStateSchema,
+  ContactSchema,
+  ResolutionSchema,
+} from "../../../gen/clientele/v1/checkouts_pb.js";
+import { type CustomerType, CustomerTypeSchema } from "../../../gen/clientele/v1/customers_pb.js";
+import { PaymentMethodSchema } from "../../../gen/clientele/v1/payment_methods_pb.js";
+import { enumColumn } from "../../db/enums.js";
+import { etagOf } from "../../rpc/etag.js";
+import type { Resolved } from "./resolve.js";
+import type { CheckoutColumns, CheckoutRow, SnapshotRow } from "./store.js";
+
+const type = enumColumn<CustomerType>(CustomerTypeSchema);
+const state = enumColumn<CheckoutState>(CheckoutStateSchema);
+
+export const stateToColumn = (value: CheckoutState) => state.toColumn(value)!;
+export const stateFromColumn = state.fromColumn;
+
+export function checkoutFromRow(row: CheckoutRow): Checkout {
+  return create(CheckoutSchema, {
+    id: row.id,
+    ...snapshotFromRow(row),
+    state: state.fromColumn(row.state),
+    resolutions: row.resolutions.map((resolution) => parse(ResolutionSchema, resolution)),
+    createTime: timestampFromDate(row.create_time),
+    updateTime: timestampFromDate(row.update_time),
+    etag: etagOf(row.version),
+  });
+}
+
+/** What a checkout and its order show alike. */
+export function snapshotFromRow(row: SnapshotRow) {
+  return {
+    customerId: row.customer_id ?? "",
+    url: row.url,
+    displayName: row.display_name,
+    contact: parse(ContactSchema, row.contact),
+    ...(row.shipping && { shipping: parse(AddressSchema, row.shipping) }),
+    ...(row.payment_method && { paymentMethod: parse(PaymentMethodSchema, row.payment_method) }),
+    ...(row.locale !== null && { locale: row.locale }),
+    type: type.fromColumn(row.type),
+  };
+}
+
+export function resolvedToColumns(id: string, url: string, customerId: string, resolved: Resolved): CheckoutColumns {
+  return {
+    id,
+    url,
+    customer_id: customerId || null,
+    state: stateToColumn(CheckoutState.PENDING),
+    display_name: resolved.displayName,
+    contact: print(ContactSchema, resolved.contact),
+    shipping: resolved.shipping ? print(AddressSchema, resolved.shipping) : null,
+    payment_method: resolved.paymentMethod ? print(PaymentMethodSchema, resolved.paymentMethod) : null,
+    locale: resolved.locale ?? null,
+    type: type.toColumn(resolved.type),
+    resolutions: resolved.resolutions.map((resolution) => print(ResolutionSchema, resolution)),
+  };
+}
+
+function parse<Desc extends DescMessage>(schema: Desc, json: JsonObject): MessageShape<Desc> {
+  return fromJson(schema, json, { ignoreUnknownFields: true });
+}
+
+function print<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): JsonObject {
+  return toJson(schema, message) as JsonObject;
+}

@@ -1,0 +1,90 @@
+import { createHash } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  type Customer,
+  CustomerSchema,
+  CustomerState,
+  type CustomerType,
+  CustomerTypeSchema,
+} from "../../../gen/clientele/v1/customers_pb.js";
+import { enumColumn } from "../../db/enums.js";
+import { countryName } from "../../formats/countries.js";
+import { etagOf } from "../../rpc/etag.js";
+import type { CustomerColumns, CustomerRow } from "./store.js";
+
+/** What a mask may name. */
+export const writableFields = [
+  "email",
+  "name",
+  "first_name",
+  "last_name",
+  "display_name",
+  "phone",
+  "country",
+  "locale",
+  "type",
+  "enabled",
+  "metadata",
+  "default_address_id",
+  "default_payment_method_id",
+];
+
+const type = enumColumn<CustomerType>(CustomerTypeSchema);
+
+export function customerFromRow(row: CustomerRow, liveMode: boolean): Customer {
+  return create(CustomerSchema, {
+    id: row.id,
+    ...(row.email !== null && { email: row.email }),
+    ...(row.name !== null && { name: row.name }),
+    ...(row.first_name !== null && { firstName: row.first_name }),
+    ...(row.last_name !== null && { lastName: row.last_name }),
+    displayName: displayNameOf(row),
+    ...(row.phone !== null && { phone: row.phone }),
+    ...(row.country !== null && { country: row.country, countryName: countryName(row.country) }),
+    ...(row.locale !== null && { locale: row.locale }),
+    type: type.fromColumn(row.type),
+    enabled: row.enabled,
+    liveMode,
+    photoUrl: photoUrlOf(row),
+    metadata: row.metadata,
+    ...(row.default_address_id !== null && { defaultAddressId: row.default_address_id }),
+    ...(row.default_payment_method_id !== null && { defaultPaymentMethodId: row.default_payment_method_id }),
+    state: row.delete_time === null ? CustomerState.ACTIVE : CustomerState.DELETED,
+    createTime: timestampFromDate(row.create_time),
+    updateTime: timestampFromDate(row.update_time),
+    ...(row.delete_time && { deleteTime: timestampFromDate(row.delete_time) }),
+    ...(row.purge_time && { purgeTime: timestampFromDate(row.purge_time) }),
+    etag: etagOf(row.version),
+  });
+}
+
+/** The columns of a customer without blanks. */
+export function customerToColumns(customer: Customer): CustomerColumns {
+  return {
+    email: customer.email ?? null,
+    name: customer.name ?? null,
+    first_name: customer.firstName ?? null,
+    last_name: customer.lastName ?? null,
+    display_name: customer.displayName ?? null,
+    phone: customer.phone ?? null,
+    country: customer.country ?? null,
+    locale: customer.locale ?? null,
+    type: type.toColumn(customer.type),
+    enabled: customer.enabled ?? true,
+    metadata: customer.metadata ?? {},
+    default_address_id: customer.defaultAddressId ?? null,
+    default_payment_method_id: customer.defaultPaymentMethodId ?? null,
+  };
+}
+
+// Request, else e-mail, else name, else id (SC).
+function displayNameOf(row: CustomerRow): string {
+  return row.display_name ?? row.email ?? row.name ?? row.id;
+}
+
+// The default picture of 4G; one without an e-mail address is as good as one of its id.
+function photoUrlOf({ email, id }: CustomerRow): string {
+  const hash = createHash("md5").update((email ?? id).toLowerCase()).digest("hex");
+  return `https://seccdn.libravatar.org/avatar/${hash}?d=monsterid`;
+}

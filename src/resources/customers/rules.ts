@@ -1,0 +1,70 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import type { Knex } from "knex";
+import type { AccountSettings, MetadataLimits } from "../../../gen/clientele/v1/accounts_pb.js";
+import { type Customer, CustomerSchema } from "../../../gen/clientele/v1/customers_pb.js";
+import { countryCode } from "../../formats/countries.js";
+import { type FieldViolation, invalidField, invalidFields, notFound, refused } from "../../rpc/errors.js";
+import { missingFields, requireValid, withoutBlanks } from "../../rpc/validate.js";
+import { type CustomerRow, lockCustomer } from "./store.js";
+
+const maxIdLength = 40;
+const maxMetadataBytes = 65_536;
+
+/**
+ * The customer as it will be stored: trimmed, without blanks, its country as a code. Throws INVALID_ARGUMENT unless it
+ * keeps the contract and the settings.
+ */
+export function validCustomer(given: Customer, settings: AccountSettings): Customer {
+  const customer = withoutBlanks(CustomerSchema, given);
+  requireValid(CustomerSchema, customer, "customer");
+  const violations = missingFields(CustomerSchema, customer, settings.requiredCustomerFields, "customer");
+  violations.push(...metadataViolations(customer.metadata ?? {}, settings.metadataLimits));
+  if (customer.country !== undefined) {
+    const code = countryCode(customer.country);
+    if (code === undefined) violations.push({ field: "customer.country", description: "Enter a valid country." });
+    else customer.country = code;
+  }
+  if (violations.length > 0) throw invalidFields(violations);
+  return customer;
+}
+
+/** Refuses an id that the caller may not choose. Throws INVALID_ARGUMENT, reason ID_TOO_LONG, or FAILED_PRECONDITION. */
+export function requireAssignableId(id: string, settings: AccountSettings): void {
+  if (id.length > maxIdLength) {
+    throw invalidField("customer.id", `must be at most ${maxIdLength} characters`, "ID_TOO_LONG");
+  }
+  if (!settings.clientAssignedIds) {
+    throw refused("CLIENT_ASSIGNED_IDS_OFF", "The account settings do not let the caller choose the id of a customer.");
+  }
+}
+
+/** Locks a customer that is to be changed, or that something is added to. Throws NOT_FOUND, or if it is deleted. */
+export async function lockActiveCustomer(trx: Knex, tenantId: string, id: string): Promise<CustomerRow> {
+  const customer = await lockCustomer(trx, tenantId, id);
+  if (customer === undefined) throw notFound("customer");
+  if (customer.delete_time !== null) throw refused("CUSTOMER_DELETED", "The customer is deleted.");
+  return customer;
+}
+
+function metadataViolations(metadata: JsonObject, limits: MetadataLimits | undefined): FieldViolation[] {
+  const keys = Object.keys(metadata);
+  const violations: FieldViolation[] = [];
+  const exceeds = (size: number, limit: number | undefined, field: string, unit: string) => {
+    if (limit !== undefined && size > limit) violations.push({ field, description: `must be at most ${limit} ${unit}` });
+  };
+  const maxBytes = Math.min(limits?.maxBytes ?? maxMetadataBytes, maxMetadataBytes);
+  exceeds(Buffer.byteLength(JSON.stringify(metadata)), maxBytes, "customer.metadata", "bytes of JSON");
+  exceeds(keys.length, limits?.maxKeys, "customer.metadata", "keys");
+  for (const [key, value] of Object.entries(metadata)) {
+    const field = `customer.metadata.${key.slice(0, 40)}`;
+    const text = typeof value === "string" ? value : JSON.stringify(value);
+    exceeds(lengthOf(key), limits?.maxKeyLength, field, "characters long as a key");
+    exceeds(lengthOf(text), limits?.maxValueLength, field, "characters long");
+  }
+  return violations.slice(0, 100);
+}
+
+// In characters, as a person counts them, not in UTF-16 units.
+function lengthOf(text: string): number {
+  return [...text].length;
+}

@@ -1,0 +1,39 @@
+import type { Knex } from "knex";
+import type { EventDraft } from "../../rpc/event-draft.js";
+
+// Which column of a resource's table names the customer it belongs to.
+const customerColumns: Readonly<Record<string, string>> = {
+  customer: "id",
+  address: "customer_id",
+  payment_method: "customer_id",
+  checkout: "customer_id",
+  order: "customer_id",
+};
+
+/**
+ * Runs a change and writes its event, in one statement: an event for each changed row. `change` must return its rows;
+ * they are the result. `customerId` says whose the rows are where the change itself takes that away.
+ */
+export async function changeWithEvent<Row>(
+  db: Knex,
+  tenantId: string,
+  change: Knex.QueryBuilder | Knex.Raw,
+  event: EventDraft,
+  customerId?: string,
+): Promise<Row[]> {
+  const resource = event.type.slice(0, event.type.indexOf("."));
+  const customer = customerId === undefined ? db.raw(customerColumns[resource] ?? "null") : db.raw("?", [customerId]);
+  const rows: unknown = await db
+    .with("changed", change as Knex.QueryBuilder)
+    .with(
+      "event",
+      db.raw(
+        `insert into events (tenant_id, type, resource_id, customer_id, changed_paths, actor, create_time)
+         select ?, ?, id, ?, ?, ?, ? from changed`,
+        [tenantId, event.type, customer, [...event.changedPaths], event.actor, event.time],
+      ),
+    )
+    .select("*")
+    .from("changed");
+  return rows as Row[];
+}

@@ -1,0 +1,77 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { Knex } from "knex";
+import { CheckoutState } from "../../../gen/clientele/v1/checkouts_pb.js";
+import { ListOrdersRequestSchema, type OrderService } from "../../../gen/clientele/v1/orders_pb.js";
+import { type PaymentMethod, PaymentMethodState } from "../../../gen/clientele/v1/payment_methods_pb.js";
+import { inTransaction } from "../../db/transaction.js";
+import type { Deps } from "../../deps.js";
+import { callOf } from "../../rpc/caller.js";
+import { notFound, refused } from "../../rpc/errors.js";
+import { pageOf, toPage } from "../../rpc/paging.js";
+import { checkoutFromRow, stateToColumn } from "../checkouts/convert.js";
+import { lockCheckout, updateCheckoutState } from "../checkouts/store.js";
+import { lockActiveCustomer } from "../customers/rules.js";
+import { stateAt } from "../payment-methods/state.js";
+import { lockToken } from "../payment-methods/store.js";
+import { checkoutToOrderColumns, orderFromRow } from "./convert.js";
+import * as store from "./store.js";
+
+export function orderService(deps: Deps): ServiceImpl<typeof OrderService> {
+  return {
+    // The lock on the checkout makes concurrent callers take turns; a unique key would catch what it missed.
+    async createOrder(req, ctx) {
+      const { db, tenantId, now, event } = callOf(ctx);
+      return await inTransaction(db, async (trx) => {
+        const row = await lockCheckout(trx, tenantId, req.checkoutId);
+        if (row === undefined) throw notFound("checkout");
+        const { state, shipping, paymentMethod } = checkoutFromRow(row);
+        if (state !== CheckoutState.PENDING) {
+          throw refused("CHECKOUT_NOT_PENDING", `The checkout is ${row.state}, no order can be made of it.`);
+        }
+        if (row.customer_id !== null) await requireEnabled(trx, tenantId, row.customer_id);
+        if (shipping === undefined) throw refused("SHIPPING_MISSING", "The checkout has no shipping address.");
+        await requireChargeable(trx, tenantId, paymentMethod, row.customer_id, now);
+        const columns = checkoutToOrderColumns(deps.newId("ord"), row);
+        const order = await store.insertOrder(trx, tenantId, columns, event("order.created"));
+        const completed = event("checkout.updated", ["state"]);
+        await updateCheckoutState(trx, tenantId, row.id, stateToColumn(CheckoutState.COMPLETED), completed);
+        return { order: orderFromRow(order) };
+      });
+    },
+
+    async getOrder(req, ctx) {
+      const { db, tenantId } = callOf(ctx);
+      const row = await store.findOrder(db, tenantId, req.id);
+      if (row === undefined) throw notFound("order");
+      return { order: orderFromRow(row) };
+    },
+
+    async listOrders(req, ctx) {
+      const call = callOf(ctx);
+      const page = pageOf(call, ListOrdersRequestSchema, req);
+      const { rows, ...tokens } = toPage(await store.listOrders(call.db, call.tenantId, req, page), page);
+      return { orders: rows.map(orderFromRow), ...tokens };
+    },
+  };
+}
+
+async function requireEnabled(trx: Knex, tenantId: string, customerId: string): Promise<void> {
+  const customer = await lockActiveCustomer(trx, tenantId, customerId);
+  if (!customer.enabled) throw refused("CUSTOMER_DISABLED", "The customer is disabled, no orders can be placed for it.");
+}
+
+// What was copied decides, and that nobody has taken the token away since.
+async function requireChargeable(
+  trx: Knex,
+  tenantId: string,
+  copy: PaymentMethod | undefined,
+  customerId: string | null,
+  now: Date,
+): Promise<void> {
+  const present = copy && (await lockToken(trx, tenantId, copy.id));
+  const attached = present === undefined || present.customer_id === customerId;
+  const expiry = copy && { exp_month: copy.expMonth, exp_year: copy.expYear, consume_time: present?.consume_time ?? null };
+  if (expiry === undefined || !attached || stateAt(now, expiry) !== PaymentMethodState.CHARGEABLE) {
+    throw refused("PAYMENT_METHOD_NOT_CHARGEABLE", "The checkout has no payment method that can be charged.");
+  }
+}

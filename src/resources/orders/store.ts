@@ -1,0 +1,38 @@
+import type { Knex } from "knex";
+import type { EventDraft } from "../../rpc/event-draft.js";
+import { type Page, selectPage } from "../../rpc/paging.js";
+import type { SnapshotRow } from "../checkouts/store.js";
+import { changeWithEvent } from "../events/store.js";
+
+export interface OrderRow extends SnapshotRow {
+  tenant_id: string;
+  id: string;
+  checkout_id: string;
+  version: number;
+  create_time: Date;
+}
+
+export type OrderColumns = SnapshotRow & Pick<OrderRow, "id" | "checkout_id">;
+
+export async function insertOrder(trx: Knex, tenantId: string, columns: OrderColumns, event: EventDraft) {
+  const change = trx("orders")
+    .insert({ tenant_id: tenantId, ...columns, create_time: event.time })
+    .returning("*");
+  const [row] = await changeWithEvent<OrderRow>(trx, tenantId, change, event);
+  return row!;
+}
+
+export async function findOrder(db: Knex, tenantId: string, id: string): Promise<OrderRow | undefined> {
+  return await db("orders").where({ tenant_id: tenantId, id }).first();
+}
+
+/** A page of orders, of one customer unless `customerId` is empty. */
+export async function listOrders(
+  db: Knex,
+  tenantId: string,
+  { customerId }: { readonly customerId: string },
+  page: Page,
+): Promise<OrderRow[]> {
+  const query = db("orders").where({ tenant_id: tenantId, ...(customerId !== "" && { customer_id: customerId }) });
+  return await selectPage(query, "orders", page);
+}

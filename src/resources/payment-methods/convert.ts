@@ -1,0 +1,59 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  type PaymentMethod,
+  PaymentMethodSchema,
+  PaymentMethodType,
+  PaymentMethodTypeSchema,
+} from "../../../gen/clientele/v1/payment_methods_pb.js";
+import { enumColumn } from "../../db/enums.js";
+import type { Card } from "../../external/card-vault.js";
+import { etagOf } from "../../rpc/etag.js";
+import { stateAt } from "./state.js";
+import type { PaymentMethodColumns, PaymentMethodRow } from "./store.js";
+
+/** What a mask may name. */
+export const writableFields = ["label"];
+
+const type = enumColumn<PaymentMethodType>(PaymentMethodTypeSchema);
+
+export function paymentMethodFromRow(row: PaymentMethodRow, defaultId: string | null, now: Date): PaymentMethod {
+  return create(PaymentMethodSchema, {
+    id: row.id,
+    customerId: row.customer_id ?? "",
+    type: type.fromColumn(row.type),
+    brand: row.brand,
+    last4: row.last4,
+    expMonth: row.exp_month,
+    expYear: row.exp_year,
+    ...(row.label !== null && { label: row.label }),
+    isDefault: row.id === defaultId,
+    state: stateAt(now, row),
+    createTime: timestampFromDate(row.create_time),
+    updateTime: timestampFromDate(row.update_time),
+    etag: etagOf(row.version),
+  });
+}
+
+export function cardToColumns(token: string, card: Card, label: string | undefined): PaymentMethodColumns {
+  return {
+    id: token,
+    type: type.toColumn(PaymentMethodType.CARD)!,
+    brand: card.brand,
+    last4: card.last4,
+    exp_month: card.expMonth,
+    exp_year: card.expYear,
+    label: label || null,
+  };
+}
+
+/** A card that belongs to nobody, as a guest's checkout shows it. */
+export function paymentMethodFromCard(token: string, card: Card, now: Date): PaymentMethod {
+  const { exp_month, exp_year } = cardToColumns(token, card, undefined);
+  return create(PaymentMethodSchema, {
+    id: token,
+    type: PaymentMethodType.CARD,
+    ...card,
+    state: stateAt(now, { exp_month, exp_year, consume_time: null }),
+  });
+}

@@ -1,0 +1,129 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { Knex } from "knex";
+import { PaymentMethodAttachment } from "../../../gen/clientele/v1/accounts_pb.js";
+import {
+  ListPaymentMethodsRequestSchema,
+  PaymentMethodSchema,
+  type PaymentMethodService,
+} from "../../../gen/clientele/v1/payment_methods_pb.js";
+import { inTransaction } from "../../db/transaction.js";
+import type { Deps } from "../../deps.js";
+import { callOf } from "../../rpc/caller.js";
+import { invalidField, notFound, refused, requiredMessage, rpcError } from "../../rpc/errors.js";
+import { requireEtag } from "../../rpc/etag.js";
+import { applyMask } from "../../rpc/field-mask.js";
+import { pageOf, toPage } from "../../rpc/paging.js";
+import { requireValid } from "../../rpc/validate.js";
+import { lockActiveCustomer } from "../customers/rules.js";
+import { findCustomer, updateCustomer } from "../customers/store.js";
+import { paymentMethodFromRow, writableFields } from "./convert.js";
+import * as store from "./store.js";
+import { attachToken, describeToken } from "./token.js";
+
+export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMethodService> {
+  return {
+    async attachPaymentMethod(req, ctx) {
+      const call = callOf(ctx);
+      const { id, label } = req.paymentMethod!;
+      await requireCustomer(call.db, call.tenantId, req.customerId);
+      const described = await describeToken(deps.cardVault, call, id, "payment_method.id", ctx.signal);
+      return await inTransaction(call.db, async (trx) => {
+        const settings = await deps.settings.hold(trx, call.tenantId);
+        if (settings.paymentMethodAttachment === PaymentMethodAttachment.IMPLICIT) {
+          throw refused("ATTACHMENT_IMPLICIT_ONLY", "Payment methods are attached by use, in a checkout or as a default.");
+        }
+        const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
+        const firstBecomesDefault = settings.firstPaymentMethodBecomesDefault === true;
+        const attachment = { ...described, label, firstBecomesDefault };
+        const { row, attached, defaultId } = await attachToken({ ...call, db: trx }, customer, attachment);
+        if (!attached) throw rpcError("PAYMENT_METHOD_ATTACHED", "The customer has this payment method already.");
+        return { paymentMethod: paymentMethodFromRow(row, defaultId, call.now) };
+      });
+    },
+
+    async getPaymentMethod(req, ctx) {
+      const { db, tenantId, now } = callOf(ctx);
+      const row = await store.findPaymentMethod(db, tenantId, req.customerId, req.id);
+      if (row === undefined) throw notFound("payment method");
+      return { paymentMethod: paymentMethodFromRow(row, row.default_payment_method_id, now) };
+    },
+
+    async listPaymentMethods(req, ctx) {
+      const call = callOf(ctx);
+      const page = pageOf(call, ListPaymentMethodsRequestSchema, req);
+      const found = await store.listPaymentMethods(call.db, call.tenantId, req.customerId, page);
+      if (found === undefined) throw notFound("customer");
+      const { rows, ...tokens } = toPage(found, page);
+      const paymentMethods = rows.map((row) => paymentMethodFromRow(row, row.default_payment_method_id, call.now));
+      return { paymentMethods, ...tokens };
+    },
+
+    async updatePaymentMethod(req, ctx) {
+      const { db, tenantId, now, event } = callOf(ctx);
+      const changes = req.paymentMethod;
+      if (changes === undefined) throw invalidField("payment_method", requiredMessage);
+      return await inTransaction(db, async (trx) => {
+        const { row, customer } = await lockedPaymentMethod(trx, tenantId, req.customerId, changes.id);
+        requireEtag("payment method", row, changes.etag);
+        const before = paymentMethodFromRow(row, customer.default_payment_method_id, now);
+        const { next, changedPaths } = applyMask(PaymentMethodSchema, before, changes, req.updateMask, writableFields);
+        if (changedPaths.length === 0) return { paymentMethod: before };
+        requireValid(PaymentMethodSchema, next, "payment_method");
+        const label = next.label?.trim() || null;
+        const changed = event("payment_method.updated", changedPaths);
+        const updated = await store.updateLabel(trx, tenantId, row.id, label, changed);
+        return { paymentMethod: paymentMethodFromRow(updated, customer.default_payment_method_id, now) };
+      });
+    },
+
+    // SC's own example sets a token as default that it has never used: it is attached on the way.
+    async setDefaultPaymentMethod(req, ctx) {
+      const call = callOf(ctx);
+      await requireCustomer(call.db, call.tenantId, req.customerId);
+      const described = await describeToken(deps.cardVault, call, req.id, "id", ctx.signal);
+      return await inTransaction(call.db, async (trx) => {
+        const settings = await deps.settings.hold(trx, call.tenantId);
+        const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
+        if (described.card !== undefined && settings.paymentMethodAttachment === PaymentMethodAttachment.EXPLICIT) {
+          throw refused("ATTACHMENT_EXPLICIT_ONLY", "Attach the payment method to the customer first.");
+        }
+        const attachment = { ...described, firstBecomesDefault: false };
+        const { row } = await attachToken({ ...call, db: trx }, customer, attachment);
+        if (customer.default_payment_method_id !== row.id) {
+          const changed = call.event("customer.updated", ["default_payment_method_id"]);
+          await updateCustomer(trx, call.tenantId, customer.id, { default_payment_method_id: row.id }, changed);
+        }
+        return { paymentMethod: paymentMethodFromRow(row, row.id, call.now) };
+      });
+    },
+
+    async detachPaymentMethod(req, ctx) {
+      const { db, tenantId, event } = callOf(ctx);
+      return await inTransaction(db, async (trx) => {
+        const settings = await deps.settings.hold(trx, tenantId);
+        const { row, customer } = await lockedPaymentMethod(trx, tenantId, req.customerId, req.id);
+        requireEtag("payment method", row, req.etag);
+        if (customer.default_payment_method_id === row.id) {
+          const changed = event("customer.updated", ["default_payment_method_id"]);
+          await updateCustomer(trx, tenantId, customer.id, { default_payment_method_id: null }, changed);
+        }
+        const { paymentMethodDetachment } = settings;
+        const detached = event("payment_method.detached");
+        await store.detachPaymentMethod(trx, tenantId, customer.id, row.id, paymentMethodDetachment, detached);
+        return {};
+      });
+    },
+  };
+}
+
+// Before the vault is asked: a stranger's customer must cost nothing and tell nothing.
+async function requireCustomer(db: Knex, tenantId: string, id: string): Promise<void> {
+  if ((await findCustomer(db, tenantId, id)) === undefined) throw notFound("customer");
+}
+
+async function lockedPaymentMethod(trx: Knex, tenantId: string, customerId: string, id: string) {
+  const customer = await lockActiveCustomer(trx, tenantId, customerId);
+  const row = await store.lockToken(trx, tenantId, id);
+  if (row === undefined || row.customer_id !== customerId) throw notFound("payment method");
+  return { customer, row };
+}

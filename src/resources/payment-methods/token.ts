@@ -1,0 +1,82 @@
+import type { Card, CardVault } from "../../external/card-vault.js";
+import type { Call } from "../../rpc/caller.js";
+import { conflict, invalidField, notFound, refused } from "../../rpc/errors.js";
+import { updateCustomer } from "../customers/store.js";
+import { cardToColumns } from "./convert.js";
+import * as store from "./store.js";
+
+const vaultToken = /^cct_(sandbox|live)_[A-Za-z0-9_-]{1,200}$/;
+const sourceId = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** A token, and the card behind it if nobody has the token yet. */
+export interface DescribedToken {
+  readonly token: string;
+  readonly card: Card | undefined;
+}
+
+/**
+ * Learns what a token stands for. It asks the vault, so it belongs before the transaction. Throws INVALID_ARGUMENT for
+ * what is no token, FAILED_PRECONDITION for one of the other mode, NOT_FOUND for one that the vault does not know.
+ */
+export async function describeToken(
+  vault: CardVault,
+  { db, tenantId, liveMode }: Pick<Call, "db" | "tenantId" | "liveMode">,
+  token: string,
+  field: string,
+  signal: AbortSignal,
+): Promise<DescribedToken> {
+  const mode = vaultToken.exec(token)?.[1];
+  if (mode === undefined && !sourceId.test(token)) throw invalidField(field, "must be a token of the card vault");
+  if (mode !== undefined && (mode === "live") !== liveMode) {
+    throw refused("PAYMENT_METHOD_MODE_MISMATCH", `A ${mode} token cannot be used in ${liveMode ? "live" : "test"} mode.`);
+  }
+  if ((await store.findToken(db, tenantId, token)) !== undefined) return { token, card: undefined };
+  const card = await vault.describe(token, { liveMode, signal });
+  if (card === undefined) throw notFound("payment method");
+  return { token, card };
+}
+
+/** Refuses a token that is consumed, or that another customer has. Throws FAILED_PRECONDITION. */
+export function requireOwn(row: store.PaymentMethodRow, customerId: string | undefined): void {
+  if (row.consume_time !== null) {
+    throw refused("PAYMENT_METHOD_CONSUMED", "The payment method was detached and cannot be used again.");
+  }
+  if (row.customer_id !== customerId) {
+    throw refused("PAYMENT_METHOD_UNAVAILABLE", "The payment method cannot be used here.");
+  }
+}
+
+interface Owner {
+  readonly id: string;
+  readonly default_payment_method_id: string | null;
+}
+
+interface Attachment extends DescribedToken {
+  readonly label?: string | undefined;
+  /** Whether the customer's first payment method becomes its default. */
+  readonly firstBecomesDefault: boolean;
+}
+
+/**
+ * Gives a token to a locked customer, inside of its transaction. One that the customer already has is left as it is:
+ * `attached` is false then. Throws FAILED_PRECONDITION if it is consumed or another customer's.
+ */
+export async function attachToken({ db, tenantId, event }: Call, customer: Owner, attachment: Attachment) {
+  const { token, card, label, firstBecomesDefault } = attachment;
+  const isFirst = firstBecomesDefault && !(await store.hasPaymentMethods(db, tenantId, customer.id));
+  const columns = card && cardToColumns(token, card, label);
+  const attachedEvent = event("payment_method.attached", label ? ["label"] : []);
+  const inserted = columns && (await store.insertPaymentMethod(db, tenantId, customer.id, columns, attachedEvent));
+  if (inserted === undefined) {
+    const row = await store.lockToken(db, tenantId, token);
+    // It was detached since the vault was not asked.
+    if (row === undefined) throw conflict();
+    requireOwn(row, customer.id);
+    return { row, attached: false, defaultId: customer.default_payment_method_id };
+  }
+  if (isFirst) {
+    const changed = event("customer.updated", ["default_payment_method_id"]);
+    await updateCustomer(db, tenantId, customer.id, { default_payment_method_id: token }, changed);
+  }
+  return { row: inserted, attached: true, defaultId: isFirst ? token : customer.default_payment_method_id };
+}

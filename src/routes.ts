@@ -1,0 +1,40 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import { AccountService } from "../gen/clientele/v1/accounts_pb.js";
+import { AddressService } from "../gen/clientele/v1/addresses_pb.js";
+import { ApiKeyService } from "../gen/clientele/v1/api_keys_pb.js";
+import { CheckoutService } from "../gen/clientele/v1/checkouts_pb.js";
+import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
+import { OrderService } from "../gen/clientele/v1/orders_pb.js";
+import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
+import type { Deps } from "./deps.js";
+import { accountService } from "./resources/accounts/service.js";
+import { addressService } from "./resources/addresses/service.js";
+import { apiKeyService } from "./resources/api-keys/service.js";
+import { checkoutService } from "./resources/checkouts/service.js";
+import { customerService } from "./resources/customers/service.js";
+import { orderService } from "./resources/orders/service.js";
+import { paymentMethodService } from "./resources/payment-methods/service.js";
+
+/** Every service of ours; what is reflected and what is health-checked. */
+export const services = [
+  AccountService,
+  ApiKeyService,
+  CustomerService,
+  AddressService,
+  PaymentMethodService,
+  CheckoutService,
+  OrderService,
+];
+
+/** What the service answers: a line for each service. */
+export function createRoutes(deps: Deps) {
+  return (router: ConnectRouter): void => {
+    router.service(AccountService, accountService(deps));
+    router.service(ApiKeyService, apiKeyService(deps));
+    router.service(CustomerService, customerService(deps));
+    router.service(AddressService, addressService(deps));
+    router.service(PaymentMethodService, paymentMethodService(deps));
+    router.service(CheckoutService, checkoutService(deps));
+    router.service(OrderService, orderService(deps));
+  };
+}

@@ -1,0 +1,38 @@
+import { createContextKey, type HandlerContext } from "@connectrpc/connect";
+import type { Knex } from "knex";
+import type { EventDraft } from "./event-draft.js";
+
+/** What a caller may authenticate as; `public` needs no credential. */
+export type CallerKind = "secret_key" | "publishable_key" | "public";
+
+/** Who calls, as the credential says. */
+export interface Caller {
+  readonly kind: Exclude<CallerKind, "public">;
+  readonly tenantId: string;
+  readonly accountId: string;
+  readonly liveMode: boolean;
+  /** The id of the key. */
+  readonly actor: string;
+  /** Signs the tenant's page tokens. */
+  readonly pageTokenKey: Uint8Array;
+}
+
+/** A call in progress: who calls, when, and where it reads and writes. */
+export interface Call extends Caller {
+  /** The pool, or the transaction that also remembers the answer for an Idempotency-Key. */
+  readonly db: Knex;
+  /** The time of the call, in whole milliseconds; everything it writes carries it. */
+  readonly now: Date;
+  /** The event of a change that the call makes: its type, such as `customer.updated`, and the paths it changes. */
+  readonly event: (type: string, changedPaths?: readonly string[]) => EventDraft;
+}
+
+export const callerKey = createContextKey<Caller | undefined>(undefined);
+export const callKey = createContextKey<Call | undefined>(undefined);
+
+/** The call that a handler serves. */
+export function callOf(ctx: Pick<HandlerContext, "values">): Call {
+  const call = ctx.values.get(callKey);
+  if (call === undefined) throw new Error("This handler is served without the interceptors.");
+  return call;
+}

@@ -1,0 +1,56 @@
+import type { Interceptor } from "@connectrpc/connect";
+import { withDeadline } from "../db/deadline.js";
+import { rpcError } from "./errors.js";
+
+const defaultMs = 10_000;
+const maxMs = 60_000;
+const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000001 };
+
+/**
+ * Gives every call a deadline, 10 s when the client names none and at most 60 s, tells the database of it, and answers
+ * DEADLINE_EXCEEDED when it has passed. A stream has one only if the client asks for it.
+ */
+export const deadlineInterceptor: Interceptor = (next) => async (req) => {
+  const asked = timeoutOf(req.header);
+  if (req.stream) return await next(req);
+  const timeoutMs = Math.min(asked ?? defaultMs, maxMs);
+  const { promise: passed, cancel } = timer(timeoutMs, req.signal);
+  try {
+    return await Promise.race([withDeadline(Date.now() + timeoutMs, () => next(req)), passed]);
+  } finally {
+    cancel();
+  }
+};
+
+// Rejects when the time is over, or when the client has gone.
+function timer(ms: number, signal: AbortSignal) {
+  const { promise, reject } = withResolvers();
+  const late = () => reject(rpcError("DEADLINE_EXCEEDED", "The deadline of the call has passed."));
+  const gone = () => reject(signal.reason);
+  const timeout = setTimeout(late, ms);
+  signal.addEventListener("abort", gone, { once: true });
+  promise.catch(() => {});
+  return {
+    promise,
+    cancel: () => {
+      clearTimeout(timeout);
+      signal.removeEventListener("abort", gone);
+    },
+  };
+}
+
+function withResolvers() {
+  let reject: (reason: unknown) => void = () => {};
+  const promise = new Promise<never>((_, no) => {
+    reject = no;
+  });
+  return { promise, reject };
+}
+
+/** The time that a client gives a call, in milliseconds: `connect-timeout-ms` or `grpc-timeout`. */
+export function timeoutOf(headers: Headers): number | undefined {
+  const [, ms] = /^(\d{1,10})$/.exec(headers.get("connect-timeout-ms") ?? "") ?? [];
+  if (ms !== undefined) return Number(ms);
+  const [, value, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(headers.get("grpc-timeout") ?? "") ?? [];
+  return value === undefined ? undefined : Number(value) * (unitMs[unit] ?? 1);
+}

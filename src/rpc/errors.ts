@@ -1,0 +1,152 @@
+import type { DescMessage } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
+
+/** The `domain` of every ErrorInfo. */
+const domain = "clientele";
+
+/** Every reason an ErrorInfo can carry, with the status it goes with (AIP-193). A reason is never reused or renamed. */
+export const reasons = {
+  // The request itself is wrong.
+  FIELDS_INVALID: Code.InvalidArgument,
+  ID_TOO_LONG: Code.InvalidArgument,
+  PAGE_TOKEN_INVALID: Code.InvalidArgument,
+  IDEMPOTENCY_KEY_INVALID: Code.InvalidArgument,
+  REQUEST_MALFORMED: Code.InvalidArgument,
+  // The caller.
+  CREDENTIALS_MISSING: Code.Unauthenticated,
+  CREDENTIALS_INVALID: Code.Unauthenticated,
+  ACCESS_DENIED: Code.PermissionDenied,
+  // What is stored.
+  RESOURCE_NOT_FOUND: Code.NotFound,
+  CUSTOMER_ID_TAKEN: Code.AlreadyExists,
+  EMAIL_TAKEN: Code.AlreadyExists,
+  PAYMENT_METHOD_ATTACHED: Code.AlreadyExists,
+  ETAG_STALE: Code.Aborted,
+  CONFLICT: Code.Aborted,
+  // The rules and the settings.
+  CLIENT_ASSIGNED_IDS_OFF: Code.FailedPrecondition,
+  EMAIL_IMMUTABLE: Code.FailedPrecondition,
+  CUSTOMER_DELETED: Code.FailedPrecondition,
+  CUSTOMER_DISABLED: Code.FailedPrecondition,
+  ADDRESS_LIMIT_REACHED: Code.FailedPrecondition,
+  PAYMENT_METHOD_UNAVAILABLE: Code.FailedPrecondition,
+  PAYMENT_METHOD_CONSUMED: Code.FailedPrecondition,
+  PAYMENT_METHOD_MODE_MISMATCH: Code.FailedPrecondition,
+  ATTACHMENT_IMPLICIT_ONLY: Code.FailedPrecondition,
+  ATTACHMENT_EXPLICIT_ONLY: Code.FailedPrecondition,
+  CHECKOUT_NOT_PENDING: Code.FailedPrecondition,
+  SHIPPING_MISSING: Code.FailedPrecondition,
+  PAYMENT_METHOD_NOT_CHARGEABLE: Code.FailedPrecondition,
+  API_KEY_REVOKED: Code.FailedPrecondition,
+  IDEMPOTENCY_KEY_REUSED: Code.FailedPrecondition,
+  // The service.
+  METHOD_UNKNOWN: Code.Unimplemented,
+  CALL_CANCELLED: Code.Canceled,
+  DEADLINE_EXCEEDED: Code.DeadlineExceeded,
+  MESSAGE_TOO_LARGE: Code.ResourceExhausted,
+  UNAVAILABLE: Code.Unavailable,
+  INTERNAL: Code.Internal,
+} as const satisfies Record<string, Code>;
+
+export type Reason = keyof typeof reasons;
+
+/** One wrong field: its path from the request on, in snake_case, and what is wrong with it. */
+export interface FieldViolation {
+  readonly field: string;
+  readonly description: string;
+}
+
+interface Details {
+  readonly metadata?: Record<string, string>;
+  readonly violations?: readonly FieldViolation[];
+  readonly retryAfterMs?: number;
+}
+
+/** What the documents say of a field that must have a value (4G). */
+export const requiredMessage = "This field is required.";
+
+/** The request breaks its contract. The message names the first violation, BadRequest all of them. */
+export function invalidFields(violations: readonly FieldViolation[], reason: Reason = "FIELDS_INVALID"): ConnectError {
+  const first = violations[0];
+  const message = first === undefined ? "The request is not valid." : messageOf(first);
+  return rpcError(reason, message, { violations });
+}
+
+// A message of the documents stands alone; any other is led by its field.
+function messageOf({ field, description }: FieldViolation): string {
+  return /^[A-Z]/.test(description) ? description : `${field}: ${description}`;
+}
+
+/** One field of the request is wrong. */
+export function invalidField(field: string, description: string, reason: Reason = "FIELDS_INVALID"): ConnectError {
+  return invalidFields([{ field, description }], reason);
+}
+
+/** There is no such resource in the caller's tenant. The text tells an absent id from a foreign one no more than 4G's. */
+export function notFound(resource: string): ConnectError {
+  return rpcError("RESOURCE_NOT_FOUND", `The ${resource} could not be found, please check the id.`, {
+    metadata: { resource },
+  });
+}
+
+/** The state of things forbids it; the reason says which rule. */
+export function refused(reason: Reason, message: string): ConnectError {
+  return rpcError(reason, message);
+}
+
+/** Somebody changed the resource since the caller read it. */
+export function staleEtag(resource: string): ConnectError {
+  return rpcError("ETAG_STALE", `The ${resource} was changed in the meantime, read it again.`, {
+    metadata: { resource },
+  });
+}
+
+/** Concurrent calls kept colliding, or waited too long for each other; the call had no effect. */
+export function conflict(): ConnectError {
+  return rpcError("CONFLICT", "The call collided with another one, try it again.", { retryAfterMs: 100 });
+}
+
+/** Something the service needs cannot be reached. A mutation may have had its effect: retry with its Idempotency-Key. */
+export function unavailable(): ConnectError {
+  return rpcError("UNAVAILABLE", "The service is not available at the moment, try again.", { retryAfterMs: 1000 });
+}
+
+/** An error for a reason of the table, with its ErrorInfo. */
+export function rpcError(reason: Reason, message: string, details: Details = {}): ConnectError {
+  const info = { desc: ErrorInfoSchema, value: { reason, domain, metadata: details.metadata ?? {} } };
+  const all: { desc: DescMessage; value: object }[] = [info];
+  if (details.violations !== undefined) {
+    all.push({ desc: BadRequestSchema, value: { fieldViolations: [...details.violations] } });
+  }
+  if (details.retryAfterMs !== undefined) {
+    all.push({ desc: RetryInfoSchema, value: { retryDelay: durationOf(details.retryAfterMs) } });
+  }
+  return new ConnectError(message, reasons[reason], undefined, all as ConstructorParameters<typeof ConnectError>[3]);
+}
+
+function durationOf(ms: number) {
+  return { seconds: BigInt(Math.trunc(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
+}
+
+/** The reason in an error's ErrorInfo; undefined if it has none. */
+export function reasonOf(error: ConnectError): Reason | undefined {
+  return error.findDetails(ErrorInfoSchema)[0]?.reason as Reason | undefined;
+}
+
+// What Connect itself throws, by status: it carries no ErrorInfo.
+const reasonOfCode: Partial<Record<Code, Reason>> = {
+  [Code.InvalidArgument]: "REQUEST_MALFORMED",
+  [Code.Unimplemented]: "METHOD_UNKNOWN",
+  [Code.Canceled]: "CALL_CANCELLED",
+  [Code.DeadlineExceeded]: "DEADLINE_EXCEEDED",
+  [Code.ResourceExhausted]: "MESSAGE_TOO_LARGE",
+  [Code.Unavailable]: "UNAVAILABLE",
+};
+
+/** Completes an error that Connect threw: the same status and message, and the ErrorInfo that belongs to it. */
+export function withErrorInfo(error: ConnectError): ConnectError | undefined {
+  if (reasonOf(error) !== undefined) return error;
+  const reason = reasonOfCode[error.code];
+  return reason && rpcError(reason, error.rawMessage);
+}

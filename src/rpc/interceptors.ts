@@ -1,0 +1,33 @@
+import type { Interceptor } from "@connectrpc/connect";
+import type { Knex } from "knex";
+import { type AllowedCallers, type Authenticate, authInterceptor } from "./auth.js";
+import { deadlineInterceptor } from "./deadline.js";
+import { failureInterceptor } from "./failure.js";
+import { callInterceptor } from "./idempotency.js";
+import type { Clock } from "./ids.js";
+import type { Logger } from "./log.js";
+import { validateInterceptor } from "./validate.js";
+
+interface InterceptorDeps {
+  readonly db: Knex;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly authenticate: Authenticate;
+  readonly allowedCallers: AllowedCallers;
+}
+
+/** What every call passes, the outermost first. */
+export function createInterceptors(deps: InterceptorDeps): Interceptor[] {
+  return [
+    // Outermost, so that what any other throws leaves as a status with one ErrorInfo.
+    failureInterceptor(deps.logger),
+    // Before any work, so that all of it counts.
+    deadlineInterceptor,
+    // Before the request is looked at, so that strangers learn nothing from its rules.
+    authInterceptor(deps.authenticate, deps.allowedCallers),
+    // Before a transaction is opened for a request that is refused anyway.
+    validateInterceptor,
+    // Innermost, so that the handler and its remembered answer share one transaction.
+    callInterceptor(deps),
+  ];
+}

@@ -1,0 +1,102 @@
+import { clone, type DescMessage, type MessageShape, ScalarType } from "@bufbuild/protobuf";
+import { reflect } from "@bufbuild/protobuf/reflect";
+import { createValidator } from "@bufbuild/protovalidate";
+import type { Interceptor } from "@connectrpc/connect";
+import { type FieldViolation, invalidFields, requiredMessage } from "./errors.js";
+
+// The patterns are constants of our contract, linear in time, so the platform's expressions may run them.
+const validator = createValidator({ regexMatch: (pattern, against) => compiled(pattern).test(against) });
+const expressions = new Map<string, RegExp>();
+
+/** Refuses a request that breaks the rules of its proto, or holds text that Postgres cannot keep. */
+export const validateInterceptor: Interceptor = (next) => async (req) => {
+  if (!req.stream) requireValid(req.method.input, req.message);
+  return await next(req);
+};
+
+/**
+ * Throws INVALID_ARGUMENT, with a BadRequest path for each violation, unless a message keeps the rules of its proto.
+ * `prefix` is the path of the message in the request, such as `customer`.
+ */
+export function requireValid<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>, prefix = ""): void {
+  const unkept = [...unkeepable(message, prefix)];
+  if (unkept.length > 0) throw invalidFields(unkept);
+  const result = validator.validate(schema, message);
+  if (result.kind === "valid") return;
+  if (result.kind === "error") throw result.error;
+  throw invalidFields(
+    result.violations.map((violation) => ({
+      field: join(prefix, pathOf(violation.field)),
+      description: descriptionOf(violation.ruleId, violation.message),
+    })),
+  );
+}
+
+/** The violations of fields that must have a value and have none, by their names in snake_case. */
+export function missingFields<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+  required: readonly string[],
+  prefix: string,
+): FieldViolation[] {
+  const reflected = reflect(schema, message);
+  return schema.fields
+    .filter((field) => required.includes(field.name) && !reflected.isSet(field))
+    .map((field) => ({ field: join(prefix, field.name), description: requiredMessage }));
+}
+
+/** A copy in which every text is trimmed, and an optional one that is blank is absent. */
+export function withoutBlanks<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): MessageShape<Desc> {
+  const reflected = reflect(schema, clone(schema, message));
+  for (const field of schema.fields) {
+    if (field.fieldKind !== "scalar" || field.scalar !== ScalarType.STRING || !reflected.isSet(field)) continue;
+    const text = String(reflected.get(field)).trim();
+    if (text === "") reflected.clear(field);
+    else reflected.set(field, text);
+  }
+  return reflected.message as MessageShape<Desc>;
+}
+
+// The one min_len of the contract is 1.
+function descriptionOf(ruleId: string, message: string): string {
+  return ruleId === "required" || ruleId === "string.min_len" ? requiredMessage : message;
+}
+
+type Path = readonly { kind: string; name?: string; index?: number; key?: unknown }[];
+
+function pathOf(path: Path): string {
+  return path.reduce((before, element) => {
+    if (element.kind === "list_sub") return `${before}[${element.index}]`;
+    if (element.kind === "map_sub") return `${before}[${JSON.stringify(element.key)}]`;
+    return join(before, element.name ?? "");
+  }, "");
+}
+
+// A NUL is an error in Postgres, a lone surrogate would be replaced silently.
+function* unkeepable(value: unknown, path: string): Generator<FieldViolation> {
+  if (typeof value === "string") {
+    if (value.includes("\0")) yield { field: path, description: "must not contain a NUL character" };
+    else if (!value.isWellFormed()) yield { field: path, description: "must be well-formed Unicode" };
+  } else if (typeof value === "object" && value !== null && !(value instanceof Uint8Array)) {
+    for (const [key, inner] of Object.entries(value)) {
+      if (key === "$typeName" || key === "$unknown") continue;
+      const name = snakeCase(key);
+      if (key.includes("\0") || !key.isWellFormed()) yield { field: path, description: "has a key that is not text" };
+      yield* unkeepable(inner, Array.isArray(value) ? `${path}[${name}]` : join(path, name));
+    }
+  }
+}
+
+function compiled(pattern: string): RegExp {
+  let expression = expressions.get(pattern);
+  if (expression === undefined) expressions.set(pattern, (expression = new RegExp(pattern, "u")));
+  return expression;
+}
+
+function snakeCase(localName: string): string {
+  return localName.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function join(prefix: string, name: string): string {
+  return prefix === "" ? name : name === "" ? prefix : `${prefix}.${name}`;
+}
