@@ -98,9 +98,14 @@ function amendTrailer(trailer: Headers, record: CallRecord): void {
   trailer.set(headerGrpcMessage, encodeMessage(complete.rawMessage));
 }
 
-/** Escapes a message for `grpc-message`, no more than its specification asks. */
-export function encodeMessage(message: string): string {
+function encodeMessage(message: string): string {
   return [...Buffer.from(message)].map(encodeByte).join("");
+}
+
+/** The header fields or trailers by which gRPC tells an error. */
+export function statusHeaders(error: ConnectError): Record<string, string> {
+  const headers = Object.fromEntries(setTrailerStatus(new Headers(), error));
+  return { ...headers, [headerGrpcMessage]: encodeMessage(error.rawMessage) };
 }
 
 function encodeByte(byte: number): string {

@@ -94,7 +94,7 @@ async function serveCall(spec: MethodImplSpec, call: Incoming, reply: Reply | un
   if (call.cancelled) cancel.abort(cancelled());
   const context = contextOf(spec, call, cancel.signal);
   try {
-    const last = await answer(spec, call, context, interceptors);
+    const last = await answer(spec, call, context, interceptors, reply === undefined);
     const trailers = metadataOf(context.responseTrailer);
     if (reply !== undefined) reply(null, last, trailers);
     else if ("end" in call) call.end(trailers);
@@ -108,7 +108,13 @@ async function serveCall(spec: MethodImplSpec, call: Incoming, reply: Reply | un
 }
 
 // Writes every message of the answer but the last of a kind that has only one, which it returns.
-async function answer(spec: MethodImplSpec, call: Incoming, context: Context, interceptors: Interceptor[]) {
+async function answer(
+  spec: MethodImplSpec,
+  call: Incoming,
+  context: Context,
+  interceptors: Interceptor[],
+  isStream: boolean,
+) {
   const { input, output } = spec.method;
   if (spec.kind === "unary" && "request" in call) {
     const message = await invokeUnaryImplementation(spec, context, parse(input, call.request), interceptors);
@@ -121,7 +127,8 @@ async function answer(spec: MethodImplSpec, call: Incoming, context: Context, in
   for await (const message of outputs) {
     if (bytes === undefined) call.sendMetadata(metadataOf(context.responseHeader));
     bytes = serialize(output, message);
-    if ("write" in call) await write(call, bytes, context.signal);
+    // To grpc-js every call that the client streams to is a duplex one, so its type does not tell.
+    if (isStream && "write" in call) await write(call, bytes, context.signal);
   }
   return bytes;
 }

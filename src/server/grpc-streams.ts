@@ -7,11 +7,11 @@ import type {
 } from "node:http2";
 import { constants } from "node:http2";
 import { ConnectError } from "@connectrpc/connect";
-import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { type Metadata, type Server, ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 import { rpcError } from "../rpc/errors.js";
 import type { CallRecord } from "../rpc/record.js";
-import { completeError, encodeMessage, noteOutcome } from "./answers.js";
+import { completeError, noteOutcome, statusHeaders } from "./answers.js";
 import { closeSession } from "./connections.js";
 import type { Limits } from "./limits.js";
 import type { Observer } from "./observe.js";
@@ -121,11 +121,6 @@ function decodeMessage(value: unknown): string {
   } catch {
     return "The request is not valid.";
   }
-}
-
-function statusHeaders(error: ConnectError): OutgoingHttpHeaders {
-  const headers = Object.fromEntries(setTrailerStatus(new Headers(), error));
-  return { ...headers, "grpc-message": encodeMessage(error.rawMessage) };
 }
 
 function limitBody(stream: ServerHttp2Stream, ms: number, isStream: boolean): void {

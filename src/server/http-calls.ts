@@ -10,7 +10,7 @@ import {
 } from "@connectrpc/connect-node";
 import { rpcError } from "../rpc/errors.js";
 import { type CallRecord, recordKey } from "../rpc/record.js";
-import { amendAnswer, errorAnswer, noteOutcome } from "./answers.js";
+import { amendAnswer, errorAnswer, noteOutcome, statusHeaders } from "./answers.js";
 import type { Limits } from "./limits.js";
 import type { Observer } from "./observe.js";
 import { timedBody } from "./request-body.js";
@@ -103,10 +103,17 @@ async function answerUnknown(req: HttpRequest, res: HttpResponse, record: CallRe
   const error = rpcError("METHOD_UNKNOWN", "There is no such method.");
   noteOutcome(record, error);
   if ("stream" in req) endAfterAnswer(req, res);
-  await universalResponseToNodeResponse({ status: 404, ...errorAnswer(error) }, res);
+  if (record.protocol === "connect") {
+    return await universalResponseToNodeResponse({ status: 404, ...errorAnswer(error) }, res);
+  }
+  res.setHeader("content-type", req.headers["content-type"] ?? "");
+  for (const [name, value] of Object.entries(statusHeaders(error))) res.setHeader(name, value);
+  res.end();
 }
 
-function endAfterAnswer(req: HttpRequest, res: HttpResponse): void {
-  if ("stream" in req) res.once("finish", () => req.stream.close());
+/** Lets a client that is still sending its request go on no longer than the answer takes. */
+export function endAfterAnswer(req: HttpRequest, res: HttpResponse): void {
+  // Behind the trailers, which go out after the last of the body.
+  if ("stream" in req) req.stream.once("finish", () => setImmediate(() => req.stream.close()));
   else if (!res.headersSent) res.setHeader("connection", "close");
 }

@@ -7,7 +7,7 @@ import { createConnections } from "./connections.js";
 import { corsHeaders } from "./cors.js";
 import type { RunningServer } from "./drain.js";
 import type { Readiness } from "./health.js";
-import { createCalls, type HttpRequest, type HttpResponse, isCall, pathOf } from "./http-calls.js";
+import { createCalls, endAfterAnswer, type HttpRequest, type HttpResponse, isCall, pathOf } from "./http-calls.js";
 import { defaultLimits, type Limits } from "./limits.js";
 import type { Observer } from "./observe.js";
 import { type Certificate, createSocketServer } from "./sockets.js";
@@ -79,8 +79,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
 async function refuse(req: HttpRequest, res: HttpResponse): Promise<void> {
   // Only then is it known whether the request has a body that is still to come, and is not waited for.
   await afterRead();
-  if ("stream" in req) res.once("finish", () => req.stream.close());
-  else if (!req.complete && !res.headersSent) res.setHeader("connection", "close");
+  if (!req.complete) endAfterAnswer(req, res);
   send(res, 404, '{"code":"not_found","message":"There is nothing at this address."}', "application/json");
 }
 
