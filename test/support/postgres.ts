@@ -9,7 +9,7 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** Makes a database of the test server: a copy of the template, which takes some 30 ms. */
+/** Makes a database of the test server: a copy of the template, which takes some 100 ms. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const name = `clientele_test_${randomBytes(6).toString("hex")}`;
   await administer(`create database ${name} template ${inject("postgresTemplate")}`);
