@@ -43,11 +43,11 @@ const PostgresClient: Statics & (new (config: Knex.Config) => PostgresClient) = 
 const acquireMs = 2_000;
 const backstopMs = 60_000;
 /** How far a statement's time limit is rounded up, so that calls with alike deadlines share one. */
-const roundMs = 100;
+const roundMs = 50;
 /** A connection's time limit that is at most this much longer than what is left is left as it is. */
-const toleranceMs = 150;
+const toleranceMs = 50;
 /** How long after its deadline a silent connection is given up. */
-const silenceMs = 200;
+const silenceMs = 150;
 const mostNames = 500;
 
 /**

@@ -47,6 +47,11 @@ export async function listApiKeys(db: Knex, tenantId: string, page: Page): Promi
   return await selectPage(db("api_keys").where({ tenant_id: tenantId }), "api_keys", page);
 }
 
+/** All keys of a tenant, newest first: for the command line alone. */
+export async function listAllApiKeys(db: Knex, tenantId: string): Promise<ApiKeyRow[]> {
+  return await db("api_keys").where({ tenant_id: tenantId }).orderBy("create_time", "desc").orderBy("id", "desc");
+}
+
 export async function revokeApiKey(trx: Knex, tenantId: string, id: string, event: EventDraft): Promise<ApiKeyRow> {
   const change = trx("api_keys")
     .where({ tenant_id: tenantId, id })

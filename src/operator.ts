@@ -1,0 +1,64 @@
+import type { ApiKey, ApiKeyKind } from "../gen/clientele/v1/api_keys_pb.js";
+import { notify } from "./db/notifications.js";
+import { inTransaction } from "./db/transaction.js";
+import type { Deps } from "./deps.js";
+import { listTenants, type TenantRow } from "./resources/accounts/store.js";
+import { apiKeyFromRow } from "./resources/api-keys/convert.js";
+import { keyOf, keysChannel } from "./resources/api-keys/keyring.js";
+import { newApiKey } from "./resources/api-keys/secret.js";
+import { insertApiKey, listAllApiKeys, lockApiKey, revokeApiKey } from "./resources/api-keys/store.js";
+
+/** What the command line does with keys: as ApiKeyService, but with the operator's right to the database, and no key. */
+type OperatorDeps = Pick<Deps, "db" | "clock" | "newId" | "randomBytes">;
+
+/** Which tenant is meant; the account may be left out where there is only one. */
+export interface TenantChoice {
+  /** The account's id or name. */
+  readonly account?: string | undefined;
+  readonly liveMode: boolean;
+}
+
+/** Makes a key. Throws an Error that says what to do if the account is not found, or not the only one of its name. */
+export async function createKey(deps: OperatorDeps, choice: TenantChoice, kind: ApiKeyKind, label: string) {
+  const { tenant_id: tenantId, live_mode: liveMode } = await findTenant(deps, choice);
+  const now = deps.clock();
+  const { secret, columns } = newApiKey(deps, { tenantId, liveMode, now }, { kind, label });
+  const event = { type: "api_key.created", changedPaths: [], actor: "system", time: now };
+  const row = await insertApiKey(deps.db, tenantId, columns, event);
+  return { apiKey: apiKeyFromRow(row, liveMode), secret };
+}
+
+/** The keys of a tenant, newest first, revoked ones included. */
+export async function listKeys(deps: OperatorDeps, choice: TenantChoice): Promise<ApiKey[]> {
+  const { tenant_id: tenantId, live_mode: liveMode } = await findTenant(deps, choice);
+  return (await listAllApiKeys(deps.db, tenantId)).map((row) => apiKeyFromRow(row, liveMode));
+}
+
+/** Ends a key for ever. Throws an Error if there is no such key, or it has ended already. */
+export async function revokeKey(deps: OperatorDeps, choice: TenantChoice, id: string): Promise<ApiKey> {
+  const { tenant_id: tenantId, live_mode: liveMode } = await findTenant(deps, choice);
+  return await inTransaction(deps.db, async (trx) => {
+    const row = await lockApiKey(trx, tenantId, id);
+    if (row === undefined) throw new Error(`There is no key ${id} in the ${modeOf(liveMode)} tenant.`);
+    if (row.revoke_time !== null) throw new Error(`The key ${id} is revoked already.`);
+    await notify(trx, keysChannel, keyOf(tenantId, row.secret_hash));
+    const event = { type: "api_key.revoked", changedPaths: ["revoke_time"], actor: "system", time: deps.clock() };
+    return apiKeyFromRow(await revokeApiKey(trx, tenantId, id, event), liveMode);
+  });
+}
+
+async function findTenant({ db }: OperatorDeps, { account, liveMode }: TenantChoice): Promise<TenantRow> {
+  const tenants = (await listTenants(db)).filter((tenant) => tenant.live_mode === liveMode);
+  const chosen = tenants.filter(
+    (tenant) => account === undefined || tenant.account_id === account || tenant.account_name === account,
+  );
+  const [only] = chosen;
+  if (only !== undefined && chosen.length === 1) return only;
+  const names = (chosen.length > 0 ? chosen : tenants).map((tenant) => `  ${tenant.account_id}  ${tenant.account_name}`);
+  if (names.length === 0) throw new Error("There is no account yet: clientele account create --name NAME");
+  throw new Error(`Say which account, with --account and its id:\n${names.join("\n")}`);
+}
+
+function modeOf(liveMode: boolean): string {
+  return liveMode ? "live" : "test";
+}

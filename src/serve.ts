@@ -1,0 +1,61 @@
+import { readFile } from "node:fs/promises";
+import { Registry } from "prom-client";
+import { Health } from "../gen/grpc/health/v1/health_pb.js";
+import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.js";
+import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.js";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { allowedCallers } from "./access.js";
+import type { Config } from "./config.js";
+import { buildDeps, type Overrides } from "./deps.js";
+import { createRoutes, services } from "./routes.js";
+import { createInterceptors } from "./rpc/interceptors.js";
+import { drain } from "./server/drain.js";
+import { startGrpcServer } from "./server/grpc.js";
+import { createReadiness, healthService } from "./server/health.js";
+import { startHttpServer } from "./server/http.js";
+import { createObserver } from "./server/observe.js";
+import { reflectionServices } from "./server/reflection.js";
+
+/** A service at work on a database. */
+export interface Service {
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  /** Takes it out of service without failing a call in flight. */
+  stop(): Promise<void>;
+}
+
+/** Starts both listeners on a migrated database. Rejects if a port is taken or a certificate cannot be read. */
+export async function serve(config: Config, databaseUrl: string, overrides: Overrides = {}): Promise<Service> {
+  const { deps, close } = await buildDeps(config, databaseUrl, overrides);
+  const readiness = createReadiness();
+  const registry = new Registry();
+  const observe = createObserver({ logger: deps.logger, registry });
+  const interceptors = createInterceptors({ ...deps, authenticate: deps.keyring.authenticate, allowedCallers });
+  const reflection = reflectionServices([...services, Health]);
+  const names = services.map((service) => service.typeName);
+  const ours = createRoutes(deps);
+  const routes = (router: ConnectRouter) => {
+    ours(router);
+    router.service(Health, healthService(readiness, names));
+    router.service(ServerReflection, reflection.v1);
+    router.service(ServerReflectionV1Alpha, reflection.v1alpha);
+  };
+  const tls = config.tls && {
+    cert: await readFile(config.tls.certFile),
+    key: await readFile(config.tls.keyFile),
+  };
+  const clientCa = config.grpcClientCaFile === undefined ? undefined : await readFile(config.grpcClientCaFile);
+  const { host, allowedOrigins } = config;
+  const common = { routes, interceptors, host, tls, observe };
+  const http = await startHttpServer({ ...common, port: config.httpPort, allowedOrigins, readiness, registry });
+  const grpc = await startGrpcServer({ ...common, port: config.grpcPort, clientCa });
+  readiness.set(true);
+  return {
+    httpPort: http.port,
+    grpcPort: grpc.port,
+    stop: async () => {
+      await drain([http, grpc], readiness, config.drainMs);
+      await close();
+    },
+  };
+}
