@@ -1,0 +1,117 @@
+import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { randomBytes } from "node:crypto";
+import knex, { type Knex } from "knex";
+import { AccountService, SettingsPreset } from "../../gen/clientele/v1/accounts_pb.js";
+import { AddressService } from "../../gen/clientele/v1/addresses_pb.js";
+import { ApiKeyService } from "../../gen/clientele/v1/api_keys_pb.js";
+import { CheckoutService } from "../../gen/clientele/v1/checkouts_pb.js";
+import { CustomerService } from "../../gen/clientele/v1/customers_pb.js";
+import { OrderService } from "../../gen/clientele/v1/orders_pb.js";
+import { PaymentMethodService } from "../../gen/clientele/v1/payment_methods_pb.js";
+import { readConfig } from "../../src/config.js";
+import type { Overrides } from "../../src/deps.js";
+import { createAccount } from "../../src/resources/accounts/create.js";
+import { createNewId } from "../../src/rpc/ids.js";
+import { serve } from "../../src/serve.js";
+import { createTestDatabase } from "./postgres.js";
+
+/** A service at work on a database of its own. */
+export interface Clientele extends AsyncDisposable {
+  readonly httpUrl: string;
+  /** Host and port of the internal gRPC listener. */
+  readonly grpcAddress: string;
+  readonly databaseUrl: string;
+  /** A plain connection, to look at what is stored. */
+  readonly db: Knex;
+  /** A merchant with a test and a live tenant, and clients that carry its test key. */
+  createAccount(preset?: SettingsPreset): Promise<TestAccount>;
+  stop(): Promise<void>;
+}
+
+export interface TestAccount {
+  readonly accountId: string;
+  readonly testKey: string;
+  readonly liveKey: string;
+  readonly test: Clients;
+  readonly live: Clients;
+}
+
+export interface Clients {
+  readonly accounts: Client<typeof AccountService>;
+  readonly apiKeys: Client<typeof ApiKeyService>;
+  readonly customers: Client<typeof CustomerService>;
+  readonly addresses: Client<typeof AddressService>;
+  readonly paymentMethods: Client<typeof PaymentMethodService>;
+  readonly checkouts: Client<typeof CheckoutService>;
+  readonly orders: Client<typeof OrderService>;
+}
+
+/** The ways in that share one client type; each is a transport to a running service. */
+export const transports: Readonly<Record<string, (clientele: Clientele, key: string) => Transport>> = {
+  "gRPC on the internal port": ({ grpcAddress }, key) =>
+    createGrpcTransport({ baseUrl: `http://${grpcAddress}`, interceptors: [withKey(key)] }),
+  "gRPC on the public port": ({ httpUrl }, key) =>
+    createGrpcTransport({ baseUrl: httpUrl, interceptors: [withKey(key)] }),
+  "gRPC-Web": ({ httpUrl }, key) =>
+    createGrpcWebTransport({ baseUrl: httpUrl, httpVersion: "1.1", interceptors: [withKey(key)] }),
+  "Connect in JSON": ({ httpUrl }, key) =>
+    createConnectTransport({ baseUrl: httpUrl, httpVersion: "1.1", useBinaryFormat: false, interceptors: [withKey(key)] }),
+  "Connect in binary": ({ httpUrl }, key) =>
+    createConnectTransport({ baseUrl: httpUrl, httpVersion: "2", useBinaryFormat: true, interceptors: [withKey(key)] }),
+};
+
+/** Starts a service. Stop it in `afterAll`. */
+export async function startClientele(overrides: Overrides = {}, environment = {}): Promise<Clientele> {
+  const database = await createTestDatabase();
+  const config = readConfig({
+    CLIENTELE_HTTP_PORT: "0",
+    CLIENTELE_GRPC_PORT: "0",
+    CLIENTELE_LOG_LEVEL: "silent",
+    CLIENTELE_DRAIN_SECONDS: "5",
+    ...environment,
+  });
+  const service = await serve(config, database.url, overrides);
+  const db = knex({ client: "pg", connection: database.url, pool: { min: 0, max: 4 } });
+  const clock = overrides.clock ?? (() => new Date());
+  const stop = async () => {
+    await service.stop();
+    await db.destroy();
+    await database.drop();
+  };
+  const clientele: Clientele = {
+    httpUrl: `http://127.0.0.1:${service.httpPort}`,
+    grpcAddress: `127.0.0.1:${service.grpcPort}`,
+    databaseUrl: database.url,
+    db,
+    stop,
+    [Symbol.asyncDispose]: stop,
+    async createAccount(preset = SettingsPreset.OPEN) {
+      const deps = { db, clock, randomBytes, newId: createNewId(clock, randomBytes) };
+      const created = await createAccount(deps, `Account ${randomBytes(6).toString("hex")}`, preset);
+      const clientsWith = (key: string) => clientsOn(transports["Connect in binary"]!(clientele, key));
+      return { ...created, test: clientsWith(created.testKey), live: clientsWith(created.liveKey) };
+    },
+  };
+  return clientele;
+}
+
+/** A client for each service on one transport. */
+export function clientsOn(transport: Transport): Clients {
+  return {
+    accounts: createClient(AccountService, transport),
+    apiKeys: createClient(ApiKeyService, transport),
+    customers: createClient(CustomerService, transport),
+    addresses: createClient(AddressService, transport),
+    paymentMethods: createClient(PaymentMethodService, transport),
+    checkouts: createClient(CheckoutService, transport),
+    orders: createClient(OrderService, transport),
+  };
+}
+
+function withKey(key: string): Interceptor {
+  return (next) => async (req) => {
+    if (!req.header.has("authorization")) req.header.set("api-key", key);
+    return await next(req);
+  };
+}
