@@ -111,9 +111,18 @@ async function answerUnknown(req: HttpRequest, res: HttpResponse, record: CallRe
   res.end();
 }
 
-/** Lets a client that is still sending its request go on no longer than the answer takes. */
+// Long enough for the trailers to leave: a stream that is closed with its last bytes loses them.
+const lingerMs = 1_000;
+
+/** Waits no longer for the rest of a request that is answered already. */
 export function endAfterAnswer(req: HttpRequest, res: HttpResponse): void {
-  // Behind the trailers, which go out after the last of the body.
-  if ("stream" in req) req.stream.once("finish", () => setImmediate(() => req.stream.close()));
-  else if (!res.headersSent) res.setHeader("connection", "close");
+  if (!("stream" in req)) {
+    if (!res.headersSent) res.setHeader("connection", "close");
+    return;
+  }
+  const { stream } = req;
+  stream.once("finish", () => {
+    const timer = setTimeout(() => stream.close(), lingerMs);
+    stream.once("close", () => clearTimeout(timer));
+  });
 }
