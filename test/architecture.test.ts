@@ -1,0 +1,97 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { describe, expect, test } from "vitest";
+
+const files = ["src", "test", "bench", "examples", "scripts"].flatMap(sourcesBelow);
+const sources = files.filter(({ path }) => path.startsWith("src/"));
+
+describe("the house", () => {
+  test("rpc, db and server know no resource", () => {
+    const inner = sources.filter(({ path }) => /^src\/(rpc|db|server)\//.test(path));
+    const known = inner.flatMap(({ path, imports }) => imports.filter((to) => /^src\/(resources|external)\//.test(to)).map((to) => `${path} > ${to}`));
+    expect(known).toEqual([]);
+  });
+
+  test("the layers below a service do not know the composition root", () => {
+    const below = sources.filter(({ path }) => /^src\/(rpc|db|server|formats|external)\//.test(path) || /\/(store|convert|rules)\.ts$/.test(path));
+    const known = below.filter(({ imports }) => imports.some((to) => /^src\/(deps|serve|main|routes)\.ts$/.test(to)));
+    expect(known.map(({ path }) => path)).toEqual([]);
+  });
+
+  test("a resource never imports another one's service", () => {
+    const inResources = sources.filter(({ path }) => path.startsWith("src/resources/"));
+    const wrong = inResources.flatMap(({ path, imports }) =>
+      imports.filter((to) => to.endsWith("/service.ts") && dirname(to) !== dirname(path)).map((to) => `${path} > ${to}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test("a store knows no message and no service, a convert no query", () => {
+    const stores = sources.filter(({ path }) => /^src\/resources\/.*\/store\.ts$/.test(path));
+    expect(stores.filter(({ imports }) => imports.some((to) => /\/(service|convert|rules)\.ts$/.test(to)))).toEqual([]);
+    const converts = sources.filter(({ path }) => path.endsWith("/convert.ts"));
+    expect(converts.filter(({ text }) => /\bKnex\b|await /.test(text)).map(({ path }) => path)).toEqual([]);
+  });
+
+  test("only rpc builds a ConnectError", () => {
+    const builders = sources.filter(({ text }) => /new ConnectError\(|ConnectError\.from\(/.test(text));
+    expect(builders.map(({ path }) => path)).toEqual(["src/rpc/errors.ts"]);
+  });
+
+  test("only stores, db, paging, filter and idempotency touch tables", () => {
+    const allowed = /^src\/(db\/|resources\/[^/]+\/store\.ts|rpc\/(paging|filter|idempotency)\.ts)/;
+    const touching = sources.filter(({ text }) => /\b(db|trx|knex)(<[^(]*>)?\(["'`]|\.raw\(/.test(text));
+    expect(touching.filter(({ path }) => !allowed.test(path)).map(({ path }) => path)).toEqual([]);
+  });
+
+  test("every table is keyed by tenant", () => {
+    const migrations = sources.filter(({ path }) => /^src\/db\/migrations\/\d/.test(path)).map(({ text }) => text).join("\n");
+    const tables = [...migrations.matchAll(/create table (\w+) \(([\s\S]*?)\n {4}\);/g)];
+    expect(tables.length).toBeGreaterThan(5);
+    for (const [, table = "", body = ""] of tables) {
+      const keys = [...body.matchAll(/(?:primary key|unique|foreign key) \((\w+)/g)].map(([, first]) => first);
+      const inline = /tenant_id text collate "C" primary key/.test(body);
+      expect(inline || (keys.length > 0 && keys.every((first) => first === "tenant_id")), table).toBe(true);
+    }
+  });
+
+  test("only config reads the environment", () => {
+    const readers = sources.filter(({ text }) => /process\.env\b/.test(text));
+    expect(readers.map(({ path }) => path)).toEqual(["src/config.ts"]);
+  });
+
+  test("a resource's folder holds the same file names as every other", () => {
+    const own = {
+      accounts: ["create.ts", "presets.ts", "settings.ts"],
+      "api-keys": ["keyring.ts", "secret.ts"],
+      checkouts: ["resolve.ts"],
+      "payment-methods": ["state.ts", "token.ts"],
+    };
+    for (const { path } of sources.filter((file) => file.path.startsWith("src/resources/"))) {
+      const [resource = "", name = ""] = path.split("/").slice(2);
+      expect(["service.ts", "store.ts", "convert.ts", "rules.ts", ...(own[resource as keyof typeof own] ?? [])], path).toContain(name);
+    }
+  });
+
+  test("no file is longer than 300 lines, none is called after nothing, none re-exports, none exports a default", () => {
+    for (const { path, text } of files) {
+      expect(text.split("\n").length, path).toBeLessThanOrEqual(301);
+      expect(path).not.toMatch(/\/(utils?|helpers?|common|misc|types)[./]/);
+      expect(path.split("/").slice(1).join("/")).toMatch(/^[a-z0-9_./-]+$/);
+      if (path.startsWith("src/")) expect(text, path).not.toMatch(/^export (\*|\{[^}]*\}) from|^export default/m);
+    }
+  });
+});
+
+function sourcesBelow(folder: string): { path: string; text: string; imports: string[] }[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => /\.(ts|tsx|mjs)$/.test(name) && !name.includes("node_modules"))
+    .map((name) => {
+      const path = join(folder, name);
+      const text = readFileSync(path, "utf8");
+      const imports = [...text.matchAll(/from "(\.[^"]+)"/g)].map(([, to = ""]) =>
+        normalize(join(dirname(path), to)).replace(/\.js$/, ".ts"),
+      );
+      return { path, text, imports };
+    });
+}
