@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { randomBytes } from "node:crypto";
+import { toJson } from "@bufbuild/protobuf";
 import { Command, Option } from "commander";
 import { SettingsPreset } from "../gen/clientele/v1/accounts_pb.js";
 import { type ApiKey, ApiKeyKind, ApiKeySchema } from "../gen/clientele/v1/api_keys_pb.js";
-import { toJson } from "@bufbuild/protobuf";
 import { type Config, readConfig } from "./config.js";
 import { connect } from "./db/connection.js";
 import { findEmbedded, startEmbedded } from "./db/embedded.js";

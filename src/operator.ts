@@ -54,7 +54,9 @@ async function findTenant({ db }: OperatorDeps, { account, liveMode }: TenantCho
   );
   const [only] = chosen;
   if (only !== undefined && chosen.length === 1) return only;
-  const names = (chosen.length > 0 ? chosen : tenants).map((tenant) => `  ${tenant.account_id}  ${tenant.account_name}`);
+  const names = (chosen.length > 0 ? chosen : tenants).map(
+    (tenant) => `  ${tenant.account_id}  ${tenant.account_name}`,
+  );
   if (names.length === 0) throw new Error("There is no account yet: clientele account create --name NAME");
   throw new Error(`Say which account, with --account and its id:\n${names.join("\n")}`);
 }

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
+import type { ConnectRouter } from "@connectrpc/connect";
 import { Registry } from "prom-client";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.js";
-import type { ConnectRouter } from "@connectrpc/connect";
 import { allowedCallers } from "./access.js";
 import type { Config } from "./config.js";
 import { buildDeps, type Overrides } from "./deps.js";

@@ -7,9 +7,9 @@ import type { DescEnum } from "@bufbuild/protobuf";
 export function enumColumn<Value extends number>(descriptor: DescEnum) {
   const prefix = descriptor.sharedPrefix?.length ?? 0;
   const nameOf = new Map(descriptor.values.map((value) => [value.number, value.name.slice(prefix).toLowerCase()]));
-  const valueOf = new Map([...nameOf].map(([number, name]) => [name, number]));
+  const numberOf = new Map([...nameOf].map(([number, name]) => [name, number]));
   return {
     toColumn: (value: Value): string | null => (value === 0 ? null : (nameOf.get(value) ?? null)),
-    fromColumn: (name: string | null): Value => (name === null ? 0 : (valueOf.get(name) ?? 0)) as Value,
+    fromColumn: (name: string | null): Value => (name === null ? 0 : (numberOf.get(name) ?? 0)) as Value,
   };
 }

@@ -14,7 +14,10 @@ export interface Card {
 /** Where cards are kept, and what turns them into tokens. Card data itself never comes out of it. */
 export interface CardVault {
   /** The card behind a token; undefined if the vault does not know the token. `liveMode` says which half to ask. */
-  describe(token: string, options: { readonly liveMode: boolean; readonly signal: AbortSignal }): Promise<Card | undefined>;
+  describe(
+    token: string,
+    options: { readonly liveMode: boolean; readonly signal: AbortSignal },
+  ): Promise<Card | undefined>;
 }
 
 const brands = ["visa", "mastercard", "amex", "discover"];

@@ -1,5 +1,5 @@
-import type { Interceptor } from "@connectrpc/connect";
 import type { DescMethod } from "@bufbuild/protobuf";
+import type { Interceptor } from "@connectrpc/connect";
 import { type Caller, type CallerKind, callerKey } from "./caller.js";
 import { rpcError } from "./errors.js";
 import { recordKey } from "./record.js";

@@ -104,7 +104,9 @@ function mergeStruct(from: ReflectMessage, to: ReflectMessage, field: DescField,
 
 /** A JSON object with a patch merged in key by key; a key that is null or "" in the patch is deleted. */
 export function mergeObject(base: JsonObject, patch: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries({ ...base, ...patch }).filter(([, value]) => value !== null && value !== ""));
+  return Object.fromEntries(
+    Object.entries({ ...base, ...patch }).filter(([, value]) => value !== null && value !== ""),
+  );
 }
 
 function structOf(message: ReflectMessage, field: DescField): JsonObject {

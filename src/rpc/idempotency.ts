@@ -92,7 +92,9 @@ async function remember({ db, tenantId }: Call, method: DescMethod, key: string,
   const answer = clone(method.output, res.message);
   redact(method.output, answer);
   const response = Buffer.from(toBinary(method.output, answer));
-  await db("idempotency_keys").where({ tenant_id: tenantId, method: nameOf(method), key }).update({ response });
+  await db("idempotency_keys")
+    .where({ tenant_id: tenantId, method: nameOf(method), key })
+    .update({ response });
 }
 
 function replay(req: UnaryRequest, remembered: Uint8Array): UnaryResponse {
@@ -109,7 +111,8 @@ function replay(req: UnaryRequest, remembered: Uint8Array): UnaryResponse {
 // What is shown once is not stored: a field marked debug_redact.
 function redact(schema: DescMessage, message: Message): void {
   const reflected = reflect(schema, message);
-  for (const field of schema.fields.filter((field: DescField) => field.proto.options?.debugRedact)) reflected.clear(field);
+  for (const field of schema.fields.filter((field: DescField) => field.proto.options?.debugRedact))
+    reflected.clear(field);
 }
 
 function nameOf(method: DescMethod): string {
@@ -118,7 +121,9 @@ function nameOf(method: DescMethod): string {
 
 // By content, not by bytes: JSON objects hold their keys in any order.
 function requestHash(schema: DescMessage, message: Message): Buffer {
-  return createHash("sha256").update(JSON.stringify(sorted(toJson(schema, message)))).digest();
+  return createHash("sha256")
+    .update(JSON.stringify(sorted(toJson(schema, message))))
+    .digest();
 }
 
 function sorted(value: JsonValue): JsonValue {

@@ -88,8 +88,10 @@ function* unkeepable(value: unknown, path: string): Generator<FieldViolation> {
 }
 
 function compiled(pattern: string): RegExp {
-  let expression = expressions.get(pattern);
-  if (expression === undefined) expressions.set(pattern, (expression = new RegExp(pattern, "u")));
+  const known = expressions.get(pattern);
+  if (known !== undefined) return known;
+  const expression = new RegExp(pattern, "u");
+  expressions.set(pattern, expression);
   return expression;
 }
 

@@ -84,6 +84,8 @@ export async function closeSession(session: ServerHttp2Session): Promise<void> {
     };
     session.once("close", done);
     session.ping(done);
+    // A client without calls may hang up on the first GOAWAY, and Node does not tell.
+    session.socket.once("end", done);
   });
   if (!session.destroyed) session.close();
 }

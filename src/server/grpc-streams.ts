@@ -69,6 +69,10 @@ export function watchStreams(observe: Observer, limits: Limits) {
         for (const http2 of servers) http2.close();
         await Promise.all([...sessions].map(closeSession));
       },
+      /** Aborts every call. grpc-js' own forceShutdown knows its sessions only with channelz. */
+      destroy() {
+        for (const session of sessions) session.destroy();
+      },
     };
 
     function onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {

@@ -46,7 +46,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   const methods = registerMethods(server, routes, interceptors, observe);
   const port = await bind(server, `${options.host}:${options.port}`, credentials(tls, clientCa));
   const sessions = streams.attach(server, methods);
-  return { port, close: (graceMs) => close(server, sessions.close, graceMs) };
+  return { port, close: (graceMs) => close(server, sessions, graceMs) };
 }
 
 function credentials(tls: Certificate | undefined, clientCa: Buffer | undefined): ServerCredentials {
@@ -61,10 +61,13 @@ async function bind(server: Server, address: string, by: ServerCredentials): Pro
   });
 }
 
-async function close(server: Server, closeSessions: () => Promise<void>, graceMs: number): Promise<void> {
-  const timer = setTimeout(() => server.forceShutdown(), graceMs);
-  // First so that clients see the listener as gone only when they know that they must go elsewhere.
-  await closeSessions();
+async function close(
+  server: Server,
+  sessions: { close(): Promise<void>; destroy(): void },
+  graceMs: number,
+): Promise<void> {
+  const timer = setTimeout(sessions.destroy, graceMs);
+  await sessions.close();
   await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
   clearTimeout(timer);
 }

@@ -1,6 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
-import { randomBytes } from "node:crypto";
 import knex, { type Knex } from "knex";
 import { AccountService, SettingsPreset } from "../../gen/clientele/v1/accounts_pb.js";
 import { AddressService } from "../../gen/clientele/v1/addresses_pb.js";
@@ -56,7 +56,12 @@ export const transports: Readonly<Record<string, (clientele: Clientele, key: str
   "gRPC-Web": ({ httpUrl }, key) =>
     createGrpcWebTransport({ baseUrl: httpUrl, httpVersion: "1.1", interceptors: [withKey(key)] }),
   "Connect in JSON": ({ httpUrl }, key) =>
-    createConnectTransport({ baseUrl: httpUrl, httpVersion: "1.1", useBinaryFormat: false, interceptors: [withKey(key)] }),
+    createConnectTransport({
+      baseUrl: httpUrl,
+      httpVersion: "1.1",
+      useBinaryFormat: false,
+      interceptors: [withKey(key)],
+    }),
   "Connect in binary": ({ httpUrl }, key) =>
     createConnectTransport({ baseUrl: httpUrl, httpVersion: "2", useBinaryFormat: true, interceptors: [withKey(key)] }),
 };

@@ -13,7 +13,10 @@ import {
 
 const days = (count: number) => ({ seconds: BigInt(count * 24 * 60 * 60) });
 
-type Init = Exclude<Parameters<typeof create<typeof AccountSettingsSchema>>[1], { readonly $typeName: string } | undefined>;
+type Init = Exclude<
+  Parameters<typeof create<typeof AccountSettingsSchema>>[1],
+  { readonly $typeName: string } | undefined
+>;
 
 const open = {
   requiredCustomerFields: ["email"],

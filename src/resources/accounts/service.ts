@@ -47,7 +47,8 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
         const before = settingsFromRow(row);
         const names = req.updateMask?.paths ?? [];
         const refills = names.length === 0 || names.includes("preset") || names.includes("*");
-        const base = refills && changes.preset !== SettingsPreset.UNSPECIFIED ? refilled(changes.preset, before) : before;
+        const base =
+          refills && changes.preset !== SettingsPreset.UNSPECIFIED ? refilled(changes.preset, before) : before;
         const { next } = applyMask(AccountSettingsSchema, base, changes, req.updateMask, writableFields);
         requireSettings(next);
         const paths = changedPaths(AccountSettingsSchema, before, next);

@@ -93,7 +93,10 @@ export async function listAddresses(
 
 /** How many addresses a locked customer has. */
 export async function countAddresses(trx: Knex, tenantId: string, customerId: string): Promise<number> {
-  const row = await trx("addresses").where({ tenant_id: tenantId, customer_id: customerId }).count("* as count").first();
+  const row = await trx("addresses")
+    .where({ tenant_id: tenantId, customer_id: customerId })
+    .count("* as count")
+    .first();
   return Number(row?.count ?? 0);
 }
 

@@ -1,5 +1,5 @@
-import { create, fromJson, toJson } from "@bufbuild/protobuf";
 import type { DescMessage, JsonObject, MessageShape } from "@bufbuild/protobuf";
+import { create, fromJson, toJson } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
 import {

@@ -37,7 +37,8 @@ export interface Resolved {
 
 /** Chooses what a checkout copies, request before default before profile, and says where each came from (§6). */
 export function resolve(candidates: Candidates): Resolved {
-  const { request, customer, requestShipping, requestPaymentMethod, defaultShipping, defaultPaymentMethod } = candidates;
+  const { request, customer, requestShipping, requestPaymentMethod, defaultShipping, defaultPaymentMethod } =
+    candidates;
   const resolutions: Resolution[] = [];
   const note = (field: string, source: ResolutionSource, skippedDefault = SkippedDefault.UNSPECIFIED) => {
     resolutions.push(create(ResolutionSchema, { field, source, skippedDefault }));

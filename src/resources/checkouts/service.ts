@@ -33,9 +33,7 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
       else if ((await findCustomer(call.db, call.tenantId, req.customerId)) === undefined) throw notFound("customer");
       const token = req.creditCardToken;
       const described =
-        token === ""
-          ? undefined
-          : await describeToken(deps.cardVault, call, token, "credit_card_token", ctx.signal);
+        token === "" ? undefined : await describeToken(deps.cardVault, call, token, "credit_card_token", ctx.signal);
       return await inTransaction(call.db, async (trx) => {
         const inside = { ...call, db: trx };
         const settings = await deps.settings.hold(trx, call.tenantId);

@@ -85,6 +85,8 @@ function displayNameOf(row: CustomerRow): string {
 
 // The default picture of 4G; one without an e-mail address is as good as one of its id.
 function photoUrlOf({ email, id }: CustomerRow): string {
-  const hash = createHash("md5").update((email ?? id).toLowerCase()).digest("hex");
+  const hash = createHash("md5")
+    .update((email ?? id).toLowerCase())
+    .digest("hex");
   return `https://seccdn.libravatar.org/avatar/${hash}?d=monsterid`;
 }

@@ -50,7 +50,8 @@ function metadataViolations(metadata: JsonObject, limits: MetadataLimits | undef
   const keys = Object.keys(metadata);
   const violations: FieldViolation[] = [];
   const exceeds = (size: number, limit: number | undefined, field: string, unit: string) => {
-    if (limit !== undefined && size > limit) violations.push({ field, description: `must be at most ${limit} ${unit}` });
+    if (limit !== undefined && size > limit)
+      violations.push({ field, description: `must be at most ${limit} ${unit}` });
   };
   const maxBytes = Math.min(limits?.maxBytes ?? maxMetadataBytes, maxMetadataBytes);
   exceeds(Buffer.byteLength(JSON.stringify(metadata)), maxBytes, "customer.metadata", "bytes of JSON");

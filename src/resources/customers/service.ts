@@ -1,5 +1,10 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import { type AccountSettings, DeletionMode, EmailMutability, EmailUniqueness } from "../../../gen/clientele/v1/accounts_pb.js";
+import {
+  type AccountSettings,
+  DeletionMode,
+  EmailMutability,
+  EmailUniqueness,
+} from "../../../gen/clientele/v1/accounts_pb.js";
 import {
   type Customer,
   CustomerSchema,

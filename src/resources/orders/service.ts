@@ -57,7 +57,8 @@ export function orderService(deps: Deps): ServiceImpl<typeof OrderService> {
 
 async function requireEnabled(trx: Knex, tenantId: string, customerId: string): Promise<void> {
   const customer = await lockActiveCustomer(trx, tenantId, customerId);
-  if (!customer.enabled) throw refused("CUSTOMER_DISABLED", "The customer is disabled, no orders can be placed for it.");
+  if (!customer.enabled)
+    throw refused("CUSTOMER_DISABLED", "The customer is disabled, no orders can be placed for it.");
 }
 
 // What was copied decides, and that nobody has taken the token away since.
@@ -70,7 +71,11 @@ async function requireChargeable(
 ): Promise<void> {
   const present = copy && (await lockToken(trx, tenantId, copy.id));
   const attached = present === undefined || present.customer_id === customerId;
-  const expiry = copy && { exp_month: copy.expMonth, exp_year: copy.expYear, consume_time: present?.consume_time ?? null };
+  const expiry = copy && {
+    exp_month: copy.expMonth,
+    exp_year: copy.expYear,
+    consume_time: present?.consume_time ?? null,
+  };
   if (expiry === undefined || !attached || stateAt(now, expiry) !== PaymentMethodState.CHARGEABLE) {
     throw refused("PAYMENT_METHOD_NOT_CHARGEABLE", "The checkout has no payment method that can be charged.");
   }

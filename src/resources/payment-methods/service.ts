@@ -30,7 +30,10 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
       return await inTransaction(call.db, async (trx) => {
         const settings = await deps.settings.hold(trx, call.tenantId);
         if (settings.paymentMethodAttachment === PaymentMethodAttachment.IMPLICIT) {
-          throw refused("ATTACHMENT_IMPLICIT_ONLY", "Payment methods are attached by use, in a checkout or as a default.");
+          throw refused(
+            "ATTACHMENT_IMPLICIT_ONLY",
+            "Payment methods are attached by use, in a checkout or as a default.",
+          );
         }
         const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
         const firstBecomesDefault = settings.firstPaymentMethodBecomesDefault === true;

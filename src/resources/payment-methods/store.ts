@@ -91,7 +91,9 @@ export async function listPaymentMethods(
 
 /** Whether a locked customer has any payment method. */
 export async function hasPaymentMethods(trx: Knex, tenantId: string, customerId: string): Promise<boolean> {
-  return (await trx("payment_methods").where({ tenant_id: tenantId, customer_id: customerId }).first("id")) !== undefined;
+  return (
+    (await trx("payment_methods").where({ tenant_id: tenantId, customer_id: customerId }).first("id")) !== undefined
+  );
 }
 
 export async function updateLabel(trx: Knex, tenantId: string, id: string, label: string | null, event: EventDraft) {

@@ -28,7 +28,10 @@ export async function describeToken(
   const mode = vaultToken.exec(token)?.[1];
   if (mode === undefined && !sourceId.test(token)) throw invalidField(field, "must be a token of the card vault");
   if (mode !== undefined && (mode === "live") !== liveMode) {
-    throw refused("PAYMENT_METHOD_MODE_MISMATCH", `A ${mode} token cannot be used in ${liveMode ? "live" : "test"} mode.`);
+    throw refused(
+      "PAYMENT_METHOD_MODE_MISMATCH",
+      `A ${mode} token cannot be used in ${liveMode ? "live" : "test"} mode.`,
+    );
   }
   if ((await store.findToken(db, tenantId, token)) !== undefined) return { token, card: undefined };
   const card = await vault.describe(token, { liveMode, signal });
