@@ -66,7 +66,8 @@ export function createConnections(): Connections {
   };
 }
 
-const pingMs = 1_000;
+// Also how long a drain takes at least: a client without calls may hang up on the first GOAWAY, and Node does not tell.
+const pingMs = 500;
 const everyStream = 2 ** 31 - 1;
 
 /**
@@ -84,8 +85,6 @@ export async function closeSession(session: ServerHttp2Session): Promise<void> {
     };
     session.once("close", done);
     session.ping(done);
-    // A client without calls may hang up on the first GOAWAY, and Node does not tell.
-    session.socket.once("end", done);
   });
   if (!session.destroyed) session.close();
 }

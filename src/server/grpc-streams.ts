@@ -64,10 +64,11 @@ export function watchStreams(observe: Observer, limits: Limits) {
       });
     }
     return {
-      /** Stops accepting, and tells the clients to go elsewhere with their next call. */
+      /** Stops accepting, tells the clients to go elsewhere with their next call, and waits for those in flight. */
       async close() {
-        for (const http2 of servers) http2.close();
+        const closed = servers.map((http2) => new Promise<void>((resolve) => http2.close(() => resolve())));
         await Promise.all([...sessions].map(closeSession));
+        await Promise.all(closed);
       },
       /** Aborts every call. grpc-js' own forceShutdown knows its sessions only with channelz. */
       destroy() {

@@ -68,6 +68,7 @@ async function close(
 ): Promise<void> {
   const timer = setTimeout(sessions.destroy, graceMs);
   await sessions.close();
-  await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  // Nothing is left to shut down but timers. tryShutdown would wait for ever for a session that is already destroyed.
+  server.forceShutdown();
   clearTimeout(timer);
 }
