@@ -1,4 +1,4 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import {
   createEndStreamSerialization,
@@ -72,7 +72,7 @@ async function amendRefusal(answer: UniversalServerResponse, record: CallRecord)
   const header = new Headers(answer.header);
   // So large an error is one of ours, and complete.
   if (header.has("content-encoding")) return answer;
-  const fallback = refusals[answer.status] ?? new ConnectError(internalMessage, Code.Internal);
+  const fallback = refusals[answer.status] ?? rpcError("INTERNAL", internalMessage);
   const bytes = await firstChunk(answer.body);
   const error = completeError(bytes === undefined ? fallback : errorFromJsonBytes(bytes, undefined, fallback));
   noteOutcome(record, error);

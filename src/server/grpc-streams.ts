@@ -6,7 +6,6 @@ import type {
   ServerHttp2Stream,
 } from "node:http2";
 import { constants } from "node:http2";
-import { ConnectError } from "@connectrpc/connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { type Metadata, type Server, ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 import { rpcError } from "../rpc/errors.js";
@@ -110,9 +109,11 @@ function amendHeaders(headers: OutgoingHttpHeaders, record: CallRecord): Outgoin
   if (!(code > 0)) return headers;
   const details = headers["grpc-status-details-bin"];
   if (details === undefined) {
-    const error = completeError(new ConnectError(decodeMessage(headers["grpc-message"]), code));
-    noteOutcome(record, error);
-    return { ...headers, ...statusHeaders(error) };
+    const message = encodeURIComponent(decodeMessage(headers["grpc-message"]));
+    const error = findTrailerError(new Headers({ "grpc-status": String(code), "grpc-message": message }));
+    const complete = error && completeError(error);
+    noteOutcome(record, complete);
+    return complete === undefined ? headers : { ...headers, ...statusHeaders(complete) };
   }
   noteOutcome(record, findTrailerError(new Headers({ "grpc-status-details-bin": String(details) })));
   return headers;

@@ -3,7 +3,8 @@ import { Code } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import * as grpc from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { customers, Echo, failureOf, grpcJs, name, type Rig, refusal, startRig, wires } from "./rig.js";
+import { Echo } from "./echo.js";
+import { customers, failureOf, grpcJs, name, type Rig, refusal, startRig, wires } from "./rig.js";
 
 let rig: Rig;
 beforeAll(async () => {

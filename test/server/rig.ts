@@ -1,10 +1,5 @@
 import { once } from "node:events";
-import { create, createFileRegistry, type DescService, fromBinary, toBinary } from "@bufbuild/protobuf";
-import {
-  FileDescriptorProtoSchema,
-  FieldDescriptorProto_Label as Label,
-  FieldDescriptorProto_Type as Type,
-} from "@bufbuild/protobuf/wkt";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   type ConnectError,
   type ConnectRouter,
@@ -33,12 +28,10 @@ import { createReadiness, healthService } from "../../src/server/health.js";
 import { type HttpServerOptions, startHttpServer } from "../../src/server/http.js";
 import { createObserver } from "../../src/server/observe.js";
 import { reflectionServices } from "../../src/server/reflection.js";
+import { Echo } from "./echo.js";
 
 export const name = "Zoë 100% a:b / ☕";
 export const refusal = "Größe: 100% of “all” is too much / ☕";
-
-/** A service of every kind of stream: each answers the texts it gets. */
-export const Echo = echoService();
 
 export interface LogLine {
   readonly method: string;
@@ -292,36 +285,4 @@ function errorInfoIn(status: Buffer): string | undefined {
   const at = status.indexOf(url) + url.length;
   const length = status[at + 1] ?? 0;
   return fromBinary(ErrorInfoSchema, status.subarray(at + 2, at + 2 + length)).reason;
-}
-
-function echoService(): DescService {
-  const text = ".test.Text";
-  const method = (name: string, clientStreaming: boolean, serverStreaming: boolean) => {
-    return { name, inputType: text, outputType: text, clientStreaming, serverStreaming };
-  };
-  const file = create(FileDescriptorProtoSchema, {
-    name: "test/echo.proto",
-    package: "test",
-    syntax: "proto3",
-    messageType: [
-      {
-        name: "Text",
-        field: [{ name: "value", number: 1, type: Type.STRING, label: Label.OPTIONAL, jsonName: "value" }],
-      },
-    ],
-    service: [
-      {
-        name: "Echo",
-        method: [
-          method("Unary", false, false),
-          method("ServerStream", false, true),
-          method("ClientStream", true, false),
-          method("Bidi", true, true),
-        ],
-      },
-    ],
-  });
-  const service = createFileRegistry(file, () => undefined).getService("test.Echo");
-  if (service === undefined) throw new Error("The echo service is not there.");
-  return service;
 }
