@@ -24,7 +24,8 @@ export function metadataOf(headers: Headers): Metadata {
     if (name.endsWith("-bin")) {
       for (const base64 of value.split(",")) metadata.add(name, Buffer.from(base64.trim(), "base64"));
     } else {
-      metadata.add(name, value);
+      // grpc-js throws on anything else.
+      metadata.add(name, value.replace(/[^ -~]/g, "?"));
     }
   }
   return metadata;
