@@ -1,0 +1,48 @@
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { benchCalls, type CallsOptions, ports } from "./calls.js";
+import { calls } from "./requests.js";
+
+// One line for each suite: npm run bench -- <suite>
+const suites: Readonly<Record<string, (options: CallsOptions) => Promise<void>>> = {
+  calls: benchCalls,
+};
+
+const program = new Command("bench")
+  .description("Measures Clientele beside the barest servers that do the same. Make nothing else run meanwhile.")
+  .addArgument(new Argument("[suite]", "what to measure").choices(Object.keys(suites)).default("calls"))
+  .option("--rows <count>", "customers in the database", atLeast(20), 10_000)
+  .option("--connections <count>", "connections of the gRPC client; HTTP/1.1 takes one per call", atLeast(1), 4)
+  .option("--concurrency <count>", "calls in flight", atLeast(1), 32)
+  .option("--seconds <seconds>", "length of one measured run", moreThanZero, 2)
+  .option("--warmup <seconds>", "load before the first run of each side", moreThanZero, 1)
+  .option("--rounds <count>", "runs of each side in turn; the table shows medians", atLeast(1), 3)
+  .addOption(new Option("--only <call...>", "these calls only").choices(calls).default(calls, "all"))
+  .addOption(
+    new Option("--on <port...>", "these ports only").choices(Object.keys(ports)).default(Object.keys(ports), "all"),
+  )
+  .option("--cpu-prof <folder>", "write a CPU profile of the service to this folder; it slows the service down");
+
+program.action(async (suite: string, options: CallsOptions) => {
+  await suites[suite]!(options);
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
+
+function atLeast(least: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < least) throw new InvalidArgumentError(`at least ${least}`);
+    return value;
+  };
+}
+
+function moreThanZero(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError("more than 0");
+  return value;
+}
