@@ -32,9 +32,13 @@ const table = new Map<string, Readonly<Record<string, readonly CallerKind[]>>>([
   allow(CustomerService, {
     createCustomer: secretKey,
     getCustomer: secretKey,
+    batchGetCustomers: secretKey,
+    getOrCreateCustomer: secretKey,
+    searchCustomers: secretKey,
     listCustomers: secretKey,
     updateCustomer: secretKey,
     deleteCustomer: secretKey,
+    undeleteCustomer: secretKey,
   }),
   allow(AddressService, {
     createAddress: secretKey,

@@ -21,6 +21,7 @@ export const reasons = {
   RESOURCE_NOT_FOUND: Code.NotFound,
   CUSTOMER_ID_TAKEN: Code.AlreadyExists,
   EMAIL_TAKEN: Code.AlreadyExists,
+  EXTERNAL_REFERENCE_TAKEN: Code.AlreadyExists,
   PAYMENT_METHOD_ATTACHED: Code.AlreadyExists,
   ETAG_STALE: Code.Aborted,
   CONFLICT: Code.Aborted,
@@ -28,6 +29,7 @@ export const reasons = {
   CLIENT_ASSIGNED_IDS_OFF: Code.FailedPrecondition,
   EMAIL_IMMUTABLE: Code.FailedPrecondition,
   CUSTOMER_DELETED: Code.FailedPrecondition,
+  CUSTOMER_NOT_DELETED: Code.FailedPrecondition,
   CUSTOMER_DISABLED: Code.FailedPrecondition,
   ADDRESS_LIMIT_REACHED: Code.FailedPrecondition,
   PAYMENT_METHOD_UNAVAILABLE: Code.FailedPrecondition,
@@ -130,7 +132,8 @@ function durationOf(ms: number) {
 }
 
 /** The reason in an error's ErrorInfo; undefined if it has none. */
-export function reasonOf(error: ConnectError): Reason | undefined {
+export function reasonOf(error: unknown): Reason | undefined {
+  if (!(error instanceof ConnectError)) return undefined;
   return error.findDetails(ErrorInfoSchema)[0]?.reason as Reason | undefined;
 }
 

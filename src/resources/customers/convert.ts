@@ -11,6 +11,8 @@ import {
 import { enumColumn } from "../../db/enums.js";
 import { countryName } from "../../formats/countries.js";
 import { etagOf } from "../../rpc/etag.js";
+import { addressFromRow } from "../addresses/convert.js";
+import type { AddressRow } from "../addresses/store.js";
 import type { CustomerColumns, CustomerRow } from "./store.js";
 
 /** What a mask may name. */
@@ -26,13 +28,15 @@ export const writableFields = [
   "type",
   "enabled",
   "metadata",
+  "external_references",
+  "shipping",
   "default_address_id",
   "default_payment_method_id",
 ];
 
 const type = enumColumn<CustomerType>(CustomerTypeSchema);
 
-export function customerFromRow(row: CustomerRow, liveMode: boolean): Customer {
+export function customerFromRow(row: CustomerRow, liveMode: boolean, shipping: AddressRow | null = null): Customer {
   return create(CustomerSchema, {
     id: row.id,
     ...(row.email !== null && { email: row.email }),
@@ -48,6 +52,8 @@ export function customerFromRow(row: CustomerRow, liveMode: boolean): Customer {
     liveMode,
     photoUrl: photoUrlOf(row),
     metadata: row.metadata,
+    externalReferences: row.external_references,
+    ...(shipping && { shipping: addressFromRow(shipping, row.default_address_id) }),
     ...(row.default_address_id !== null && { defaultAddressId: row.default_address_id }),
     ...(row.default_payment_method_id !== null && { defaultPaymentMethodId: row.default_payment_method_id }),
     state: row.delete_time === null ? CustomerState.ACTIVE : CustomerState.DELETED,
@@ -73,6 +79,7 @@ export function customerToColumns(customer: Customer): CustomerColumns {
     type: type.toColumn(customer.type),
     enabled: customer.enabled ?? true,
     metadata: customer.metadata ?? {},
+    external_references: customer.externalReferences.map(({ name, id }) => ({ name, id })),
     default_address_id: customer.defaultAddressId ?? null,
     default_payment_method_id: customer.defaultPaymentMethodId ?? null,
   };

@@ -18,6 +18,7 @@ export function validCustomer(given: Customer, settings: AccountSettings): Custo
   const customer = withoutBlanks(CustomerSchema, given);
   requireValid(CustomerSchema, customer, "customer");
   const violations = missingFields(CustomerSchema, customer, settings.requiredCustomerFields, "customer");
+  violations.push(...referenceViolations(customer));
   violations.push(...metadataViolations(customer.metadata ?? {}, settings.metadataLimits));
   if (customer.country !== undefined) {
     const code = countryCode(customer.country);
@@ -44,6 +45,12 @@ export async function lockActiveCustomer(trx: Knex, tenantId: string, id: string
   if (customer === undefined) throw notFound("customer");
   if (customer.delete_time !== null) throw refused("CUSTOMER_DELETED", "The customer is deleted.");
   return customer;
+}
+
+function referenceViolations({ externalReferences }: Customer): FieldViolation[] {
+  const names = externalReferences.map(({ name }) => name);
+  const repeated = names.filter((name, index) => names.indexOf(name) !== index);
+  return repeated.map((name) => ({ field: "customer.external_references", description: `has ${name} more than once` }));
 }
 
 function metadataViolations(metadata: JsonObject, limits: MetadataLimits | undefined): FieldViolation[] {
