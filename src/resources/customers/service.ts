@@ -1,6 +1,6 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Knex } from "knex";
-import { type AccountSettings, DeletionMode } from "../../../gen/clientele/v1/accounts_pb.js";
+import { DeletionMode } from "../../../gen/clientele/v1/accounts_pb.js";
 import {
   type Customer,
   CustomerKey,
@@ -13,9 +13,8 @@ import { type Call, callOf } from "../../rpc/caller.js";
 import { conflict, invalidField, notFound, reasonOf, refused, requiredMessage } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
-import { deleteAddressesOf } from "../addresses/store.js";
-import { detachPaymentMethodsOf } from "../payment-methods/store.js";
 import { customerFromRow } from "./convert.js";
+import { purgeCustomer } from "./purge.js";
 import { lockActiveCustomer } from "./rules.js";
 import * as store from "./store.js";
 import { checkNewCustomer, explainViolation, holdsEmail, insertCustomer, isOneRow, updateCustomer } from "./write.js";
@@ -91,7 +90,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
         requireEtag("customer", row, req.etag);
         const freesEmail = settings.emailReusableAfterDelete === true;
         if (settings.deletion?.mode === DeletionMode.PERMANENT) {
-          await purge({ ...call, db: trx }, row.id, settings, freesEmail);
+          await purgeCustomer({ ...call, db: trx }, row, settings);
           return {};
         }
         if (row.delete_time !== null) throw refused("CUSTOMER_DELETED", "The customer is deleted.");
@@ -159,13 +158,4 @@ function lookupOf({ email = "", externalReferences }: Customer, by: CustomerKey)
 function wasTaken(error: unknown): undefined {
   const reason = reasonOf(error);
   if (reason !== "EMAIL_TAKEN" && reason !== "EXTERNAL_REFERENCE_TAKEN") throw error;
-}
-
-// What belongs to the customer alone goes with it; checkouts and orders stay.
-async function purge({ db, tenantId, event }: Call, id: string, settings: AccountSettings, freesEmail: boolean) {
-  await store.purgeCustomer(db, tenantId, id, { freesEmail }, event("customer.deleted"));
-  await store.replaceExternalReferences(db, tenantId, id, []);
-  await deleteAddressesOf(db, tenantId, id, event("address.deleted"));
-  const detached = event("payment_method.detached");
-  await detachPaymentMethodsOf(db, tenantId, id, settings.paymentMethodDetachment, detached);
 }

@@ -265,6 +265,12 @@ export async function purgeCustomer(
   return await change(trx, tenantId, id, { ...cleared, ...deletion, ...(freesEmail && { email_key: null }) }, event);
 }
 
+/** Customers whose time to be purged has come, the longest due first. Looks across tenants: for the job alone. */
+export async function listDueCustomers(db: Knex, now: Date, limit: number): Promise<Pick<CustomerRow, "tenant_id" | "id">[]> {
+  const due = db("customers").whereRaw("not purged").where("purge_time", "<=", now);
+  return await due.orderBy("purge_time").limit(limit).select("tenant_id", "id");
+}
+
 /** Brings back a locked, softly deleted customer. */
 export async function undeleteCustomer(
   trx: Knex,
