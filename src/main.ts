@@ -1,25 +1,29 @@
 #!/usr/bin/env node
 import { randomBytes } from "node:crypto";
 import { toJson } from "@bufbuild/protobuf";
+import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { Command, Option } from "commander";
 import { SettingsPreset } from "../gen/clientele/v1/accounts_pb.js";
 import { type ApiKey, ApiKeyKind, ApiKeySchema } from "../gen/clientele/v1/api_keys_pb.js";
 import { type Config, readConfig } from "./config.js";
 import { connect } from "./db/connection.js";
-import { findEmbedded, startEmbedded } from "./db/embedded.js";
+import { type Embedded, findEmbedded, startEmbedded } from "./db/embedded.js";
+import { classify } from "./db/errors.js";
 import { migrate } from "./db/migrate.js";
 import { migrations } from "./db/migrations/index.js";
-import { createKey, listKeys, revokeKey } from "./operator.js";
+import { createDemo, createKey, listKeys, revokeKey } from "./operator.js";
 import { createAccount } from "./resources/accounts/create.js";
-import { listTenants } from "./resources/accounts/store.js";
 import { createNewId } from "./rpc/ids.js";
-import { serve } from "./serve.js";
+import { type Service, serve } from "./serve.js";
 import { welcome } from "./welcome.js";
 
 const presets = Object.keys(SettingsPreset).filter((name) => Number.isNaN(Number(name)) && name !== "UNSPECIFIED");
 const json = new Option("--json", "print one JSON object, for programs");
 const account = new Option("--account <account>", "the account's id or name, if there are several");
 const mode = new Option("--mode <mode>", "which half of the account").choices(["test", "live"]).default("test");
+
+/** How often to look whether the embedded Postgres still runs. */
+const reviveMs = 1_000;
 
 interface KeyOptions {
   readonly account?: string;
@@ -105,42 +109,97 @@ keys
 try {
   await program.parseAsync();
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${reasonOf(error)}\n`);
   process.exitCode = 1;
 }
+// A start that failed half-way may have left a listener or a connection behind; all that must end has ended.
+process.exit();
 
 async function runServer(): Promise<void> {
   const config = readConfig();
-  const embedded = config.databaseUrl === undefined ? await start(config) : undefined;
-  const databaseUrl = config.databaseUrl ?? embedded!.url;
-  await migrate(databaseUrl, migrations);
-  const demo = await operate(databaseUrl, async (deps) => {
-    const isNew = embedded !== undefined && (await listTenants(deps.db)).length === 0;
-    return isNew ? await createAccount(deps, "Demo", SettingsPreset.OPEN) : undefined;
-  });
-  const service = await serve(config, databaseUrl);
-  print(welcome(config, service, demo));
+  // What it would say of a port that is taken is said by reasonOf.
+  setLogVerbosity(logVerbosity.NONE);
+  // From the first moment on, so that an early signal leaves no Postgres behind. A second one ends the process at once.
+  const stopped = signal().then(() => undefined);
+  const embedded = config.databaseUrl === undefined ? await keepEmbedded(config) : undefined;
+  try {
+    const databaseUrl = config.databaseUrl ?? embedded!.url;
+    const service = await Promise.race([stopped, startService(config, databaseUrl)]);
+    await stopped;
+    await service?.stop();
+  } finally {
+    await embedded?.stop();
+  }
+}
 
-  // A second signal ends the process at once.
-  await new Promise<void>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
-  });
-  await service.stop();
-  await embedded?.stop();
+async function startService(config: Config, databaseUrl: string): Promise<Service> {
+  await migrate(databaseUrl, migrations);
+  const service = await serve(config, databaseUrl);
+  // Last, because its key is shown this once, so not if the start fails.
+  const demo = config.databaseUrl === undefined ? await operate(databaseUrl, createDemo) : undefined;
+  print(welcome(config, service, demo));
+  return service;
+}
+
+// Starts the embedded Postgres, and starts it again when something kills it.
+async function keepEmbedded(config: Config): Promise<Embedded> {
+  let present = await start(config);
+  let round = Promise.resolve();
+  const timer = setInterval(() => {
+    round = round.then(revive).catch((error) => void process.stderr.write(`${reasonOf(error)}\n`));
+  }, reviveMs);
+  return {
+    url: present.url,
+    async stop() {
+      clearInterval(timer);
+      await round;
+      await present.stop();
+    },
+  };
+
+  async function revive(): Promise<void> {
+    if ((await findEmbedded(config.dataDir)) !== undefined) return;
+    const before = present;
+    present = await start(config);
+    await before.stop();
+  }
 }
 
 // Runs a command on the configured database, or on the embedded one: the running one, else for as long as it takes.
 async function withDatabase(command: (deps: OperatorDeps, applied: string[]) => Promise<void>): Promise<void> {
   const config = readConfig();
+  const stopped = signal().then((name) => Promise.reject(new Error(`Ended by ${name}.`)));
+  stopped.catch(() => {});
   const running = config.databaseUrl ?? (await findEmbedded(config.dataDir));
   const embedded = running === undefined ? await start(config) : undefined;
   try {
     const databaseUrl = running ?? embedded!.url;
-    const applied = await migrate(databaseUrl, migrations);
-    await operate(databaseUrl, (deps) => command(deps, applied));
+    const done = migrate(databaseUrl, migrations).then((applied) =>
+      operate(databaseUrl, (deps) => command(deps, applied)),
+    );
+    await Promise.race([stopped, done]);
   } finally {
     await embedded?.stop();
   }
+}
+
+function signal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
+  });
+}
+
+// In words for the operator. Of a host with several addresses Node says only that all of them failed.
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === "") return error.errors.map(reasonOf).join("\n");
+  if (!(error instanceof Error)) return String(error);
+  const port = /EADDRINUSE\D.*:(\d+)/.exec(error.message)?.[1];
+  if (port !== undefined) {
+    return `Port ${port} is in use: end what uses it, or set CLIENTELE_HTTP_PORT and CLIENTELE_GRPC_PORT to free ones.`;
+  }
+  // A certificate that is absent is a path that is absent, and no lost database.
+  const lost = classify(error) === "unavailable" && !("path" in error);
+  return lost ? `The database cannot be reached: ${error.message}` : error.message;
 }
 
 type OperatorDeps = Parameters<typeof createAccount>[0];
@@ -155,7 +214,7 @@ async function operate<T>(databaseUrl: string, operation: (deps: OperatorDeps) =
   }
 }
 
-async function start(config: Config) {
+async function start(config: Config): Promise<Embedded> {
   return await startEmbedded({ dataDir: config.dataDir, log: (message) => process.stderr.write(`${message}\n`) });
 }
 

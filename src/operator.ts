@@ -1,7 +1,9 @@
+import { SettingsPreset } from "../gen/clientele/v1/accounts_pb.js";
 import type { ApiKey, ApiKeyKind } from "../gen/clientele/v1/api_keys_pb.js";
 import { notify } from "./db/notifications.js";
 import { inTransaction } from "./db/transaction.js";
 import type { Deps } from "./deps.js";
+import { type CreatedAccount, createAccount } from "./resources/accounts/create.js";
 import { listTenants, type TenantRow } from "./resources/accounts/store.js";
 import { apiKeyFromRow } from "./resources/api-keys/convert.js";
 import { keyOf, keysChannel } from "./resources/api-keys/keyring.js";
@@ -11,11 +13,26 @@ import { insertApiKey, listAllApiKeys, lockApiKey, revokeApiKey } from "./resour
 /** What the command line does with keys: as ApiKeyService, but with the operator's right to the database, and no key. */
 type OperatorDeps = Pick<Deps, "db" | "clock" | "newId" | "randomBytes">;
 
+/** Any number that no other advisory lock uses. */
+const demoLock = 7_236_002;
+
 /** Which tenant is meant; the account may be left out where there is only one. */
 export interface TenantChoice {
   /** The account's id or name. */
   readonly account?: string | undefined;
   readonly liveMode: boolean;
+}
+
+/**
+ * The account of a first start, in a database that has none; else undefined. Under a lock, so that two processes that
+ * start in one folder make one.
+ */
+export async function createDemo(deps: OperatorDeps): Promise<CreatedAccount | undefined> {
+  return await inTransaction(deps.db, async (trx) => {
+    await trx.raw("select pg_advisory_xact_lock(?)", [demoLock]);
+    if ((await listTenants(trx)).length > 0) return undefined;
+    return await createAccount({ ...deps, db: trx }, "Demo", SettingsPreset.OPEN);
+  });
 }
 
 /** Makes a key. Throws an Error that says what to do if the account is not found, or not the only one of its name. */

@@ -5,7 +5,8 @@ import type { Service } from "./serve.js";
 /** What `serve` prints once it serves: where, and on first start a demo account's key in lines to paste. */
 export function welcome(config: Config, { httpPort, grpcPort }: Service, demo: CreatedAccount | undefined): string {
   const scheme = config.tls === undefined ? "http" : "https";
-  const host = config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host;
+  const anywhere = config.host === "0.0.0.0" || config.host === "::";
+  const host = anywhere ? "localhost" : config.host.includes(":") ? `[${config.host}]` : config.host;
   const url = `${scheme}://${host}:${httpPort}`;
   const where = `Clientele serves
   ${url}  Connect, gRPC-Web, gRPC, JSON

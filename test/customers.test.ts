@@ -111,7 +111,7 @@ const invalid: { field: string; customer: CustomerInit; description?: string }[]
   { field: "customer.first_name", customer: { firstName: "x".repeat(101) } },
   { field: "customer.last_name", customer: { lastName: "x".repeat(101) } },
   { field: "customer.display_name", customer: { displayName: "x".repeat(201) } },
-  { field: "customer.type", customer: { type: 99 } },
+  { field: "customer.type", customer: { type: 99 as CustomerType } },
   { field: "customer.id", customer: { id: "two words" } },
   { field: "customer.default_address_id", customer: { defaultAddressId: "adr_absent" } },
   { field: "customer.default_payment_method_id", customer: { defaultPaymentMethodId: "cct_sandbox_absent" } },

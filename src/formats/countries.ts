@@ -1,3 +1,5 @@
+import { foldedName } from "./folding.js";
+
 const english = new Intl.DisplayNames("en", { type: "region", fallback: "none" });
 
 // Regions that Unicode names although ISO 3166-1 does not assign them.
@@ -48,10 +50,4 @@ function allCodes(): string[] {
     .flatMap((first) => letters.map((second) => first + second))
     .filter((code) => english.of(code) !== undefined && !unassigned.has(code))
     .filter((code) => new Intl.Locale(`und-${code}`).region === code);
-}
-
-// "Åland Islands", "aland islands" and "St. Lucia", "st lucia" are the same name.
-function foldedName(name: string): string {
-  const letters = name.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
-  return letters.replace(/[.’']/g, "").replace(/&/g, "and").replace(/\s+/g, " ").trim();
 }

@@ -1,0 +1,21 @@
+import { countryCode } from "./countries.js";
+
+// Codes that Intl still names although ISO 639-1 has withdrawn them.
+const withdrawn = new Set("bh in iw ji jw mo sh".split(" "));
+
+/** The ISO 639-1 language codes, 183 of them, sorted. */
+export const languages: readonly string[] = allLanguages();
+
+/** Whether text is a locale such as `en_US`: an ISO 639-1 language, `_`, an ISO 3166-1 country (Digital River). */
+export function isLocale(text: string): boolean {
+  const [, language = "", country = ""] = /^([a-z]{2})_([A-Z]{2})$/.exec(text) ?? [];
+  return languages.includes(language) && countryCode(country) === country;
+}
+
+function allLanguages(): string[] {
+  const names = new Intl.DisplayNames("en", { type: "language", fallback: "none" });
+  const letters = Array.from({ length: 26 }, (_, index) => String.fromCharCode(97 + index));
+  return letters
+    .flatMap((first) => letters.map((second) => first + second))
+    .filter((code) => names.of(code) !== undefined && !withdrawn.has(code));
+}

@@ -1,0 +1,181 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { postalViolations } from "../../src/formats/postal.js";
+import { normalPostalCode } from "../../src/formats/postal-codes.js";
+
+// A ZIP code of each state, territory and military "state" of the USPS: the capital's, or the largest post office's.
+const zipCodes =
+  "AL 36104,AK 99801,AZ 85001,AR 72201,CA 95814,CO 80202,CT 06103,DE 19901,FL 32301,GA 30303,HI 96813,ID 83702," +
+  "IL 62701,IN 46225,IA 50309,KS 66603,KY 40601,LA 70802,ME 04330,MD 21401,MA 02201,MI 48933,MN 55102,MS 39205," +
+  "MO 65101,MT 59623,NE 68502,NV 89701,NH 03301,NJ 08608,NM 87501,NY 12207,NC 27601,ND 58501,OH 43215,OK 73102," +
+  "OR 97301,PA 17101,RI 02903,SC 29217,SD 57501,TN 37219,TX 78701,UT 84111,VT 05602,VA 23219,WA 98507,WV 25301," +
+  "WI 53703,WY 82001,DC 20001,PR 00901,VI 00802,GU 96910,AS 96799,MP 96950,FM 96941,MH 96960,PW 96940," +
+  "AA 34002,AE 09001,AP 96201";
+const byState = zipCodes.split(",").map((pair): [string, string] => [pair.slice(0, 2), pair.slice(3)]);
+
+describe("a ZIP code", () => {
+  test("is tried for 50 states, DC, 8 territories and 3 of the forces", () => {
+    expect(new Set(byState.map(([state]) => state)).size).toBe(62);
+  });
+
+  test.for(byState)("in %s may be %s, and nowhere else", ([state, postalCode]) => {
+    const accepting = byState.filter(
+      ([other]) => postalViolations({ country: "US", state: other, postalCode }).length === 0,
+    );
+    expect(accepting.map(([other]) => other)).toEqual([state]);
+  });
+
+  const accepted: [state: string | undefined, postalCode: string, why: string][] = [
+    ["TX", "78701", "SimpleCheckout's example"],
+    ["MN", "55129", "Digital River's example"],
+    ["MN", "55129-1234", "ZIP+4"],
+    ["Minnesota", "55129", "a state by name"],
+    [undefined, "55129", "no state"],
+    ["TX", "88510", "El Paso"],
+    ["TX", "73301", "the tax office in Austin"],
+    ["NY", "06390", "Fishers Island"],
+    ["KY", "42223", "Fort Campbell, Kentucky"],
+    ["TN", "42223", "Fort Campbell, Tennessee"],
+    ["TX", "73949-0001", "Texhoma, Texas"],
+    ["CA", "97635", "New Pine Creek, California"],
+    ["UM", "96898", "Wake Island"],
+    ["HI", "96898", "Wake Island, which the USPS counts to Hawaii"],
+  ];
+  test.for(accepted)("of %s may be %s: %s", ([state, postalCode]) => {
+    expect(postalViolations({ country: "US", state, postalCode })).toEqual([]);
+  });
+
+  const refused: [state: string, postalCode: string, description: string][] = [
+    ["TX", "55129", "The postal code does not belong to Texas."],
+    ["Texas", "90210-1234", "The postal code does not belong to Texas."],
+    ["DC", "10001", "The postal code does not belong to District of Columbia."],
+    ["OH", "42223", "The postal code does not belong to Ohio."],
+    ["TX", "7870", "Enter a valid postal code."],
+    ["TX", "787011", "Enter a valid postal code."],
+    ["TX", "78701-12", "Enter a valid postal code."],
+    ["TX", "K1A 0B1", "Enter a valid postal code."],
+    ["TX", "7870\0", "Enter a valid postal code."],
+    ["TX", "7-8-7-0-1", "Enter a valid postal code."],
+  ];
+  test.for(refused)("of %s is not %s", ([state, postalCode, description]) => {
+    expect(postalViolations({ country: "US", state, postalCode })).toEqual([{ field: "postal_code", description }]);
+  });
+
+  test("and a state that are both wrong are both named", () => {
+    expect(postalViolations({ country: "US", state: "XX", postalCode: "1" })).toEqual([
+      { field: "state", description: "Enter a valid state." },
+      { field: "postal_code", description: "Enter a valid postal code." },
+    ]);
+  });
+});
+
+describe("a postal code", () => {
+  const forms: [country: string, typed: string, stored: string | undefined][] = [
+    ["US", " 55129 ", "55129"],
+    ["US", "551291234", "55129-1234"],
+    ["US", "55129 1234", "55129-1234"],
+    ["US", "５５１２９", "55129"],
+    ["US", "\u200e55129\u200f", "55129"],
+    ["US", "55129–1234", "55129-1234"],
+    ["CA", "k1a0b1", "K1A 0B1"],
+    ["CA", "K1A-0B1", "K1A 0B1"],
+    ["CA", "D1A 0B1", undefined],
+    ["GB", "sw1a1aa", "SW1A 1AA"],
+    ["GB", "M2 5BQ", "M2 5BQ"],
+    ["GB", "ZZ1 1AA", undefined],
+    ["GB", "ß1 1AA", undefined],
+    ["GB", "ıP1 1AA", undefined],
+    ["DE", "10115", "10115"],
+    ["DE", "1011", undefined],
+    ["FR", "75 001", "75001"],
+    ["FR", "7500", undefined],
+    ["NL", "1234ab", "1234 AB"],
+    ["NL", "0234 AB", undefined],
+    ["SE", "SE-114 55", "11455"],
+    ["SE", "1145", undefined],
+    ["CH", "CH-8000", "8000"],
+    ["CH", "80000", undefined],
+    ["LV", "1073", "LV-1073"],
+    ["LV", "LT-1073", undefined],
+    ["PT", "2725079", "2725-079"],
+    ["PT", "2725", undefined],
+    ["PL", "00950", "00-950"],
+    ["PL", "0095", undefined],
+    ["BR", "40.301-110", "40301-110"],
+    ["BR", "40301", undefined],
+    ["JP", "〒1540023", "154-0023"],
+    ["JP", "１５４ー００２３", "154-0023"],
+    ["JP", "154-002", undefined],
+    ["CR", "10101", "10101"],
+    ["CR", "101", undefined],
+    ["SA", "١١٥٦٤", "11564"],
+    ["SA", "115", undefined],
+    ["IN", "110 034", "110034"],
+    ["IN", "11003", undefined],
+    ["AU", "2060", "2060"],
+    ["AU", "20600", undefined],
+    ["IE", "a65f4e2", "A65 F4E2"],
+    ["IE", "A65", undefined],
+    ["AR", "c1070aam", "C1070AAM"],
+    ["AR", "I1070", undefined],
+    ["KR", "03051", "03051"],
+    ["KR", "030-51", "03051"],
+    ["KR", "3051", undefined],
+    ["ES", "28039", "28039"],
+    ["ES", "2803", undefined],
+    ["PR", "00930-1234", "00930-1234"],
+    ["PR", "10001", undefined],
+    ["HK", " N/A ", "N/A"],
+    ["HK", "\0", undefined],
+    ["ZZ", "anything", "anything"],
+  ];
+  test.for(forms)("in %s typed as %j is %j", ([country, typed, stored]) => {
+    expect(normalPostalCode(country, typed)).toBe(stored);
+    expect(postalViolations({ country, postalCode: typed })).toHaveLength(stored === undefined ? 1 : 0);
+  });
+
+  const ofStates: [country: string, state: string, good: string, bad: string, description: string][] = [
+    ["CA", "ON", "K1B 0B1", "V8X 3X4", "The postal code does not belong to Ontario."],
+    ["CA", "Québec", "h3z2y7", "T0L 1K0", "The postal code does not belong to Quebec."],
+    ["AU", "NSW", "2060", "3171", "The postal code does not belong to New South Wales."],
+    ["BR", "SP", "01310-100", "20040-020", "The postal code does not belong to São Paulo."],
+    ["ES", "Madrid", "28039", "08001", "The postal code does not belong to Madrid."],
+    ["IT", "RM", "00144", "20121", "The postal code does not belong to Roma."],
+    ["JP", "東京都", "1500001", "530-0001", "The postal code does not belong to Tokyo."],
+    ["MX", "CDMX", "06000", "44100", "The postal code does not belong to Ciudad de México."],
+    ["TR", "İstanbul", "34000", "06101", "The postal code does not belong to İstanbul."],
+  ];
+  test.for(ofStates)("in %s %s may be %s but not %s", ([country, state, good, bad, description]) => {
+    expect(postalViolations({ country, state, postalCode: good })).toEqual([]);
+    expect(postalViolations({ country, state, postalCode: bad })).toEqual([{ field: "postal_code", description }]);
+  });
+
+  test("and a state may be absent, and go unchecked without a country", () => {
+    expect(postalViolations({})).toEqual([]);
+    expect(postalViolations({ country: "US" })).toEqual([]);
+    expect(postalViolations({ country: "US", state: "", postalCode: "" })).toEqual([]);
+    expect(postalViolations({ country: "DE", state: "Bayern", postalCode: "80331" })).toEqual([]);
+    expect(postalViolations({ state: "XX", postalCode: "?" })).toEqual([]);
+  });
+
+  test("of any length is read in linear time", () => {
+    const started = performance.now();
+    for (const piece of ["1", " ", "1 ", "-", "\u202e", "ﷺ"]) {
+      expect(normalPostalCode("US", piece.repeat(1_000_000))).toBeUndefined();
+    }
+    expect(performance.now() - started).toBeLessThan(1_000);
+  });
+
+  test("of any text is one or not, and normalising twice changes nothing", () => {
+    const countries = fc.constantFrom(..."US CA GB JP SE LV PE SV BR AR HT AZ KY MT IE HK ZZ".split(" "));
+    const codes = fc.string({ unit: fc.constantFrom(..."0123456789ABCLVSEP -."), maxLength: 12 });
+    fc.assert(
+      fc.property(countries, fc.oneof(codes, fc.string({ unit: "binary" })), (country, text) => {
+        postalViolations({ country, state: text, postalCode: text });
+        const stored = normalPostalCode(country, text);
+        if (stored !== undefined) expect(normalPostalCode(country, stored)).toBe(stored);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+});
