@@ -8,8 +8,18 @@ import {
 } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
+import { isLocale } from "../../formats/locales.js";
+import { normalPhone } from "../../formats/phones.js";
 import { type Call, callOf } from "../../rpc/caller.js";
-import { type FieldViolation, invalidFields, notFound, refused, requiredMessage } from "../../rpc/errors.js";
+import {
+  conflict,
+  type FieldViolation,
+  invalidField,
+  invalidFields,
+  notFound,
+  refused,
+  requiredMessage,
+} from "../../rpc/errors.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
 import { withoutBlanks } from "../../rpc/validate.js";
 import { addressFromRow } from "../addresses/convert.js";
@@ -81,11 +91,11 @@ async function candidatesOfGuest(
 ): Promise<Candidates> {
   const attached = await findToken(db, tenantId, token);
   if (attached !== undefined) requireOwn(attached, undefined);
-  return {
-    request: requestOf(req),
-    requestShipping: validAddress(req.shipping!, settings, "shipping"),
-    requestPaymentMethod: card && paymentMethodFromCard(token, card, now),
-  };
+  // It was detached since the vault was not asked.
+  if (card === undefined) throw conflict();
+  const requestShipping = validAddress(req.shipping!, settings, "shipping");
+  const requestPaymentMethod = paymentMethodFromCard(token, card, now);
+  return { request: requestOf(req, requestShipping.country), requestShipping, requestPaymentMethod };
 }
 
 async function candidatesOfCustomer(
@@ -118,10 +128,11 @@ async function candidatesOfCustomer(
     const method = await findToken(db, tenantId, id);
     return method && paymentMethodFromRow(method, id, now);
   };
+  const shipping = await requestShipping();
   return {
-    request: requestOf(req),
+    request: requestOf(req, shipping?.country ?? row.country ?? undefined),
     customer: customerFromRow(row, liveMode),
-    requestShipping: await requestShipping(),
+    requestShipping: shipping,
     requestPaymentMethod: await requestPaymentMethod(),
     ...(row.default_address_id !== null && { defaultShipping: await savedAddress(row.default_address_id) }),
     ...(row.default_payment_method_id !== null && {
@@ -130,9 +141,18 @@ async function candidatesOfCustomer(
   };
 }
 
-function requestOf({ contact, displayName, locale, type }: CreateCheckoutRequest): Candidates["request"] {
+// What the buyer says of itself, trimmed and checked.
+function requestOf(req: CreateCheckoutRequest, country: string | undefined): Candidates["request"] {
+  const contact = req.contact && withoutBlanks(ContactSchema, req.contact);
+  if (contact?.phone !== undefined) {
+    const phone = normalPhone(contact.phone, country);
+    if (phone === undefined) throw invalidField("contact.phone", "Enter a valid phone number.");
+    contact.phone = phone;
+  }
+  const { displayName, locale, type } = req;
+  if (locale && !isLocale(locale)) throw invalidField("locale", "Enter a valid locale, such as en_US.");
   return {
-    ...(contact && { contact: withoutBlanks(ContactSchema, contact) }),
+    ...(contact && { contact }),
     ...(displayName !== undefined && { displayName: displayName.trim() }),
     ...(locale !== undefined && { locale }),
     type,

@@ -9,7 +9,11 @@ import * as store from "./store.js";
 type PurgeCall = Pick<Call, "db" | "tenantId" | "event">;
 
 /** Leaves nothing of a locked customer but its id. What belongs to it alone goes with it; checkouts and orders stay. */
-export async function purgeCustomer({ db, tenantId, event }: PurgeCall, row: store.CustomerRow, settings: AccountSettings) {
+export async function purgeCustomer(
+  { db, tenantId, event }: PurgeCall,
+  row: store.CustomerRow,
+  settings: AccountSettings,
+) {
   const { id } = row;
   const freesEmail = settings.emailReusableAfterDelete === true;
   const purged = event(row.delete_time === null ? "customer.deleted" : "customer.purged");
@@ -26,7 +30,11 @@ const batchSize = 100;
  * Purges the softly deleted customers whose purge_time has come, each in a transaction of its own; answers how many.
  * It may run on several replicas at a time.
  */
-export async function purgeDueCustomers({ db, clock, settings }: Pick<Deps, "db" | "clock" | "settings">): Promise<number> {
+export async function purgeDueCustomers({
+  db,
+  clock,
+  settings,
+}: Pick<Deps, "db" | "clock" | "settings">): Promise<number> {
   let purged = 0;
   for (;;) {
     const now = clock();

@@ -3,6 +3,8 @@ import type { Knex } from "knex";
 import type { AccountSettings, MetadataLimits } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Customer, CustomerSchema } from "../../../gen/clientele/v1/customers_pb.js";
 import { countryCode } from "../../formats/countries.js";
+import { isLocale } from "../../formats/locales.js";
+import { normalPhone } from "../../formats/phones.js";
 import { type FieldViolation, invalidField, invalidFields, notFound, refused } from "../../rpc/errors.js";
 import { missingFields, requireValid, withoutBlanks } from "../../rpc/validate.js";
 import { type CustomerRow, lockCustomer } from "./store.js";
@@ -24,6 +26,14 @@ export function validCustomer(given: Customer, settings: AccountSettings): Custo
     const code = countryCode(customer.country);
     if (code === undefined) violations.push({ field: "customer.country", description: "Enter a valid country." });
     else customer.country = code;
+  }
+  if (customer.phone !== undefined) {
+    const phone = normalPhone(customer.phone, customer.country);
+    if (phone === undefined) violations.push({ field: "customer.phone", description: "Enter a valid phone number." });
+    else customer.phone = phone;
+  }
+  if (customer.locale !== undefined && !isLocale(customer.locale)) {
+    violations.push({ field: "customer.locale", description: "Enter a valid locale, such as en_US." });
   }
   if (violations.length > 0) throw invalidFields(violations);
   return customer;

@@ -154,7 +154,10 @@ export async function lockLookup(trx: Knex, tenantId: string, key: string): Prom
 
 /** A customer that nobody else changes until the end of the transaction. */
 export async function lockCustomer(trx: Knex, tenantId: string, id: string): Promise<CustomerRow | undefined> {
-  return await trx("customers").where({ tenant_id: tenantId, id, purged: false }).forUpdate().first(...columnNames);
+  return await trx("customers")
+    .where({ tenant_id: tenantId, id, purged: false })
+    .forUpdate()
+    .first(...columnNames);
 }
 
 export async function listCustomers(
@@ -215,7 +218,9 @@ export async function updateCustomer(
 ): Promise<CustomerRow> {
   const email_key = uniqueEmail ? trx.raw(emailKey, [columns.email ?? null]) : null;
   // The driver would take a list for an array of Postgres.
-  const references = columns.external_references && { external_references: JSON.stringify(columns.external_references) };
+  const references = columns.external_references && {
+    external_references: JSON.stringify(columns.external_references),
+  };
   const changes = { ...columns, ...references, ...(uniqueEmail !== undefined && { email_key }) };
   return await change(trx, tenantId, id, changes, event);
 }
@@ -266,7 +271,11 @@ export async function purgeCustomer(
 }
 
 /** Customers whose time to be purged has come, the longest due first. Looks across tenants: for the job alone. */
-export async function listDueCustomers(db: Knex, now: Date, limit: number): Promise<Pick<CustomerRow, "tenant_id" | "id">[]> {
+export async function listDueCustomers(
+  db: Knex,
+  now: Date,
+  limit: number,
+): Promise<Pick<CustomerRow, "tenant_id" | "id">[]> {
   const due = db("customers").whereRaw("not purged").where("purge_time", "<=", now);
   return await due.orderBy("purge_time").limit(limit).select("tenant_id", "id");
 }

@@ -91,7 +91,9 @@ export async function updateCustomer(
     await store.replaceExternalReferences(db, tenantId, row.id, columns.external_references).catch(explainViolation);
   }
   const changed = event("customer.updated", changedPaths);
-  return await store.updateCustomer(db, tenantId, row.id, columns, changed, holdsEmail(settings)).catch(explainViolation);
+  return await store
+    .updateCustomer(db, tenantId, row.id, columns, changed, holdsEmail(settings))
+    .catch(explainViolation);
 }
 
 // What identifies an address is not written with it.
@@ -118,7 +120,9 @@ async function writeShipping(
   return row.default_address_id;
 }
 
-const shippingPaths = AddressSchema.fields.map((field) => field.name).filter((name) => !/^(id|etag|customer_id)$/.test(name));
+const shippingPaths = AddressSchema.fields
+  .map((field) => field.name)
+  .filter((name) => !/^(id|etag|customer_id)$/.test(name));
 
 function requireMutableEmail(row: store.CustomerRow, next: store.CustomerColumns, settings: AccountSettings): void {
   if (settings.emailMutability !== EmailMutability.IMMUTABLE || row.email === null || row.email === next.email) return;
