@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { EmailUniqueness, SettingsPreset } from "../gen/clientele/v1/accounts_pb.js";
 import { readConfig } from "../src/config.js";
 import { serve } from "../src/serve.js";
-import { EmailUniqueness, SettingsPreset } from "../gen/clientele/v1/accounts_pb.js";
 import { createAddress } from "./support/addresses.js";
 import { type Clientele, type Clients, startClientele, type TestAccount } from "./support/clientele.js";
 import { createCustomer, getCustomer, newEmail } from "./support/customers.js";
