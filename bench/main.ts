@@ -8,13 +8,13 @@ const suites: Readonly<Record<string, (options: CallsOptions) => Promise<void>>>
 };
 
 const program = new Command("bench")
-  .description("Measures Clientele beside the barest servers that do the same. Make nothing else run meanwhile.")
+  .description("Measures Clientele beside the barest servers that do the same. Let nothing else run meanwhile.")
   .addArgument(new Argument("[suite]", "what to measure").choices(Object.keys(suites)).default("calls"))
   .option("--rows <count>", "customers in the database", atLeast(20), 10_000)
   .option("--connections <count>", "connections of the gRPC client; HTTP/1.1 takes one per call", atLeast(1), 4)
   .option("--concurrency <count>", "calls in flight", atLeast(1), 32)
   .option("--seconds <seconds>", "length of one measured run", moreThanZero, 2)
-  .option("--warmup <seconds>", "load before the first run of each side", moreThanZero, 1)
+  .option("--warmup <seconds>", "load before the first run of each side", moreThanZero, 2)
   .option("--rounds <count>", "runs of each side in turn; the table shows medians", atLeast(1), 3)
   .addOption(new Option("--only <call...>", "these calls only").choices(calls).default(calls, "all"))
   .addOption(

@@ -37,8 +37,10 @@ export async function startService({ url, poolSize, folder, cpuProf }: ServiceOp
     },
     stdio: ["ignore", "pipe", log],
   });
+  /** The last that it logged. */
+  const lastWords = () => readFileSync(logFile, "utf8").trimEnd().split("\n").slice(-5).join("\n");
   let said = "";
-  const ports = await started<{ httpPort: number; grpcPort: number }>("the service", child, (resolve) => {
+  const starting = started<{ httpPort: number; grpcPort: number }>("the service", child, (resolve) => {
     child.stdout?.on("data", (chunk) => {
       said += chunk;
       const [, http] = /http:\/\/127\.0\.0\.1:(\d+)/.exec(said) ?? [];
@@ -46,8 +48,9 @@ export async function startService({ url, poolSize, folder, cpuProf }: ServiceOp
       if (http !== undefined && grpc !== undefined) resolve({ httpPort: Number(http), grpcPort: Number(grpc) });
     });
   });
-  /** The last that it logged. */
-  const lastWords = () => readFileSync(logFile, "utf8").trimEnd().split("\n").slice(-5).join("\n");
+  const ports = await starting.catch((error) => {
+    throw new Error(`${error.message}\n${lastWords()}`);
+  });
   return { ...ports, lastWords, ...serverOf(child) };
 }
 

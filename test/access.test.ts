@@ -14,7 +14,11 @@ import { casesOf, methods, populate, requestFor, type World } from "./support/sc
 import { overFetch, ways } from "./support/ways.js";
 
 const { getAccount } = AccountService.method;
-const missing = { code: "Unauthenticated", reason: "CREDENTIALS_MISSING", message: "Authentication credentials were not provided." };
+const missing = {
+  code: "Unauthenticated",
+  reason: "CREDENTIALS_MISSING",
+  message: "Authentication credentials were not provided.",
+};
 const invalid = { code: "Unauthenticated", reason: "CREDENTIALS_INVALID" };
 
 let clientele: Clientele;
@@ -67,8 +71,16 @@ const broken: { name: string; headers: (key: string) => Record<string, string>; 
   { name: "a word", headers: () => ({ "api-key": "letmein" }), want: invalid },
   { name: "a key with a space", headers: (key) => ({ "api-key": `${key} ${key}` }), want: invalid },
   { name: "a key in upper case", headers: (key) => ({ "api-key": key.toUpperCase() }), want: invalid },
-  { name: "a key that says it is live", headers: (key) => ({ "api-key": key.replace("_test_", "_live_") }), want: invalid },
-  { name: "a key that says it is publishable", headers: (key) => ({ "api-key": key.replace("sk_", "pk_") }), want: invalid },
+  {
+    name: "a key that says it is live",
+    headers: (key) => ({ "api-key": key.replace("_test_", "_live_") }),
+    want: invalid,
+  },
+  {
+    name: "a key that says it is publishable",
+    headers: (key) => ({ "api-key": key.replace("sk_", "pk_") }),
+    want: invalid,
+  },
   { name: "a very long key", headers: (key) => ({ "api-key": key.repeat(100) }), want: invalid },
   { name: "half a key", headers: (key) => ({ "api-key": key.slice(0, 20) }), want: invalid },
   { name: "HTTP Basic with a password", headers: (key) => ({ authorization: basic(`${key}:secret`) }), want: invalid },
@@ -116,7 +128,11 @@ describe("a revoked key", () => {
 describe("every method of the contract", () => {
   const callers: Record<string, { kind: CallerKind; keyOf: (keys: Keys) => string; otherwise: Code }> = {
     "a secret key": { kind: "secret_key", keyOf: ({ secret }) => secret, otherwise: Codes.PermissionDenied },
-    "a publishable key": { kind: "publishable_key", keyOf: ({ publishable }) => publishable, otherwise: Codes.PermissionDenied },
+    "a publishable key": {
+      kind: "publishable_key",
+      keyOf: ({ publishable }) => publishable,
+      otherwise: Codes.PermissionDenied,
+    },
     "no credential": { kind: "public", keyOf: () => "", otherwise: Codes.Unauthenticated },
   };
   interface Keys {
@@ -157,6 +173,8 @@ test("a method, or a service, that the table does not name is nobody's", () => {
 
 test("only health and reflection are public", () => {
   expect(allowedCallers(Health.method.check)).toEqual(["public"]);
-  const open = services.flatMap((service) => service.methods).filter((method) => allowedCallers(method).includes("public"));
+  const open = services
+    .flatMap((service) => service.methods)
+    .filter((method) => allowedCallers(method).includes("public"));
   expect(open).toEqual([]);
 });

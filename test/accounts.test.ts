@@ -95,7 +95,11 @@ test("a preset is applied before the other paths of the same mask", async () => 
 test("an account shows its name, its time and the tenant of the key", async () => {
   const { accountId, test: clients, live } = await clientele.createAccount();
   const { account } = await clients.accounts.getAccount({});
-  expect(account).toMatchObject({ id: accountId, liveMode: false, createTime: { seconds: BigInt(start.getTime() / 1000) } });
+  expect(account).toMatchObject({
+    id: accountId,
+    liveMode: false,
+    createTime: { seconds: BigInt(start.getTime() / 1000) },
+  });
   expect(account!.name).toMatch(/^Account /);
   expect(account!.id).toMatch(/^acc_[0-9a-z]{26}$/);
   expect(await live.accounts.getAccount({})).toMatchObject({ account: { id: accountId, liveMode: true } });
@@ -163,14 +167,17 @@ const invalid = [
   { field: "update_mask", settings: { clientAssignedIds: true }, paths: ["no_such_setting"] },
 ];
 
-test.for(invalid)("a wrong value is refused and named: $field, $settings, $paths", async ({ field, settings, paths }) => {
-  const { test: clients } = await clientele.createAccount();
-  const before = await clients.accounts.getAccountSettings({});
-  const failure = await failureOf(changeSettings(clients, settings, paths));
-  expect(failure).toMatchObject({ code: "InvalidArgument", reason: "FIELDS_INVALID" });
-  expect(Object.keys(failure.fields)).toEqual([field]);
-  expect(await clients.accounts.getAccountSettings({})).toEqual(before);
-});
+test.for(invalid)(
+  "a wrong value is refused and named: $field, $settings, $paths",
+  async ({ field, settings, paths }) => {
+    const { test: clients } = await clientele.createAccount();
+    const before = await clients.accounts.getAccountSettings({});
+    const failure = await failureOf(changeSettings(clients, settings, paths));
+    expect(failure).toMatchObject({ code: "InvalidArgument", reason: "FIELDS_INVALID" });
+    expect(Object.keys(failure.fields)).toEqual([field]);
+    expect(await clients.accounts.getAccountSettings({})).toEqual(before);
+  },
+);
 
 test("an update of the settings without any is refused", async () => {
   const { test: clients } = await clientele.createAccount();

@@ -74,7 +74,10 @@ const invalid: { field: string; address: AddressInit; description?: string }[] =
   { field: "address.line1", address: { line1: "x".repeat(201) } },
   { field: "address.city", address: { city: "x\0" } },
   { field: "address.postal_code", address: { postalCode: "9".repeat(21) } },
-  { field: "address.additional_address_info.division", address: { additionalAddressInfo: { division: "x".repeat(101) } } },
+  {
+    field: "address.additional_address_info.division",
+    address: { additionalAddressInfo: { division: "x".repeat(101) } },
+  },
 ];
 
 test.for(invalid)("a wrong $field is refused at create and at update", async ({ field, address, description }) => {
@@ -170,17 +173,44 @@ test("a customer has one default address, and none once it is deleted", async ()
 });
 
 const masks: { name: string; paths: string[]; set: AddressInit; want: Partial<Address> }[] = [
-  { name: "only the masked field", paths: ["label"], set: { label: "B", city: "Austin" }, want: { label: "B", city: "Houston" } },
-  { name: "populated fields without a mask", paths: [], set: { city: "Austin" }, want: { label: "Home", city: "Austin" } },
-  { name: "a masked field without a value to none", paths: ["label"], set: {}, want: { label: undefined, city: "Houston" } },
+  {
+    name: "only the masked field",
+    paths: ["label"],
+    set: { label: "B", city: "Austin" },
+    want: { label: "B", city: "Houston" },
+  },
+  {
+    name: "populated fields without a mask",
+    paths: [],
+    set: { city: "Austin" },
+    want: { label: "Home", city: "Austin" },
+  },
+  {
+    name: "a masked field without a value to none",
+    paths: ["label"],
+    set: {},
+    want: { label: undefined, city: "Houston" },
+  },
   {
     name: "every field with *",
     paths: ["*"],
     set: { line1: "1 Main Street", city: "Austin", country: "US" },
-    want: { line1: "1 Main Street", city: "Austin", country: "US", label: undefined, state: undefined, postalCode: undefined },
+    want: {
+      line1: "1 Main Street",
+      city: "Austin",
+      country: "US",
+      label: undefined,
+      state: undefined,
+      postalCode: undefined,
+    },
   },
   { name: "a country given by name to its code", paths: [], set: { country: "Costa Rica" }, want: { country: "CR" } },
-  { name: "additional info to none", paths: ["additional_address_info"], set: {}, want: { additionalAddressInfo: undefined } },
+  {
+    name: "additional info to none",
+    paths: ["additional_address_info"],
+    set: {},
+    want: { additionalAddressInfo: undefined },
+  },
 ];
 
 test.for(masks)("an update changes $name and keeps the id", async ({ paths, set, want }) => {

@@ -37,7 +37,11 @@ afterEach(async () => {
 });
 
 /** Sends bytes as they are, and gives the failure if there is one. */
-async function post(method: DescMethodUnary, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) {
+async function post(
+  method: DescMethodUnary,
+  body: string | Uint8Array<ArrayBuffer>,
+  headers: Record<string, string> = {},
+) {
   const answer = await fetch(clientele.httpUrl + pathOf(method), {
     method: "POST",
     headers: { "content-type": "application/json", "api-key": account.testKey, ...headers },
@@ -53,7 +57,10 @@ const telling = /select |insert |syntax|pg_|postgres|node_modules|\.ts|\.js|\bat
 
 /** Waits for a call that may succeed; if it fails it does so in a typed way that tells nothing of the inside. */
 async function expectTyped(call: Promise<unknown>, about = ""): Promise<void> {
-  const error = await call.then(() => undefined, (thrown: unknown) => thrown);
+  const error = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
   if (error === undefined) return;
   const failure = await failureOf(Promise.reject(error));
   expect(faults.has(failure.code), `${about}: ${failure.code} ${failure.message}`).toBe(false);
@@ -90,10 +97,26 @@ const malformed: { name: string; body: string | Uint8Array<ArrayBuffer>; headers
   { name: "text that is no UTF-8 in a protobuf", body: bytes(0x0a, 0x04, 0x12, 0x02, 0xff, 0xfe), headers: proto },
   { name: "bytes that are no gzip", body: "{}", headers: { "content-encoding": "gzip" } },
   { name: "an empty Idempotency-Key", body: `{"customer":{"email":"${email()}"}}`, headers: { "idempotency-key": "" } },
-  { name: "an Idempotency-Key with a space", body: `{"customer":{"email":"${email()}"}}`, headers: { "idempotency-key": "a b" } },
-  { name: "an Idempotency-Key of 256 characters", body: `{"customer":{"email":"${email()}"}}`, headers: { "idempotency-key": "k".repeat(256) } },
-  { name: "an Idempotency-Key beyond ASCII", body: `{"customer":{"email":"${email()}"}}`, headers: { "idempotency-key": "sch\u00fcssel" } },
-  { name: "a timeout that is no number", body: `{"customer":{"email":"${email()}"}}`, headers: { "connect-timeout-ms": "soon" } },
+  {
+    name: "an Idempotency-Key with a space",
+    body: `{"customer":{"email":"${email()}"}}`,
+    headers: { "idempotency-key": "a b" },
+  },
+  {
+    name: "an Idempotency-Key of 256 characters",
+    body: `{"customer":{"email":"${email()}"}}`,
+    headers: { "idempotency-key": "k".repeat(256) },
+  },
+  {
+    name: "an Idempotency-Key beyond ASCII",
+    body: `{"customer":{"email":"${email()}"}}`,
+    headers: { "idempotency-key": "sch\u00fcssel" },
+  },
+  {
+    name: "a timeout that is no number",
+    body: `{"customer":{"email":"${email()}"}}`,
+    headers: { "connect-timeout-ms": "soon" },
+  },
 ];
 
 test.for(malformed)("$name is INVALID_ARGUMENT", async ({ body, headers }) => {
@@ -103,15 +126,24 @@ test.for(malformed)("$name is INVALID_ARGUMENT", async ({ body, headers }) => {
 });
 
 const odd: { name: string; body: string }[] = [
-  { name: "__proto__ in metadata", body: metadata('{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}') },
+  {
+    name: "__proto__ in metadata",
+    body: metadata('{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}'),
+  },
   { name: "__proto__ beside the fields", body: `{"__proto__":{"polluted":true},"customer":{"email":"${email()}"}}` },
   { name: "metadata nested 50 deep", body: metadata(`{"a":${deep(50)}}`) },
   { name: "metadata nested 500 deep", body: metadata(`{"a":${deep(500)}}`) },
   { name: "metadata nested 4 000 deep", body: metadata(`{"a":${deep(4_000)}}`) },
   { name: "metadata nested 100 000 deep", body: metadata(`{"a":${deep(100_000)}}`) },
   { name: "an unknown field nested 100 000 deep", body: `{"x":${deep(100_000)}}` },
-  { name: "numbers at the edge", body: metadata('{"a":1.7976931348623157e308,"b":5e-324,"c":-0,"d":9007199254740993}') },
-  { name: "10 000 keys", body: metadata(JSON.stringify(Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [i, i])))) },
+  {
+    name: "numbers at the edge",
+    body: metadata('{"a":1.7976931348623157e308,"b":5e-324,"c":-0,"d":9007199254740993}'),
+  },
+  {
+    name: "10 000 keys",
+    body: metadata(JSON.stringify(Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [i, i])))),
+  },
 ];
 
 test.for(odd)("$name is accepted or refused, and reaches no prototype", async ({ name, body }) => {
@@ -145,10 +177,9 @@ test.for(texts)("text that Postgres cannot keep is refused in $at", async ({ met
 test.for(texts)("a very long text fails in a typed way in $at", async ({ at, method, path, field }) => {
   const long = "x".repeat(1_000_000);
   const value = field.fieldKind === "list" ? [long] : long;
-  const own = await populate((account = await clientele.createAccount()).test);
-  const request = replaceAt(requestFor(method, own), path, () => value) as JsonObject;
-  await expectTyped(overFetch(clientele.httpUrl, account.testKey)(method, request), at);
-  world = await populate(account.test);
+  const own = await clientele.createAccount();
+  const request = replaceAt(requestFor(method, await populate(own.test)), path, () => value) as JsonObject;
+  await expectTyped(overFetch(clientele.httpUrl, own.testKey)(method, request), at);
 });
 
 const enums = methods.flatMap((method) =>
@@ -175,12 +206,21 @@ describe.for(lists)("$name", ({ method }) => {
   });
 
   test.for([-1, -(2 ** 31)])("refuses a page size of %i", async (pageSize) => {
-    expect(await failureOf(list({ pageSize }))).toMatchObject({ reason: "FIELDS_INVALID", fields: { page_size: expect.anything() } });
+    expect(await failureOf(list({ pageSize }))).toMatchObject({
+      reason: "FIELDS_INVALID",
+      fields: { page_size: expect.anything() },
+    });
   });
 
-  test.for(["x", "AAAA", "A".repeat(1024), "\u00e4\u00f6\u00fc", "=", Buffer.alloc(80).toString("base64url")])("refuses the page token %s", async (pageToken) => {
-    expect(await failureOf(list({ pageToken }))).toMatchObject({ code: "InvalidArgument", reason: "PAGE_TOKEN_INVALID" });
-  });
+  test.for(["x", "AAAA", "A".repeat(1024), "\u00e4\u00f6\u00fc", "=", Buffer.alloc(80).toString("base64url")])(
+    "refuses the page token %s",
+    async (pageToken) => {
+      expect(await failureOf(list({ pageToken }))).toMatchObject({
+        code: "InvalidArgument",
+        reason: "PAGE_TOKEN_INVALID",
+      });
+    },
+  );
 });
 
 test("every byte of a page token counts", async () => {
@@ -194,7 +234,8 @@ test("every byte of a page token counts", async () => {
 });
 
 test.for(["nothing", "id", "create_time", "name.first", "metadata..", "email,nothing", "x".repeat(10_000)])(
-  "the mask path %s fails in a typed way", async (path) => {
+  "the mask path %s fails in a typed way",
+  async (path) => {
     const paths = path.split(",");
     const update = account.test.customers.updateCustomer({ customer: { id: world.customer }, updateMask: { paths } });
     await expectTyped(update, path);
@@ -212,7 +253,10 @@ describe.for(Object.entries(transports).map(([name, open]) => ({ name, open })))
     const call = (headers: Record<string, string>) =>
       open(clientele, account.testKey)
         .unary(getCustomer, undefined, undefined, headers, { id: world.customer })
-        .then(() => "accepted", () => "refused");
+        .then(
+          () => "accepted",
+          () => "refused",
+        );
     expect(await call({ "x-large": "x".repeat(32 * 1024) })).toBe("refused");
     expect(await call({ "x-large": "x".repeat(8 * 1024) })).toBe("accepted");
   });
@@ -227,7 +271,7 @@ const fuzzed = [
 describe.for(fuzzed)("a random request over $name", ({ open, headers }) => {
   test.for(casesOf(methods))("makes $name fail in a typed way at most", async ({ name, method }) => {
     const transport = open(clientele, account.testKey);
-    const call = async (request: object) =>
+    const call = async (request: Record<string, unknown>) =>
       await expectTyped(transport.unary(method, undefined, undefined, headers(), create(method.input, request)), name);
     await fc.assert(fc.asyncProperty(messagesOf(method.input, Object.values(world)), call), { numRuns: 15 });
   });
@@ -240,4 +284,11 @@ test("updateCustomer with the metadata of any JSON keeps or refuses it", async (
     await expectTyped(call(updateCustomer, request), JSON.stringify(value));
   };
   await fc.assert(fc.asyncProperty(fc.jsonValue() as fc.Arbitrary<JsonValue>, update), { numRuns: 50 });
+});
+
+test.for(casesOf(methods))("random bytes make $name fail in a typed way at most", async ({ name, method }) => {
+  const send = async (body: Uint8Array<ArrayBuffer>) => await expectTyped(post(method, body, proto), name);
+  await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 60 }) as fc.Arbitrary<Uint8Array<ArrayBuffer>>, send), {
+    numRuns: 20,
+  });
 });

@@ -48,7 +48,10 @@ async function createBuyer(kind: Kind): Promise<Buyer> {
   const { id } = customer!;
   await createAddress(clients, id, { label: "Home" });
   const office = await createAddress(clients, id, { label: "Office" });
-  await attachPaymentMethod(clients, id, { id: newToken(kind === "expired" ? "expired" : "card"), label: "Default card" });
+  await attachPaymentMethod(clients, id, {
+    id: newToken(kind === "expired" ? "expired" : "card"),
+    label: "Default card",
+  });
   const { id: otherCard } = await attachPaymentMethod(clients, id, { label: "Other card" });
   return { customer: customer!, office, otherCard };
 }
@@ -59,7 +62,7 @@ const { INDIVIDUAL, BUSINESS, UNSPECIFIED: NO_TYPE } = CustomerType;
 const profile = { email: "ada@example.com", name: "Ada", phone: "111", locale: "en_GB", type: INDIVIDUAL };
 const inline = { ...houston, label: "Inline" };
 
-const valueOf: Readonly<Record<string, (checkout: Checkout) => unknown>> = {
+const resolvedValue: Readonly<Record<string, (checkout: Checkout) => unknown>> = {
   shipping: ({ shipping }) => shipping?.label,
   payment_method: ({ paymentMethod }) => paymentMethod?.label,
   "contact.email": ({ contact }) => contact?.email,
@@ -85,7 +88,14 @@ const cases: [string, Kind, Asks, string, ResolutionSource, unknown, SkippedDefa
   ["no payment method as the default is expired", "expired", {}, "payment_method", NONE, undefined, EXPIRED],
   ["no payment method", "bare", {}, "payment_method", NONE, undefined, NOT_SET],
   ["the e-mail address given", "full", { contact: { email: "b@x.io" } }, "contact.email", REQUEST, "b@x.io"],
-  ["the customer's e-mail address", "full", { contact: { name: "B" } }, "contact.email", CUSTOMER_PROFILE, profile.email],
+  [
+    "the customer's e-mail address",
+    "full",
+    { contact: { name: "B" } },
+    "contact.email",
+    CUSTOMER_PROFILE,
+    profile.email,
+  ],
   ["no e-mail address", "bare", {}, "contact.email", NONE, undefined],
   ["the name given", "full", { contact: { name: " B " } }, "contact.name", REQUEST, "B"],
   ["the customer's name", "full", { contact: { name: " " } }, "contact.name", CUSTOMER_PROFILE, "Ada"],
@@ -106,8 +116,8 @@ test.for(cases)("a checkout resolves %s (customer: %s)", async ([, kind, asks, f
   const request = typeof asks === "function" ? asks(buyer) : asks;
   const checkout = await createCheckout(clients, { customerId: buyer.customer.id, ...request });
   expect(checkout).toMatchObject({ customerId: buyer.customer.id, url, state: CheckoutState.PENDING });
-  expect(valueOf[field]!(checkout)).toEqual(want);
-  expect(checkout.resolutions.map((one) => one.field).sort()).toEqual(Object.keys(valueOf).sort());
+  expect(resolvedValue[field]!(checkout)).toEqual(want);
+  expect(checkout.resolutions.map((one) => one.field).sort()).toEqual(Object.keys(resolvedValue).sort());
   const resolution = checkout.resolutions.find((one) => one.field === field);
   expect(resolution).toMatchObject({ source, skippedDefault: skipped ?? SkippedDefault.UNSPECIFIED });
   expect((await clients.checkouts.getCheckout({ id: checkout.id })).checkout).toEqual(checkout);
@@ -131,7 +141,10 @@ test("an address in the request has no id, a saved one keeps its own", async () 
   const { customer, office } = await createBuyer("full");
   const own = await createCheckout(clients, { customerId: customer.id, addressId: office!.id });
   expect(own.shipping).toEqual(office);
-  const other = await createCheckout(clients, { customerId: customer.id, shipping: { ...houston, id: "mine", isDefault: true } });
+  const other = await createCheckout(clients, {
+    customerId: customer.id,
+    shipping: { ...houston, id: "mine", isDefault: true },
+  });
   expect(other.shipping).toMatchObject({ ...houston, id: "", isDefault: false });
 });
 
@@ -143,7 +156,9 @@ test("a default that expires between two checkouts is skipped by the second one"
   const second = await createCheckout(clients, { customerId: customer.id });
   now = start;
   expect(second.paymentMethod).toBeUndefined();
-  expect(second.resolutions).toContainEqual(expect.objectContaining({ field: "payment_method", skippedDefault: EXPIRED }));
+  expect(second.resolutions).toContainEqual(
+    expect.objectContaining({ field: "payment_method", skippedDefault: EXPIRED }),
+  );
 });
 
 test("a guest's checkout belongs to nobody", async () => {
@@ -222,24 +237,29 @@ test("another tenant's customer and checkout are not found, as if they were abse
   expect(await live.checkouts.listCheckouts({ customerId })).toMatchObject({ checkouts: [] });
 });
 
-test.for([DeletionMode.SOFT, DeletionMode.PERMANENT])("no later change alters a checkout (deletion: %i)", async (mode) => {
-  const { test: own } = await clientele.createAccount();
-  await changeSettings(own, { deletion: { mode } });
-  const { id: customerId } = await createCustomer(own);
-  const [saved, card] = [await createAddress(own, customerId), await attachPaymentMethod(own, customerId)];
-  const checkout = await createCheckout(own, { customerId });
-  const unchanged = async () => {
-    expect(await own.checkouts.getCheckout({ id: checkout.id })).toMatchObject({ checkout });
-    expect(await own.checkouts.listCheckouts({ customerId })).toMatchObject({ checkouts: [checkout] });
-  };
-  await own.customers.updateCustomer({ customer: { id: customerId, email: "new@example.com", name: "New" } });
-  await own.addresses.updateAddress({ customerId, address: { id: saved.id, line1: "Elsewhere" } });
-  await own.paymentMethods.updatePaymentMethod({ customerId, paymentMethod: { id: card.id, label: "New" } });
-  await unchanged();
-  await own.addresses.deleteAddress({ customerId, id: saved.id });
-  await own.paymentMethods.detachPaymentMethod({ customerId, id: card.id });
-  await unchanged();
-  await own.customers.deleteCustomer({ id: customerId });
-  await unchanged();
-  expect((await failureOf(createCheckout(own, { customerId }))).code).toBe(mode === DeletionMode.SOFT ? "FailedPrecondition" : "NotFound");
-});
+test.for([DeletionMode.SOFT, DeletionMode.PERMANENT])(
+  "no later change alters a checkout (deletion: %i)",
+  async (mode) => {
+    const { test: own } = await clientele.createAccount();
+    await changeSettings(own, { deletion: { mode } });
+    const { id: customerId } = await createCustomer(own);
+    const [saved, card] = [await createAddress(own, customerId), await attachPaymentMethod(own, customerId)];
+    const checkout = await createCheckout(own, { customerId });
+    const unchanged = async () => {
+      expect(await own.checkouts.getCheckout({ id: checkout.id })).toMatchObject({ checkout });
+      expect(await own.checkouts.listCheckouts({ customerId })).toMatchObject({ checkouts: [checkout] });
+    };
+    await own.customers.updateCustomer({ customer: { id: customerId, email: "new@example.com", name: "New" } });
+    await own.addresses.updateAddress({ customerId, address: { id: saved.id, line1: "Elsewhere" } });
+    await own.paymentMethods.updatePaymentMethod({ customerId, paymentMethod: { id: card.id, label: "New" } });
+    await unchanged();
+    await own.addresses.deleteAddress({ customerId, id: saved.id });
+    await own.paymentMethods.detachPaymentMethod({ customerId, id: card.id });
+    await unchanged();
+    await own.customers.deleteCustomer({ id: customerId });
+    await unchanged();
+    expect((await failureOf(createCheckout(own, { customerId }))).code).toBe(
+      mode === DeletionMode.SOFT ? "FailedPrecondition" : "NotFound",
+    );
+  },
+);

@@ -1,6 +1,5 @@
 import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { DeletionMode } from "../gen/clientele/v1/accounts_pb.js";
 import { type Customer, type CustomerSchema, CustomerState, CustomerType } from "../gen/clientele/v1/customers_pb.js";
 import { createAddress } from "./support/addresses.js";
 import { type Clientele, type Clients, startClientele } from "./support/clientele.js";
@@ -59,7 +58,12 @@ test("a customer of the live key is in live mode", async () => {
 });
 
 test("output-only fields of a new customer are ignored", async () => {
-  const customer = await createCustomer(clients, { state: CustomerState.DELETED, liveMode: true, etag: "mine", photoUrl: "x" });
+  const customer = await createCustomer(clients, {
+    state: CustomerState.DELETED,
+    liveMode: true,
+    etag: "mine",
+    photoUrl: "x",
+  });
   expect(customer).toMatchObject({ state: CustomerState.ACTIVE, liveMode: false });
   expect(customer.photoUrl).toMatch(/^https:\/\/seccdn\.libravatar\.org\/avatar\/[0-9a-f]{32}\?d=monsterid$/);
   expect(customer.etag).not.toBe("mine");
@@ -96,9 +100,12 @@ const countries = [
   { given: " united states ", code: "US", name: "United States" },
 ];
 
-test.for(countries)("the country $given is stored as $code and answered with its name", async ({ given, code, name }) => {
-  expect(await createCustomer(clients, { country: given })).toMatchObject({ country: code, countryName: name });
-});
+test.for(countries)(
+  "the country $given is stored as $code and answered with its name",
+  async ({ given, code, name }) => {
+    expect(await createCustomer(clients, { country: given })).toMatchObject({ country: code, countryName: name });
+  },
+);
 
 const invalid: { field: string; customer: CustomerInit; description?: string }[] = [
   { field: "customer.email", customer: { email: "nonsense" }, description: "Enter a valid email address." },
@@ -136,9 +143,19 @@ test("a create and an update without a customer are refused", async () => {
 });
 
 const masks: { name: string; paths: string[]; set: CustomerInit; want: Partial<Customer> }[] = [
-  { name: "only the masked field", paths: ["name"], set: { name: "B", phone: "555" }, want: { name: "B", phone: "111" } },
+  {
+    name: "only the masked field",
+    paths: ["name"],
+    set: { name: "B", phone: "555" },
+    want: { name: "B", phone: "111" },
+  },
   { name: "populated fields without a mask", paths: [], set: { phone: "555" }, want: { name: "Ada", phone: "555" } },
-  { name: "a masked field without a value to none", paths: ["phone"], set: {}, want: { phone: undefined, name: "Ada" } },
+  {
+    name: "a masked field without a value to none",
+    paths: ["phone"],
+    set: {},
+    want: { phone: undefined, name: "Ada" },
+  },
   { name: "a blank field to none", paths: [], set: { phone: " " }, want: { phone: undefined, name: "Ada" } },
   {
     name: "every field with *",
@@ -146,17 +163,42 @@ const masks: { name: string; paths: string[]; set: CustomerInit; want: Partial<C
     set: { email: "star@example.com", name: "B", metadata: { new: 1 } },
     want: { email: "star@example.com", name: "B", phone: undefined, metadata: { new: 1 }, enabled: true },
   },
-  { name: "metadata key by key", paths: ["metadata"], set: { metadata: { b: 3, c: 4 } }, want: { metadata: { a: 1, b: 3, c: 4 } } },
-  { name: "one key of the metadata", paths: ["metadata.b"], set: { metadata: { a: 9, b: 3 } }, want: { metadata: { a: 1, b: 3 } } },
-  { name: "a key of the metadata to none when it is null", paths: [], set: { metadata: { a: null } }, want: { metadata: { b: 2 } } },
-  { name: 'a key of the metadata to none when it is ""', paths: [], set: { metadata: { a: "" } }, want: { metadata: { b: 2 } } },
+  {
+    name: "metadata key by key",
+    paths: ["metadata"],
+    set: { metadata: { b: 3, c: 4 } },
+    want: { metadata: { a: 1, b: 3, c: 4 } },
+  },
+  {
+    name: "one key of the metadata",
+    paths: ["metadata.b"],
+    set: { metadata: { a: 9, b: 3 } },
+    want: { metadata: { a: 1, b: 3 } },
+  },
+  {
+    name: "a key of the metadata to none when it is null",
+    paths: [],
+    set: { metadata: { a: null } },
+    want: { metadata: { b: 2 } },
+  },
+  {
+    name: 'a key of the metadata to none when it is ""',
+    paths: [],
+    set: { metadata: { a: "" } },
+    want: { metadata: { b: 2 } },
+  },
   { name: "a key of the metadata to none by mask", paths: ["metadata.a"], set: {}, want: { metadata: { b: 2 } } },
   { name: "whether orders may be placed", paths: ["enabled"], set: { enabled: false }, want: { enabled: false } },
   { name: "the type to none by mask", paths: ["type"], set: {}, want: { type: CustomerType.UNSPECIFIED } },
 ];
 
 test.for(masks)("an update changes $name", async ({ paths, set, want }) => {
-  const profile = { name: "Ada", phone: "111", type: CustomerType.BUSINESS, metadata: { a: 1, b: 2 } satisfies JsonObject };
+  const profile = {
+    name: "Ada",
+    phone: "111",
+    type: CustomerType.BUSINESS,
+    metadata: { a: 1, b: 2 } satisfies JsonObject,
+  };
   const { id } = await createCustomer(clients, profile);
   const changed = await update({ id, ...set }, paths);
   expect(picked(changed, want)).toEqual(want);
@@ -212,7 +254,8 @@ test("a default is one of the customer's own, and cleared by mask", async () => 
   expect(await getCustomer(clients, id)).toMatchObject(wanted);
   expect(await update({ id, defaultAddressId: second.id })).toMatchObject({ ...wanted, defaultAddressId: second.id });
   const wrong = [{ defaultAddressId: strange.id }, { defaultPaymentMethodId: strangeCard.id }];
-  for (const defaults of wrong) expect(await failureOf(update({ id, ...defaults }))).toMatchObject({ code: "InvalidArgument" });
+  for (const defaults of wrong)
+    expect(await failureOf(update({ id, ...defaults }))).toMatchObject({ code: "InvalidArgument" });
   const cleared = await update({ id }, ["default_address_id", "default_payment_method_id"]);
   expect([cleared.defaultAddressId, cleared.defaultPaymentMethodId]).toEqual([undefined, undefined]);
 });
@@ -234,36 +277,4 @@ test.for(calls)("another tenant's customer is not found by $name, as if it were 
   });
   expect(failure).toEqual(await failureOf(call(own, "cus_absent")));
   expect(await getCustomer(own, customer.id)).toEqual(customer);
-});
-
-test("a softly deleted customer is readable, hidden in lists, and cannot be changed", async () => {
-  const { test: own } = await clientele.createAccount();
-  const [kept, { id }] = [await createCustomer(own), await createCustomer(own)];
-  const { customer } = await own.customers.deleteCustomer({ id });
-  const thirtyDays = 30n * 24n * 60n * 60n;
-  expect(customer).toMatchObject({ state: CustomerState.DELETED, deleteTime: customer!.updateTime });
-  expect(customer!.purgeTime!.seconds).toBe(customer!.deleteTime!.seconds + thirtyDays);
-  expect(await getCustomer(own, id)).toEqual(customer);
-  const listed = async (showDeleted: boolean) =>
-    (await own.customers.listCustomers({ showDeleted })).customers.map((row) => row.id).sort();
-  expect(await listed(false)).toEqual([kept.id]);
-  expect(await listed(true)).toEqual([kept.id, id].sort());
-  for (const { call } of calls.slice(1)) {
-    expect(await failureOf(call(own, id))).toMatchObject({ code: "FailedPrecondition", reason: "CUSTOMER_DELETED" });
-  }
-});
-
-test.for([undefined, "chosen"])("a permanently deleted customer is gone for good, and so is its id (%s)", async (id) => {
-  const { test: own } = await clientele.createAccount();
-  await changeSettings(own, { deletion: { mode: DeletionMode.PERMANENT } });
-  const customer = await createCustomer(own, id === undefined ? {} : { id });
-  const address = await createAddress(own, customer.id);
-  expect((await own.customers.deleteCustomer({ id: customer.id })).customer).toBeUndefined();
-  for (const { call } of calls) expect(await failureOf(call(own, customer.id))).toMatchObject({ code: "NotFound" });
-  const ofCustomer = { customerId: customer.id, id: address.id };
-  expect(await failureOf(own.addresses.getAddress(ofCustomer))).toMatchObject({ code: "NotFound" });
-  expect(await failureOf(own.addresses.listAddresses(ofCustomer))).toMatchObject({ code: "NotFound" });
-  expect((await own.customers.listCustomers({ showDeleted: true })).customers).toEqual([]);
-  const again = createCustomer(own, { id: customer.id });
-  expect(await failureOf(again)).toMatchObject({ code: "AlreadyExists", reason: "CUSTOMER_ID_TAKEN" });
 });

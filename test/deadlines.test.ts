@@ -61,7 +61,13 @@ const wires = Object.entries(transports).map(([name, open]) => ({ name, open }))
  */
 async function update(open: (typeof wires)[number]["open"], deadline: Record<string, string>, signal?: AbortSignal) {
   const message = create(UpdateCustomerRequestSchema, { customer: { id, name: "New" } });
-  const { message: answer } = await open(clientele, account.testKey).unary(updateCustomer, signal, undefined, deadline, message);
+  const { message: answer } = await open(clientele, account.testKey).unary(
+    updateCustomer,
+    signal,
+    undefined,
+    deadline,
+    message,
+  );
   return answer;
 }
 
@@ -71,7 +77,10 @@ describe.for(wires)("over $name", ({ open }) => {
   test("a call that waits for a lock answers at its deadline, and its statement ends with it", async () => {
     await using _ = await lockCustomer();
     const start = performance.now();
-    expect(await failureOf(update(open, deadlineOf(400)))).toMatchObject({ code: "DeadlineExceeded", reason: "DEADLINE_EXCEEDED" });
+    expect(await failureOf(update(open, deadlineOf(400)))).toMatchObject({
+      code: "DeadlineExceeded",
+      reason: "DEADLINE_EXCEEDED",
+    });
     const took = performance.now() - start;
     expect(took).toBeGreaterThan(350);
     expect(took).toBeLessThan(400 + graceMs);
@@ -81,7 +90,11 @@ describe.for(wires)("over $name", ({ open }) => {
   test("with a longer deadline it gives up the lock after two seconds and may be tried again", async () => {
     await using _ = await lockCustomer();
     const start = performance.now();
-    expect(await failureOf(update(open, deadlineOf(8_000)))).toMatchObject({ code: "Aborted", reason: "CONFLICT", retryable: true });
+    expect(await failureOf(update(open, deadlineOf(8_000)))).toMatchObject({
+      code: "Aborted",
+      reason: "CONFLICT",
+      retryable: true,
+    });
     expect(performance.now() - start).toBeLessThan(lockTimeoutMs + 2 * graceMs);
     await expectQuiet(graceMs);
   });
@@ -136,12 +149,19 @@ test("a burst of 200 calls, many of them cancelled or late, gives every connecti
       const deadline = index % 3 === 0 ? deadlineOf(100 + index) : {};
       const call = index % 2 === 0 ? update(open, deadline, cancel.signal) : read(open, cancel.signal);
       if (index % 5 === 0) queueMicrotask(() => cancel.abort());
-      outcomes.push(await call.then(() => "Ok", (error: unknown) => Code[ConnectError.from(error).code]!));
+      outcomes.push(
+        await call.then(
+          () => "Ok",
+          (error: unknown) => Code[ConnectError.from(error).code]!,
+        ),
+      );
     });
     await Promise.all(calls);
   }
   expect(outcomes).toHaveLength(200);
-  expect(outcomes.filter((outcome) => !/^(Ok|Canceled|DeadlineExceeded|Aborted|Unavailable)$/.test(outcome))).toEqual([]);
+  expect(outcomes.filter((outcome) => !/^(Ok|Canceled|DeadlineExceeded|Aborted|Unavailable)$/.test(outcome))).toEqual(
+    [],
+  );
   await expectQuiet(lockTimeoutMs + graceMs);
   // The whole pool is usable again, at once.
   const again = await Promise.all(Array.from({ length: 30 }, () => read(wires[4]!.open)));

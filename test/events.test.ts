@@ -84,12 +84,18 @@ const refusals: { name: string; act: (account: TestAccount) => Promise<unknown> 
   {
     name: "of a stale etag",
     act: async ({ test }) => {
-      const { customer } = await test.customers.listCustomers({}).then(({ customers: [first] }) => ({ customer: first! }));
+      const { customer } = await test.customers
+        .listCustomers({})
+        .then(({ customers: [first] }) => ({ customer: first! }));
       return await test.customers.updateCustomer({ customer: { id: customer.id, name: "New", etag: "v0" } });
     },
   },
-  { name: "of a taken e-mail", act: async ({ test }) => {
-      const { customers: [first] } = await test.customers.listCustomers({});
+  {
+    name: "of a taken e-mail",
+    act: async ({ test }) => {
+      const {
+        customers: [first],
+      } = await test.customers.listCustomers({});
       return await test.customers.createCustomer({ customer: { email: first!.email! } });
     },
   },
@@ -117,21 +123,30 @@ test.for(casesOf(methods))("no column of the events of $name holds a personal va
 });
 
 describe("changed paths", () => {
-  const cases: { name: string; act: (account: TestAccount, ids: { customer: string; address: string; token: string }) => Promise<unknown>; paths: string[] }[] = [
+  const cases: {
+    name: string;
+    act: (account: TestAccount, ids: { customer: string; address: string; token: string }) => Promise<unknown>;
+    paths: string[];
+  }[] = [
     {
       name: "a name and metadata",
-      act: ({ test }, { customer }) => test.customers.updateCustomer({ customer: { id: customer, name: "New", metadata: { a: 1 } } }),
+      act: ({ test }, { customer }) =>
+        test.customers.updateCustomer({ customer: { id: customer, name: "New", metadata: { a: 1 } } }),
       paths: ["name", "metadata"],
     },
     {
       name: "an e-mail, and nothing that is derived of it",
-      act: ({ test }, { customer }) => test.customers.updateCustomer({ customer: { id: customer, email: "new@example.com" } }),
+      act: ({ test }, { customer }) =>
+        test.customers.updateCustomer({ customer: { id: customer, email: "new@example.com" } }),
       paths: ["email"],
     },
     {
       name: "only what the mask names",
       act: ({ test }, { customer }) =>
-        test.customers.updateCustomer({ customer: { id: customer, name: "New", phone: "12345" }, updateMask: { paths: ["phone"] } }),
+        test.customers.updateCustomer({
+          customer: { id: customer, name: "New", phone: "12345" },
+          updateMask: { paths: ["phone"] },
+        }),
       paths: ["phone"],
     },
     {

@@ -65,12 +65,17 @@ describe("an update", () => {
 
   test("gives every masked field the new value, and leaves every other as it was", () => {
     fc.assert(
-      fc.property(customers, customers, fc.uniqueArray(fc.constantFrom(...scalars), { minLength: 1 }), (current, changes, mask) => {
-        const { next } = apply(current, changes, mask);
-        const others = CustomerSchema.fields.map((field) => field.name).filter((name) => !mask.includes(name));
-        expect(same(only(next, mask), only(changes, mask))).toBe(true);
-        expect(same(only(next, others), only(current, others))).toBe(true);
-      }),
+      fc.property(
+        customers,
+        customers,
+        fc.uniqueArray(fc.constantFrom(...scalars), { minLength: 1 }),
+        (current, changes, mask) => {
+          const { next } = apply(current, changes, mask);
+          const others = CustomerSchema.fields.map((field) => field.name).filter((name) => !mask.includes(name));
+          expect(same(only(next, mask), only(changes, mask))).toBe(true);
+          expect(same(only(next, others), only(current, others))).toBe(true);
+        },
+      ),
     );
   });
 
@@ -97,10 +102,15 @@ describe("an update", () => {
 
   test("made twice is made once", () => {
     fc.assert(
-      fc.property(customers, customers, fc.oneof(masks, fc.constant(["*"]), fc.constant([])), (current, changes, mask) => {
-        const once = apply(current, changes, mask).next;
-        expect(apply(once, changes, mask)).toEqual({ next: once, changedPaths: [] });
-      }),
+      fc.property(
+        customers,
+        customers,
+        fc.oneof(masks, fc.constant(["*"]), fc.constant([])),
+        (current, changes, mask) => {
+          const once = apply(current, changes, mask).next;
+          expect(apply(once, changes, mask)).toEqual({ next: once, changedPaths: [] });
+        },
+      ),
     );
   });
 
@@ -127,12 +137,20 @@ describe("an update", () => {
   test("refuses a path that is not writable, and names each such path", () => {
     const bad = fc.oneof(fc.constantFrom(...readOnly, "nothing", "name.first", "Email", "", ".", "metadata "), text);
     fc.assert(
-      fc.property(customers, customers, fc.uniqueArray(bad, { minLength: 1 }), masks, (current, changes, given, mask) => {
-        const wrong = given.filter((path) => path !== "*" && !writable.includes(path) && !path.startsWith("metadata."));
-        fc.pre(wrong.length > 0);
-        const violations = violationsOf(() => apply(current, changes, [...mask, ...wrong]));
-        expect(violations).toHaveLength(wrong.length);
-      }),
+      fc.property(
+        customers,
+        customers,
+        fc.uniqueArray(bad, { minLength: 1 }),
+        masks,
+        (current, changes, given, mask) => {
+          const wrong = given.filter(
+            (path) => path !== "*" && !writable.includes(path) && !path.startsWith("metadata."),
+          );
+          fc.pre(wrong.length > 0);
+          const violations = violationsOf(() => apply(current, changes, [...mask, ...wrong]));
+          expect(violations).toHaveLength(wrong.length);
+        },
+      ),
     );
   });
 });

@@ -43,7 +43,10 @@ function sender(apiKey: string) {
 
 // All that the database holds but the remembered answers: what an effect would show in.
 async function effects(): Promise<string[]> {
-  return (await dump(clientele.db)).split("\n").filter((line) => !line.startsWith("idempotency_keys:")).sort();
+  return (await dump(clientele.db))
+    .split("\n")
+    .filter((line) => !line.startsWith("idempotency_keys:"))
+    .sort();
 }
 
 describe.for(casesOf(mutations))("$name", ({ method }) => {
@@ -133,7 +136,10 @@ test("a secret is in the first answer only, and nowhere in the database", async 
 test("the keys of two tenants, and of two methods, do not collide", async () => {
   const [one, two] = [await tenant(), await tenant()];
   const request = { customer: { email: "ada@example.com" } };
-  const [first, second] = [await one.send(createCustomer, request, "key-1"), await two.send(createCustomer, request, "key-1")];
+  const [first, second] = [
+    await one.send(createCustomer, request, "key-1"),
+    await two.send(createCustomer, request, "key-1"),
+  ];
   expect([first.replayed, second.replayed]).toEqual([null, null]);
   expect(idOf(second.body)).not.toBe(idOf(first.body));
   const label = { apiKey: { kind: "API_KEY_KIND_SECRET" } };
@@ -152,26 +158,41 @@ test.for(casesOf(reads))("$name is not remembered", async ({ method }) => {
 
 // What proto JSON cannot spell, a binary client can.
 const unspellable: { name: string; customer: JsonObject; change: (message: Record<string, unknown>) => void }[] = [
-  { name: "a metadata key in camel case in the mask", customer: {}, change: (m) => (m.updateMask = { $typeName: "google.protobuf.FieldMask", paths: ["metadata.someKey"] }) },
-  { name: "a year beyond 9999", customer: { createTime: "2026-01-01T00:00:00Z" }, change: (m) => (Object(m.customer).createTime.seconds = 10n ** 15n) },
-  { name: "metadata that is no number", customer: { metadata: { a: 1 } }, change: (m) => (Object(m.customer).metadata.a = Number.NaN) },
+  {
+    name: "a metadata key in camel case in the mask",
+    customer: {},
+    change: (m) => (m.updateMask = { $typeName: "google.protobuf.FieldMask", paths: ["metadata.someKey"] }),
+  },
+  {
+    name: "a year beyond 9999",
+    customer: { createTime: "2026-01-01T00:00:00Z" },
+    change: (m) => (Object(m.customer).createTime.seconds = 10n ** 15n),
+  },
+  {
+    name: "metadata that is no number",
+    customer: { metadata: { a: 1 } },
+    change: (m) => (Object(m.customer).metadata.a = Number.NaN),
+  },
 ];
 
-test.for(unspellable)("a key is accepted with a request that holds $name, or refused as invalid", async ({ customer, change }) => {
-  const { account, world } = await tenant();
-  const message = fromJson(updateCustomer.input, { customer: { id: world.customer, name: "New", ...customer } });
-  change(message as unknown as Record<string, unknown>);
-  const send = async (headers: Record<string, string>) => {
-    const answer = await fetch(clientele.httpUrl + pathOf(updateCustomer), {
-      method: "POST",
-      headers: { "content-type": "application/proto", "api-key": account.testKey, ...headers },
-      body: toBinary(updateCustomer.input, message),
-    });
-    return answer.status;
-  };
-  expect(await send({})).toBeOneOf([200, 400]);
-  expect(await send({ "idempotency-key": "key-1" })).toBeOneOf([200, 400]);
-});
+test.for(unspellable)(
+  "a key is accepted with a request that holds $name, or refused as invalid",
+  async ({ customer, change }) => {
+    const { account, world } = await tenant();
+    const message = fromJson(updateCustomer.input, { customer: { id: world.customer, name: "New", ...customer } });
+    change(message as unknown as Record<string, unknown>);
+    const send = async (headers: Record<string, string>) => {
+      const answer = await fetch(clientele.httpUrl + pathOf(updateCustomer), {
+        method: "POST",
+        headers: { "content-type": "application/proto", "api-key": account.testKey, ...headers },
+        body: toBinary(updateCustomer.input, message),
+      });
+      return answer.status;
+    };
+    expect(await send({})).toBeOneOf([200, 400]);
+    expect(await send({ "idempotency-key": "key-1" })).toBeOneOf([200, 400]);
+  },
+);
 
 function idOf(answer: unknown): string {
   return String(Object(Object(answer).apiKey ?? Object(answer).customer).id);
@@ -181,5 +202,9 @@ function idOf(answer: unknown): string {
 function reordered(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(reordered);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).reverse().map(([key, inner]) => [key, reordered(inner)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .reverse()
+      .map(([key, inner]) => [key, reordered(inner)]),
+  );
 }

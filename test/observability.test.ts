@@ -25,7 +25,12 @@ afterAll(() => clientele.stop());
 function captured(): Logger {
   const stream = new Writable({
     write(chunk, _encoding, done) {
-      lines.push(...String(chunk).trim().split("\n").map((line) => JSON.parse(line)));
+      lines.push(
+        ...String(chunk)
+          .trim()
+          .split("\n")
+          .map((line) => JSON.parse(line)),
+      );
       done();
     },
   });

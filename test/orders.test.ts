@@ -45,7 +45,11 @@ test("an order holds what its checkout holds, and completes it", async () => {
   const placed = await order(clients, checkout);
   const { url, displayName, contact, shipping, paymentMethod, locale, type } = checkout;
   const copied = { customerId, url, displayName, contact, shipping, paymentMethod, locale, type };
-  expect(placed).toMatchObject({ checkoutId: checkout.id, ...copied, createTime: { seconds: BigInt(now.getTime() / 1000) } });
+  expect(placed).toMatchObject({
+    checkoutId: checkout.id,
+    ...copied,
+    createTime: { seconds: BigInt(now.getTime() / 1000) },
+  });
   expect(placed.id).toMatch(/^ord_[0-9a-z]{26}$/);
   expect(await clients.orders.getOrder({ id: placed.id })).toMatchObject({ order: placed });
   const completed = await getCheckout(clients, checkout.id);

@@ -139,7 +139,9 @@ describe.for(lists)("the list of $name", ({ create, read }) => {
       expect(pages[0]!.previousPageToken).toBe("");
       const back = await walkBackwards(readOwn, pageSize, pages.at(-1)!);
       expect(back.reverse().flatMap(({ ids }) => ids)).toEqual(made.map(({ id }) => id));
-      expect(back.slice(1).map(({ previousPageToken }) => previousPageToken !== "")).toEqual(back.slice(1).map(() => true));
+      expect(back.slice(1).map(({ previousPageToken }) => previousPageToken !== "")).toEqual(
+        back.slice(1).map(() => true),
+      );
     },
   );
 
@@ -153,7 +155,16 @@ describe.for(lists)("the list of $name", ({ create, read }) => {
     const { nextPageToken: genuine } = await readOwn({ pageSize: 5 });
     const flipped = `${genuine.slice(0, -2)}${genuine.at(-2) === "A" ? "B" : "A"}${genuine.at(-1)}`;
     const wanted = { code: invalid, reason: token, fields: { page_token: "does not belong to this list" } };
-    const wrong = [flipped, `A${genuine.slice(1)}`, genuine.slice(1), `${genuine}A`, `${genuine}=`, "nonsense", "😀", "A"];
+    const wrong = [
+      flipped,
+      `A${genuine.slice(1)}`,
+      genuine.slice(1),
+      `${genuine}A`,
+      `${genuine}=`,
+      "nonsense",
+      "😀",
+      "A",
+    ];
     for (const pageToken of wrong) {
       expect(await failureOf(readOwn({ pageSize: 5, pageToken })), pageToken).toMatchObject(wanted);
     }

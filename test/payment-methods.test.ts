@@ -1,11 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { PaymentMethodAttachment, PaymentMethodDetachment, SettingsPreset } from "../gen/clientele/v1/accounts_pb.js";
-import {
-  type PaymentMethod,
-  PaymentMethodState,
-  PaymentMethodType,
-} from "../gen/clientele/v1/payment_methods_pb.js";
+import { type PaymentMethod, PaymentMethodState, PaymentMethodType } from "../gen/clientele/v1/payment_methods_pb.js";
 import { type Clientele, type Clients, startClientele } from "./support/clientele.js";
 import { createCustomer, getCustomer } from "./support/customers.js";
 import { failureOf } from "./support/errors.js";
@@ -75,15 +71,18 @@ const refusedTokens = [
   { token: "", live: false, reason: "FIELDS_INVALID", code: "InvalidArgument" },
 ];
 
-test.for(refusedTokens)("the token '$token' is refused with $reason, however it is used", async ({ token, live, ...want }) => {
-  const account = await clientele.createAccount();
-  const by = live ? account.live : account.test;
-  const { id: customerId } = await createCustomer(by);
-  expect(await failureOf(attachPaymentMethod(by, customerId, { id: token }))).toMatchObject(want);
-  expect(await failureOf(setDefault(by, customerId, token))).toMatchObject(want);
-  if (token === "") return;
-  expect(await failureOf(createCheckout(by, { customerId, creditCardToken: token }))).toMatchObject(want);
-});
+test.for(refusedTokens)(
+  "the token '$token' is refused with $reason, however it is used",
+  async ({ token, live, ...want }) => {
+    const account = await clientele.createAccount();
+    const by = live ? account.live : account.test;
+    const { id: customerId } = await createCustomer(by);
+    expect(await failureOf(attachPaymentMethod(by, customerId, { id: token }))).toMatchObject(want);
+    expect(await failureOf(setDefault(by, customerId, token))).toMatchObject(want);
+    if (token === "") return;
+    expect(await failureOf(createCheckout(by, { customerId, creditCardToken: token }))).toMatchObject(want);
+  },
+);
 
 test("a card expires with the last moment of its month", async () => {
   const { id: customerId } = await createCustomer(clients);
@@ -118,8 +117,16 @@ const attachments = [
   { name: "IMPLICIT", attachment: IMPLICIT, byAttach: "ATTACHMENT_IMPLICIT_ONLY", byUse: "OK" },
   { name: "EXPLICIT", attachment: EXPLICIT, byAttach: "OK", byUse: "ATTACHMENT_EXPLICIT_ONLY" },
 ];
-const uses: { name: string; explicit: boolean; use: (by: Clients, customerId: string, id: string) => Promise<unknown> }[] = [
-  { name: "AttachPaymentMethod", explicit: true, use: (by, customerId, id) => attachPaymentMethod(by, customerId, { id }) },
+const uses: {
+  name: string;
+  explicit: boolean;
+  use: (by: Clients, customerId: string, id: string) => Promise<unknown>;
+}[] = [
+  {
+    name: "AttachPaymentMethod",
+    explicit: true,
+    use: (by, customerId, id) => attachPaymentMethod(by, customerId, { id }),
+  },
   { name: "use as a default", explicit: false, use: setDefault },
   {
     name: "use in a checkout",
@@ -183,7 +190,10 @@ test.for(detachments)("under $name deleting a customer for good detaches its tok
   const { id } = await attachPaymentMethod(own, customerId);
   await own.customers.deleteCustomer({ id: customerId });
   expect(await failureOf(get(own, { customerId, id }))).toMatchObject({ code: "NotFound" });
-  const again = await attachPaymentMethod(own, other.id, { id }).then(() => "REMOVE", () => "CONSUME");
+  const again = await attachPaymentMethod(own, other.id, { id }).then(
+    () => "REMOVE",
+    () => "CONSUME",
+  );
   expect(again).toBe(name);
 });
 
@@ -205,19 +215,23 @@ test.for(masks)("an update changes $name", async ({ paths, set, want }) => {
   expect(await get(clients, before)).toEqual(paymentMethod);
 });
 
-test.for(["id", "brand", "state", "is_default", "no_such_field"])("an update of the path %s is refused", async (path) => {
-  const { id: customerId } = await createCustomer(clients);
-  const { id } = await attachPaymentMethod(clients, customerId);
-  const request = { customerId, paymentMethod: { id, label: "B" }, updateMask: { paths: [path] } };
-  const failure = await failureOf(clients.paymentMethods.updatePaymentMethod(request));
-  expect(Object.keys(failure.fields)).toEqual(["update_mask"]);
-});
+test.for(["id", "brand", "state", "is_default", "no_such_field"])(
+  "an update of the path %s is refused",
+  async (path) => {
+    const { id: customerId } = await createCustomer(clients);
+    const { id } = await attachPaymentMethod(clients, customerId);
+    const request = { customerId, paymentMethod: { id, label: "B" }, updateMask: { paths: [path] } };
+    const failure = await failureOf(clients.paymentMethods.updatePaymentMethod(request));
+    expect(Object.keys(failure.fields)).toEqual(["update_mask"]);
+  },
+);
 
 test("a stale etag is ABORTED, a fresh one works", async () => {
   const { id: customerId } = await createCustomer(clients);
   const { id, etag: first } = await attachPaymentMethod(clients, customerId);
   const relabel = async (label: string, etag: string) =>
-    (await clients.paymentMethods.updatePaymentMethod({ customerId, paymentMethod: { id, label, etag } })).paymentMethod!;
+    (await clients.paymentMethods.updatePaymentMethod({ customerId, paymentMethod: { id, label, etag } }))
+      .paymentMethod!;
   const detach = (etag: string) => clients.paymentMethods.detachPaymentMethod({ customerId, id, etag });
   const second = await relabel("B", first);
   const stale = { code: "Aborted", reason: "ETAG_STALE" };
@@ -234,19 +248,25 @@ const calls: { name: string; call: Call; ofCustomer?: boolean }[] = [
   { name: "set default", call: setDefault, ofCustomer: true },
   { name: "list", call: (by, customerId) => by.paymentMethods.listPaymentMethods({ customerId }), ofCustomer: true },
   { name: "get", call: (by, customerId, id) => get(by, { customerId, id }) },
-  { name: "update", call: (by, customerId, id) => by.paymentMethods.updatePaymentMethod({ customerId, paymentMethod: { id } }) },
+  {
+    name: "update",
+    call: (by, customerId, id) => by.paymentMethods.updatePaymentMethod({ customerId, paymentMethod: { id } }),
+  },
   { name: "detach", call: (by, customerId, id) => by.paymentMethods.detachPaymentMethod({ customerId, id }) },
 ];
 
-test.for(calls)("a stranger's payment method is not found by $name, as if it were absent", async ({ call, ofCustomer }) => {
-  const { test: own, live } = await clientele.createAccount();
-  const [{ id: customerId }, other] = [await createCustomer(own), await createCustomer(own)];
-  const { id } = await attachPaymentMethod(own, customerId);
-  const foreign = await failureOf(call(live, customerId, id));
-  expect(foreign).toMatchObject({ code: "NotFound", reason: "RESOURCE_NOT_FOUND" });
-  expect(foreign).toEqual(await failureOf(call(live, "cus_absent", newToken())));
-  if (ofCustomer) return;
-  const ofAnother = await failureOf(call(own, other.id, id));
-  expect(ofAnother).toMatchObject({ message: "The payment method could not be found, please check the id." });
-  expect(ofAnother).toEqual(await failureOf(call(own, other.id, newToken())));
-});
+test.for(calls)(
+  "a stranger's payment method is not found by $name, as if it were absent",
+  async ({ call, ofCustomer }) => {
+    const { test: own, live } = await clientele.createAccount();
+    const [{ id: customerId }, other] = [await createCustomer(own), await createCustomer(own)];
+    const { id } = await attachPaymentMethod(own, customerId);
+    const foreign = await failureOf(call(live, customerId, id));
+    expect(foreign).toMatchObject({ code: "NotFound", reason: "RESOURCE_NOT_FOUND" });
+    expect(foreign).toEqual(await failureOf(call(live, "cus_absent", newToken())));
+    if (ofCustomer) return;
+    const ofAnother = await failureOf(call(own, other.id, id));
+    expect(ofAnother).toMatchObject({ message: "The payment method could not be found, please check the id." });
+    expect(ofAnother).toEqual(await failureOf(call(own, other.id, newToken())));
+  },
+);

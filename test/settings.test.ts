@@ -7,9 +7,10 @@ import {
   EmailUniqueness,
   SettingsPreset,
 } from "../gen/clientele/v1/accounts_pb.js";
-import type { Customer, CustomerSchema } from "../gen/clientele/v1/customers_pb.js";
+import { type Customer, type CustomerSchema, CustomerState } from "../gen/clientele/v1/customers_pb.js";
+import { createAddress } from "./support/addresses.js";
 import { type Clientele, type Clients, startClientele } from "./support/clientele.js";
-import { createCustomer, newEmail } from "./support/customers.js";
+import { createCustomer, getCustomer, newEmail } from "./support/customers.js";
 import { failureOf } from "./support/errors.js";
 import { changeSettings } from "./support/settings.js";
 
@@ -65,14 +66,17 @@ const twins = [
   { name: "one with spaces around it", first: " ada@example.com", second: "ada@example.com  " },
 ];
 
-test.for(twins)("UNIQUE refuses a second customer with $name e-mail address, whose case is kept", async ({ first, second }) => {
-  const clients = await clientsWith({ emailUniqueness: EmailUniqueness.UNIQUE });
-  const taken = { code: "AlreadyExists", reason: "EMAIL_TAKEN" };
-  expect(await create(clients, { email: first })).toMatchObject({ email: first.trim() });
-  expect(await failureOf(create(clients, { email: second }))).toMatchObject(taken);
-  const other = await createCustomer(clients);
-  expect(await failureOf(update(clients, { id: other.id, email: second }))).toMatchObject(taken);
-});
+test.for(twins)(
+  "UNIQUE refuses a second customer with $name e-mail address, whose case is kept",
+  async ({ first, second }) => {
+    const clients = await clientsWith({ emailUniqueness: EmailUniqueness.UNIQUE });
+    const taken = { code: "AlreadyExists", reason: "EMAIL_TAKEN" };
+    expect(await create(clients, { email: first })).toMatchObject({ email: first.trim() });
+    expect(await failureOf(create(clients, { email: second }))).toMatchObject(taken);
+    const other = await createCustomer(clients);
+    expect(await failureOf(update(clients, { id: other.id, email: second }))).toMatchObject(taken);
+  },
+);
 
 test.for(twins)("DUPLICATES_ALLOWED takes a second customer with $name e-mail address", async ({ first, second }) => {
   const clients = await clientsWith({ emailUniqueness: EmailUniqueness.DUPLICATES_ALLOWED });
@@ -129,6 +133,41 @@ test.for(deletions)("after a $deletion deletion the e-mail address is free: $reu
   expect(await failureOf(again)).toMatchObject({ code: "AlreadyExists", reason: "EMAIL_TAKEN" });
   const other = await createCustomer(clients);
   expect(await failureOf(update(clients, { id: other.id, email: email! }))).toMatchObject({ reason: "EMAIL_TAKEN" });
+});
+
+test("a softly deleted customer is readable by id, hidden in lists, and cannot be changed", async () => {
+  const { test: clients } = await clientele.createAccount();
+  const [kept, { id }] = [await createCustomer(clients), await createCustomer(clients)];
+  const { customer } = await clients.customers.deleteCustomer({ id });
+  expect(customer).toMatchObject({ state: CustomerState.DELETED, deleteTime: customer!.updateTime });
+  expect(customer!.purgeTime!.seconds).toBe(customer!.deleteTime!.seconds + 30n * 24n * 60n * 60n);
+  expect(await getCustomer(clients, id)).toEqual(customer);
+  const listed = async (showDeleted: boolean) =>
+    (await clients.customers.listCustomers({ showDeleted })).customers.map((row) => row.id).sort();
+  expect(await listed(false)).toEqual([kept.id]);
+  expect(await listed(true)).toEqual([kept.id, id].sort());
+  const deleted = { code: "FailedPrecondition", reason: "CUSTOMER_DELETED" };
+  expect(await failureOf(update(clients, { id, name: "B" }))).toMatchObject(deleted);
+  expect(await failureOf(clients.customers.deleteCustomer({ id }))).toMatchObject(deleted);
+});
+
+test.for(["chosen", ""])("a permanently deleted customer is gone for good, and so is its id ('%s')", async (chosen) => {
+  const clients = await clientsWith({ deletion: { mode: DeletionMode.PERMANENT } });
+  const { id } = await createCustomer(clients, { id: chosen });
+  const address = await createAddress(clients, id);
+  expect((await clients.customers.deleteCustomer({ id })).customer).toBeUndefined();
+  const gone = [
+    clients.customers.getCustomer({ id }),
+    update(clients, { id, name: "B" }),
+    clients.customers.deleteCustomer({ id }),
+    clients.addresses.getAddress({ customerId: id, id: address.id }),
+    clients.addresses.listAddresses({ customerId: id }),
+  ];
+  const failures = await Promise.all(gone.map(failureOf));
+  expect(failures.map(({ code }) => code)).toEqual(gone.map(() => "NotFound"));
+  expect((await clients.customers.listCustomers({ showDeleted: true })).customers).toEqual([]);
+  const again = await failureOf(createCustomer(clients, { id }));
+  expect(again).toMatchObject({ code: "AlreadyExists", reason: "CUSTOMER_ID_TAKEN" });
 });
 
 test("SOFT keeps a customer for ever without a time to purge it", async () => {
@@ -208,7 +247,9 @@ test.for(limits)("$preset takes metadata of $name, and no more", async ({ preset
 test("metadata is bounded by 65 536 bytes where no limit is set, and merged before it is measured", async () => {
   const clients = await clientsWith({ metadataLimits: {} });
   const { id } = await createCustomer(clients, { metadata: sized(65_536) });
-  expect(await failureOf(createCustomer(clients, { metadata: sized(65_537) }))).toMatchObject({ code: "InvalidArgument" });
+  expect(await failureOf(createCustomer(clients, { metadata: sized(65_537) }))).toMatchObject({
+    code: "InvalidArgument",
+  });
   expect(await failureOf(update(clients, { id, metadata: { other: 1 } }))).toMatchObject({ code: "InvalidArgument" });
   expect(await update(clients, { id, metadata: { k: "", other: 1 } })).toMatchObject({ metadata: { other: 1 } });
 });

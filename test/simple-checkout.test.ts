@@ -11,7 +11,8 @@ import { ways } from "./support/ways.js";
 
 const { createCustomer, getCustomer, listCustomers, updateCustomer, deleteCustomer } = CustomerService.method;
 const { createAddress, setDefaultAddress } = AddressService.method;
-const { setDefaultPaymentMethod, updatePaymentMethod, detachPaymentMethod, listPaymentMethods } = PaymentMethodService.method;
+const { setDefaultPaymentMethod, updatePaymentMethod, detachPaymentMethod, listPaymentMethods } =
+  PaymentMethodService.method;
 const { createCheckout, getCheckout } = CheckoutService.method;
 
 interface Step {
@@ -39,7 +40,14 @@ interface Kept {
 
 const url = "https://shop.example/products/tea";
 const email = "Jo.March@example.com";
-const texas = { label: "Home", line1: "1 Congress Ave", city: "Austin", state: "TX", postalCode: "78701", country: "US" };
+const texas = {
+  label: "Home",
+  line1: "1 Congress Ave",
+  city: "Austin",
+  state: "TX",
+  postalCode: "78701",
+  country: "US",
+};
 const ohio = { label: "Work", line1: "2 High St", city: "Columbus", state: "OH", postalCode: "43215", country: "US" };
 const canada = { ...texas, city: "Toronto", state: "ON", postalCode: "M5H 2N2", country: "CA" };
 const idOf = (resource: unknown) => String(Object(resource).id);

@@ -81,7 +81,10 @@ function foreignId(method: DescMethodUnary, path: readonly string[]): string {
 
 // Formed like the other, and nobody's.
 function absentLike(id: string): string {
-  return id.replace(/^(cct_sandbox_|\w+?[_-]).*$/, (_, prefix: string) => prefix + randomUUID().replaceAll("-", "").slice(0, 26));
+  return id.replace(
+    /^(cct_sandbox_|\w+?[_-]).*$/,
+    (_, prefix: string) => prefix + randomUUID().replaceAll("-", "").slice(0, 26),
+  );
 }
 
 function requestWith(method: DescMethodUnary, path: readonly string[], id: string): JsonObject {
@@ -93,7 +96,9 @@ function requestWith(method: DescMethodUnary, path: readonly string[], id: strin
 
 // What the field needs so that the update looks at it; a mask must not name what is output only.
 function maskedBy(path: readonly string[]): string {
-  return /^default/.test(path.at(-1) ?? "") ? path.at(-1)! : { label: "label", customer: "name" }[path[0] ?? ""] ?? "label";
+  return /^default/.test(path.at(-1) ?? "")
+    ? path.at(-1)!
+    : ({ label: "label", customer: "name" }[path[0] ?? ""] ?? "label");
 }
 
 async function send(method: DescMethodUnary, request: JsonObject, key = own.key) {

@@ -11,6 +11,8 @@ export const reasons = {
   FIELDS_INVALID: Code.InvalidArgument,
   ID_TOO_LONG: Code.InvalidArgument,
   PAGE_TOKEN_INVALID: Code.InvalidArgument,
+  FILTER_INVALID: Code.InvalidArgument,
+  ORDER_BY_INVALID: Code.InvalidArgument,
   IDEMPOTENCY_KEY_INVALID: Code.InvalidArgument,
   REQUEST_MALFORMED: Code.InvalidArgument,
   // The caller.

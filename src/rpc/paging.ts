@@ -3,62 +3,100 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { clone, toBinary } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
 import type { Call } from "./caller.js";
-import { rpcError } from "./errors.js";
+import { invalidField, rpcError } from "./errors.js";
+import type { OrderTerm } from "./order-by.js";
 
-/** One page of a list that is ordered newest first, by create_time and then by id. */
+/** One page of a list. */
 export interface Page {
   readonly size: number;
-  /** Where the page starts, exclusively; undefined on the first one. */
+  /** What the list is ordered by; the id, which is last, makes the place of every row its own. */
+  readonly order: readonly OrderTerm[];
+  /** Where the page starts, exclusively; undefined on the first one, and on one asked for by its number. */
   readonly cursor: Cursor | undefined;
+  /** How many rows come before a page asked for by its number, else 0. */
+  readonly offset: number;
   /** What signs and binds the tokens of this list. */
   readonly seal: (cursor: Cursor) => string;
 }
 
 interface Cursor {
-  /** `next` is towards older rows. */
+  /** `next` is onwards in the order of the list. */
   readonly direction: "next" | "previous";
-  readonly time: Date;
-  readonly id: string;
+  /** What the row beside the page holds in the columns of the order, as Postgres reads it. */
+  readonly values: readonly (string | null)[];
 }
 
 interface PagedRow {
   readonly id: string;
-  readonly create_time: Date;
 }
 
 interface PagedRequest {
   readonly pageSize: number;
   readonly pageToken: string;
+  /** The number of the page from 1 on, instead of a token; 0 for none. */
+  readonly page?: number;
 }
 
 const defaultSize = 10;
 const maxSize = 100;
+const maxOffset = 10_000;
 const macSize = 16;
+const newestFirst: readonly OrderTerm[] = [{ column: "create_time", descending: true, nullable: false }];
 
 /**
- * Reads the page that a list request asks for. A token is signed with the tenant's key and bound to the rest of the
- * request: INVALID_ARGUMENT if it was tampered with, or belongs to another tenant or another list.
+ * Reads the page that a list request asks for: newest first unless `order` says otherwise. A token is signed with the
+ * tenant's key and bound to the order and the rest of the request: INVALID_ARGUMENT if it was tampered with, or belongs
+ * to another tenant or another list; likewise for a page number beside a token, or beyond the 10 000th row.
  */
 export function pageOf<Desc extends DescMessage>(
   call: Pick<Call, "pageTokenKey">,
   schema: Desc,
   request: MessageShape<Desc> & PagedRequest,
+  order: readonly OrderTerm[] = [],
 ): Page {
-  const scope = scopeOf(schema, request);
+  const wholeOrder = withId(order.length === 0 ? newestFirst : order);
+  const scope = scopeOf(schema, request, wholeOrder);
   const mac = (payload: string) =>
     createHmac("sha256", call.pageTokenKey).update(scope).update(payload).digest().subarray(0, macSize);
-  const seal = ({ direction, time, id }: Cursor) => {
-    const payload = JSON.stringify([direction === "next" ? 1 : 0, time.getTime(), id]);
+  const seal = ({ direction, values }: Cursor) => {
+    const payload = JSON.stringify([direction, values]);
     return Buffer.concat([mac(payload), Buffer.from(payload)]).toString("base64url");
   };
   const size = Math.min(request.pageSize || defaultSize, maxSize);
-  return { size, cursor: request.pageToken === "" ? undefined : open(request.pageToken, mac), seal };
+  const offset = offsetOf(request, size);
+  return {
+    size,
+    order: wholeOrder,
+    cursor: request.pageToken === "" ? undefined : open(request.pageToken, mac),
+    offset,
+    seal,
+  };
+}
+
+// The id runs as the last term does, so that one index serves both.
+function withId(order: readonly OrderTerm[]): readonly OrderTerm[] {
+  if (order.some(({ column }) => column === "id")) return order;
+  return [...order, { column: "id", descending: order.at(-1)?.descending ?? false, nullable: false }];
 }
 
 // Everything in the request but the page itself.
-function scopeOf<Desc extends DescMessage>(schema: Desc, request: MessageShape<Desc> & PagedRequest): Buffer {
-  const rest = Object.assign(clone(schema, request), { pageSize: 0, pageToken: "" });
-  return createHash("sha256").update(schema.typeName).update(toBinary(schema, rest)).digest();
+function scopeOf<Desc extends DescMessage>(
+  schema: Desc,
+  request: MessageShape<Desc> & PagedRequest,
+  order: readonly OrderTerm[],
+): Buffer {
+  const rest = Object.assign(clone(schema, request), { pageSize: 0, pageToken: "", page: 0 });
+  const list = JSON.stringify([schema.typeName, order]);
+  return createHash("sha256").update(list).update(toBinary(schema, rest)).digest();
+}
+
+function offsetOf({ page = 0, pageToken }: PagedRequest, size: number): number {
+  if (page === 0) return 0;
+  if (pageToken !== "") throw invalidField("page", "must not be given together with page_token");
+  const offset = (page - 1) * size;
+  if (offset < 0) throw invalidField("page", "must be 1 or more");
+  if (offset > maxOffset) throw invalidField("page", `must not begin after ${maxOffset} rows, use page_token`);
+  return offset;
 }
 
 function open(token: string, mac: (payload: string) => Buffer): Cursor {
@@ -70,37 +108,91 @@ function open(token: string, mac: (payload: string) => Buffer): Cursor {
       violations: [{ field: "page_token", description: "does not belong to this list" }],
     });
   }
-  const [next, time, id] = JSON.parse(payload) as [number, number, string];
-  return { direction: next === 1 ? "next" : "previous", time: new Date(time), id };
+  const [direction, values] = JSON.parse(payload) as [Cursor["direction"], Cursor["values"]];
+  return { direction, values };
 }
 
 /** Narrows a query to one page, and one row more to know whether it is the last. */
 export function selectPage(query: Knex.QueryBuilder, table: string, page: Page): Knex.QueryBuilder {
-  if (page.cursor !== undefined) {
-    const { direction, time, id } = page.cursor;
-    const comparison = direction === "previous" ? ">" : "<";
-    query.whereRaw(`(??, ??) ${comparison} (?, ?)`, [`${table}.create_time`, `${table}.id`, time, id]);
-  }
+  if (page.cursor !== undefined) whereBeyond(query, termsOf(table, page), page.cursor.values);
+  if (page.offset > 0) query.offset(page.offset);
   return orderPage(query, table, page).limit(page.size + 1);
 }
 
 /** Orders a query by which `selectPage` was joined to something. */
 export function orderPage(query: Knex.QueryBuilder, table: string, page: Page): Knex.QueryBuilder {
-  const order = page.cursor?.direction === "previous" ? "asc" : "desc";
-  return query.orderBy(`${table}.create_time`, order).orderBy(`${table}.id`, order);
+  return query.orderBy(
+    termsOf(table, page).map(({ column, descending }) => ({ column, order: descending ? "desc" : "asc" })),
+  );
 }
 
-/** The rows of a page, newest first, and the tokens of its neighbours; an empty token where there is none. */
+// The order in which the rows are read: on the way back everything is reversed.
+function termsOf(table: string, { order, cursor }: Page): OrderTerm[] {
+  const reversed = cursor?.direction === "previous";
+  return order.map((term) => ({
+    ...term,
+    column: `${table}.${term.column}`,
+    descending: term.descending !== reversed,
+  }));
+}
+
+// Leaves the rows that come after the one with these values.
+function whereBeyond(query: Knex.QueryBuilder, terms: readonly OrderTerm[], values: Cursor["values"]): void {
+  const [term, ...otherTerms] = terms;
+  const [value = null, ...otherValues] = values;
+  if (term === undefined) return;
+  // A comparison of rows is what an index answers best, and it knows one direction and no null.
+  if (terms.every(({ nullable, descending }) => !nullable && descending === term.descending)) {
+    const [columns, given] = [terms.map(() => "??").join(", "), terms.map(() => "?").join(", ")];
+    const bindings = [...terms.map(({ column }) => column), ...values];
+    query.whereRaw(`(${columns}) ${term.descending ? "<" : ">"} (${given})`, bindings);
+    return;
+  }
+  query.where((from) => whereAfter(from, term, value, "inclusive"));
+  query.where((beyond) => {
+    whereAfter(beyond, term, value, "exclusive");
+    if (otherTerms.length > 0) beyond.orWhere((tied) => whereBeyond(tied, otherTerms, otherValues));
+  });
+}
+
+// Null is the largest value, as it is for Postgres.
+function whereAfter(
+  query: Knex.QueryBuilder,
+  { column, descending, nullable }: OrderTerm,
+  value: string | null,
+  bound: "inclusive" | "exclusive",
+): void {
+  if (value !== null) {
+    query.where(column, (descending ? "<" : ">") + (bound === "inclusive" ? "=" : ""), value);
+    if (nullable && !descending) query.orWhereNull(column);
+  } else if (descending) {
+    if (bound === "exclusive") query.whereNotNull(column);
+  } else if (bound === "inclusive") {
+    query.whereNull(column);
+  } else {
+    query.whereRaw("false");
+  }
+}
+
+/** The rows of a page in the order of the list, and the tokens of its neighbours; an empty token where there is none. */
 export function toPage<Row extends PagedRow>(found: readonly Row[], page: Page) {
   const more = found.length > page.size;
   const rows = found.slice(0, page.size);
   const backwards = page.cursor?.direction === "previous";
   if (backwards) rows.reverse();
   const token = (row: Row | undefined, direction: Cursor["direction"], exists: boolean) =>
-    row === undefined || !exists ? "" : page.seal({ direction, time: row.create_time, id: row.id });
+    row === undefined || !exists ? "" : page.seal({ direction, values: valuesOf(row, page) });
   return {
     rows,
     nextPageToken: token(rows.at(-1), "next", backwards || more),
-    previousPageToken: token(rows[0], "previous", backwards ? more : page.cursor !== undefined),
+    previousPageToken: token(rows[0], "previous", backwards ? more : page.cursor !== undefined || page.offset > 0),
   };
+}
+
+function valuesOf(row: PagedRow, { order }: Page): Cursor["values"] {
+  return order.map(({ column }) => {
+    const value: unknown = Reflect.get(row, column);
+    if (value === null) return null;
+    return value instanceof Date ? value.toISOString() : String(value);
+  });
 }

@@ -28,12 +28,20 @@ export interface Serving {
 /** A data folder of its own, with the built command line on it. */
 export interface Home extends AsyncDisposable {
   readonly dataDir: string;
+  /** Starts a command. */
+  start(args: readonly string[], environment?: Environment): Started;
   /** Runs a command to its end. */
   run(args: readonly string[], environment?: Environment): Promise<Ended>;
   /** Starts `serve` on free ports. Rejects if it ends before it serves. */
   serve(environment?: Environment): Promise<Serving>;
   /** The process id of the folder's Postgres; undefined when none runs. */
   postmaster(): number | undefined;
+}
+
+interface Started {
+  readonly process: ChildProcess;
+  readonly said: { readonly stdout: string; readonly stderr: string };
+  readonly ended: Promise<Ended>;
 }
 
 type Environment = Readonly<Record<string, string>>;
@@ -52,6 +60,7 @@ export async function createHome(): Promise<Home> {
   return {
     dataDir,
     postmaster,
+    start,
     run: async (args, environment) => await start(args, environment).ended,
     async serve(environment) {
       const { process, said, ended } = start(["serve"], environment);
@@ -88,7 +97,7 @@ export function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));
 }
 
-function startProcess(args: readonly string[], env: NodeJS.ProcessEnv) {
+function startProcess(args: readonly string[], env: NodeJS.ProcessEnv): Started {
   const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   const said = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (text: string) => (said.stdout += text));

@@ -12,7 +12,11 @@ const int32 = fc.oneof(fc.integer(), fc.integer({ min: 0, max: 120 }));
 const json = fc.oneof(fc.jsonValue({ maxDepth: 3 }), fc.double());
 
 /** Any message of a type that protobuf can spell; a text in it is often one of `ids`. */
-export function messagesOf(schema: DescMessage, ids: readonly string[], depth = 0): fc.Arbitrary<object> {
+export function messagesOf(
+  schema: DescMessage,
+  ids: readonly string[],
+  depth = 0,
+): fc.Arbitrary<Record<string, unknown>> {
   const strings = fc.oneof(worst, fc.constantFrom(...ids));
   if (schema.typeName === "google.protobuf.Struct") return fc.dictionary(strings, json, { maxKeys: 4 });
   const fields = schema.fields.map((field) => [field.localName, valuesOf(field)]);

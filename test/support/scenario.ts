@@ -8,7 +8,7 @@ import type { Clients } from "./clientele.js";
 
 /** Every method of the contract that takes one request and gives one answer. */
 export const methods: readonly DescMethodUnary[] = services.flatMap((service) =>
-  service.methods.filter((method) => method.methodKind === "unary"),
+  service.methods.filter((method): method is DescMethodUnary => method.methodKind === "unary"),
 );
 
 /** Those that change nothing. */
@@ -205,7 +205,11 @@ function firstText(value: unknown, path: readonly string[] = []): readonly strin
 }
 
 /** A copy of a JSON value in which what lies at a path is another; what is missing on the way is made. */
-export function replaceAt(value: unknown, [key, ...rest]: readonly string[], by: (before: unknown) => unknown): unknown {
+export function replaceAt(
+  value: unknown,
+  [key, ...rest]: readonly string[],
+  by: (before: unknown) => unknown,
+): unknown {
   if (key === undefined) return by(value);
   if (Array.isArray(value)) return value.map((item, at) => (String(at) === key ? replaceAt(item, rest, by) : item));
   const object = Object(value ?? {});

@@ -9,7 +9,11 @@ import * as grpc from "@grpc/grpc-js";
 import type { Clientele } from "./clientele.js";
 
 /** Calls a method with proto JSON and gives proto JSON back, or throws a ConnectError with all its details. */
-export type Call = (method: DescMethodUnary, request: JsonValue, headers?: Record<string, string>) => Promise<JsonValue>;
+export type Call = (
+  method: DescMethodUnary,
+  request: JsonValue,
+  headers?: Record<string, string>,
+) => Promise<JsonValue>;
 
 /** One way that a client reaches the service. Two calls at a time are enough for any. */
 export interface Way {
@@ -68,7 +72,9 @@ export function errorOfGrpcJs(error: grpc.ServiceError): ConnectError {
   const failure = new ConnectError(error.details, error.code as number as Code);
   if (bytes === undefined) return failure;
   const details = Buffer.from(bytes).toString("base64").replace(/=+$/, "");
-  const parsed = findTrailerError(new Headers({ "grpc-status": String(error.code), "grpc-status-details-bin": details }));
+  const parsed = findTrailerError(
+    new Headers({ "grpc-status": String(error.code), "grpc-status-details-bin": details }),
+  );
   return Object.assign(failure, { details: parsed?.details ?? [] });
 }
 
@@ -81,7 +87,8 @@ export function overFetch(baseUrl: string, key: string): Call {
       body: JSON.stringify(request),
     });
     const body = (await answer.json()) as JsonValue;
-    if (answer.status !== 200) throw errorFromJson(body, undefined, new ConnectError(JSON.stringify(body), Code.Unknown));
+    if (answer.status !== 200)
+      throw errorFromJson(body, undefined, new ConnectError(JSON.stringify(body), Code.Unknown));
     return body;
   };
 }
@@ -100,11 +107,22 @@ const run = promisify(execFile);
 // By reflection: no --schema.
 function overBufCurl(protocol: string, baseUrl: string, key: string): Call {
   return async (method, request, headers = {}) => {
-    const fields = Object.entries({ "api-key": key, ...headers }).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
+    const fields = Object.entries({ "api-key": key, ...headers }).flatMap(([name, value]) => [
+      "-H",
+      `${name}: ${value}`,
+    ]);
     const url = baseUrl + pathOf(method);
     const data = ["-d", JSON.stringify(request)];
     try {
-      const { stdout } = await runBuf(["curl", "--protocol", protocol, "--http2-prior-knowledge", ...fields, ...data, url]);
+      const { stdout } = await runBuf([
+        "curl",
+        "--protocol",
+        protocol,
+        "--http2-prior-knowledge",
+        ...fields,
+        ...data,
+        url,
+      ]);
       return JSON.parse(stdout) as JsonValue;
     } catch (error) {
       const stderr = Reflect.get(Object(error), "stderr");
