@@ -21,6 +21,7 @@ export const reasons = {
   ACCESS_DENIED: Code.PermissionDenied,
   // What is stored.
   RESOURCE_NOT_FOUND: Code.NotFound,
+  NOTHING_FOUND: Code.NotFound,
   CUSTOMER_ID_TAKEN: Code.AlreadyExists,
   EMAIL_TAKEN: Code.AlreadyExists,
   EXTERNAL_REFERENCE_TAKEN: Code.AlreadyExists,
@@ -92,6 +93,11 @@ export function notFound(resource: string): ConnectError {
   return rpcError("RESOURCE_NOT_FOUND", `The ${resource} could not be found, please check the id.`, {
     metadata: { resource },
   });
+}
+
+/** A search found nothing, where the settings make that an error (4G). */
+export function nothingFound(): ConnectError {
+  return rpcError("NOTHING_FOUND", "No customers found matching the query.");
 }
 
 /** The state of things forbids it; the reason says which rule. */

@@ -9,11 +9,13 @@ export async function up(knex: Knex): Promise<void> {
     create function fold_text(input text) returns text language sql immutable parallel safe
       return lower(regexp_replace(normalize(input, NFD), '[\\u0300-\\u036f]', '', 'g'));
 
-    -- Every two neighbouring characters of a text of lines, once: what a search for two letters looks up.
-    create function bigrams_of(input text) returns text[] language sql immutable parallel safe
+    -- Every character of a text of lines, and every two neighbours: what a search for one or two letters looks up,
+    -- which are too few for pg_trgm.
+    create function grams_of(input text) returns text[] language sql immutable parallel safe
       return array(
-        select distinct substr(line, place, 2)
-        from unnest(string_to_array(input, E'\\n')) line, generate_series(1, length(line) - 1) place);
+        select distinct substr(line, place, size)
+        from unnest(string_to_array(input, E'\\n')) line, generate_series(1, length(line)) place, generate_series(1, 2) size
+        where place + size - 1 <= length(line));
 
     -- The texts that a search looks at, folded, each begun by a line break.
     create function search_text_of(email text, first_name text, last_name text, name text) returns text
@@ -31,8 +33,9 @@ export async function up(knex: Knex): Promise<void> {
           email, name, first_name, last_name, display_name, phone, country, locale, type,
           default_address_id, default_payment_method_id) = 0));
     create index customers_search_text_idx on customers using gin (tenant_id, search_text gin_trgm_ops);
-    create index customers_search_bigrams_idx on customers using gin (tenant_id, (bigrams_of(search_text)));
+    create index customers_search_grams_idx on customers using gin (tenant_id, (grams_of(search_text)));
     create index customers_email_idx on customers (tenant_id, lower(email)) where not purged;
+    create index customers_update_time_idx on customers (tenant_id, update_time, id) where not purged;
     create index customers_purge_time_idx on customers (purge_time) where not purged and purge_time is not null;
 
     -- Whose an id elsewhere is: kept beside the customer that shows it, so that no two can share one.

@@ -24,7 +24,7 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
     async createAddress(req, ctx) {
       const call = callOf(ctx);
       return await inTransaction(call.db, async (trx) => {
-        const settings = await deps.settings.hold(trx, call.tenantId);
+        const { settings } = await deps.settings.read(trx, call.tenantId);
         const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
         const address = validAddress(req.address!, settings, "address");
         const { row, isFirst } = await addAddress({ ...call, db: trx }, deps.newId, customer.id, address, settings);
@@ -58,7 +58,7 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
       const changes = req.address;
       if (changes === undefined) throw invalidField("address", requiredMessage);
       return await inTransaction(db, async (trx) => {
-        const settings = await deps.settings.hold(trx, tenantId);
+        const { settings } = await deps.settings.read(trx, tenantId);
         const { row, customer } = await lockedAddress(trx, tenantId, req.customerId, changes.id);
         requireEtag("address", row, changes.etag);
         const before = addressFromRow(row, customer.default_address_id);

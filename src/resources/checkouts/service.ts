@@ -46,7 +46,7 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
         token === "" ? undefined : await describeToken(deps.cardVault, call, token, "credit_card_token", ctx.signal);
       return await inTransaction(call.db, async (trx) => {
         const inside = { ...call, db: trx };
-        const settings = await deps.settings.hold(trx, call.tenantId);
+        const { settings } = await deps.settings.read(trx, call.tenantId);
         const candidates = await (req.customerId === ""
           ? candidatesOfGuest(inside, req, described!, settings)
           : candidatesOfCustomer(inside, req, described, settings));

@@ -41,7 +41,7 @@ export async function purgeDueCustomers({
     const due = await store.listDueCustomers(db, now, batchSize);
     for (const { tenant_id: tenantId, id } of due) {
       purged += await inTransaction(db, async (trx) => {
-        const present = await settings.hold(trx, tenantId);
+        const { settings: present } = await settings.read(trx, tenantId);
         const row = await store.lockCustomer(trx, tenantId, id);
         // Another replica was faster, or the customer was brought back.
         if (row === undefined || row.purge_time === null || row.purge_time > now) return 0;

@@ -1,19 +1,31 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Knex } from "knex";
-import { DeletionMode } from "../../../gen/clientele/v1/accounts_pb.js";
+import { DeletionMode, SearchNoMatch } from "../../../gen/clientele/v1/accounts_pb.js";
 import {
   type Customer,
   CustomerKey,
   type CustomerService,
   ListCustomersRequestSchema,
+  SearchCustomersRequestSchema,
 } from "../../../gen/clientele/v1/customers_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { type Call, callOf } from "../../rpc/caller.js";
-import { conflict, invalidField, notFound, reasonOf, refused, requiredMessage } from "../../rpc/errors.js";
+import {
+  conflict,
+  invalidField,
+  notFound,
+  nothingFound,
+  reasonOf,
+  refused,
+  requiredMessage,
+} from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
+import { parseFilter } from "../../rpc/filter.js";
+import { type OrderTerm, parseOrderBy } from "../../rpc/order-by.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
-import { customerFromRow } from "./convert.js";
+import { customerFromRow, filterableFields, orderableFields } from "./convert.js";
+import { listCustomers, searchCustomers } from "./list-store.js";
 import { purgeCustomer } from "./purge.js";
 import { lockActiveCustomer } from "./rules.js";
 import * as store from "./store.js";
@@ -62,8 +74,24 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
 
     async listCustomers(req, ctx) {
       const call = callOf(ctx);
-      const page = pageOf(call, ListCustomersRequestSchema, req);
-      const { rows, ...tokens } = toPage(await store.listCustomers(call.db, call.tenantId, req, page), page);
+      const wanted = { ...req, filter: parseFilter(req.filter, filterableFields) };
+      const page = pageOf(call, ListCustomersRequestSchema, req, parseOrderBy(req.orderBy, orderableFields));
+      const { rows: found, totalSize } = await listCustomers(call.db, call.tenantId, wanted, page);
+      const { rows, ...tokens } = toPage(found, page);
+      const customers = rows.map((row) => customerFromRow(row, call.liveMode, row.shipping));
+      return { customers, ...tokens, ...(totalSize !== undefined && { totalSize }) };
+    },
+
+    async searchCustomers(req, ctx) {
+      const call = callOf(ctx);
+      const query = req.query.trim();
+      if (query === "") throw invalidField("query", "The search query cannot be empty.");
+      const page = pageOf(call, SearchCustomersRequestSchema, req, bestMatchFirst);
+      const { rows, ...tokens } = toPage(await searchCustomers(call.db, call.tenantId, query, page), page);
+      if (rows.length === 0 && req.pageToken === "") {
+        const { settings } = await deps.settings.read(call.db, call.tenantId);
+        if (settings.searchNoMatch === SearchNoMatch.NOT_FOUND) throw nothingFound();
+      }
       return { customers: rows.map((row) => customerFromRow(row, call.liveMode, row.shipping)), ...tokens };
     },
 
@@ -73,7 +101,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const id = req.customer?.id;
       if (id === undefined) throw invalidField("customer", requiredMessage);
       return await inTransaction(call.db, async (trx) => {
-        const settings = await deps.settings.hold(trx, call.tenantId);
+        const { settings } = await deps.settings.read(trx, call.tenantId);
         const row = await lockActiveCustomer(trx, call.tenantId, id);
         const updated = await updateCustomer({ ...call, db: trx }, deps.newId, row, req, settings);
         return { customer: await show({ ...call, db: trx }, updated) };
@@ -84,7 +112,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const call = callOf(ctx);
       const { db, tenantId, now, event } = call;
       return await inTransaction(db, async (trx) => {
-        const settings = await deps.settings.hold(trx, tenantId);
+        const { settings } = await deps.settings.read(trx, tenantId);
         const row = await store.lockCustomer(trx, tenantId, req.id);
         if (row === undefined) throw notFound("customer");
         requireEtag("customer", row, req.etag);
@@ -107,7 +135,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const call = callOf(ctx);
       const { db, tenantId, event } = call;
       return await inTransaction(db, async (trx) => {
-        const settings = await deps.settings.hold(trx, tenantId);
+        const { settings } = await deps.settings.read(trx, tenantId);
         const row = await store.lockCustomer(trx, tenantId, req.id);
         if (row === undefined) throw notFound("customer");
         requireEtag("customer", row, req.etag);
@@ -124,7 +152,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
 
   async function createCustomer(call: Call, given: Customer): Promise<Customer> {
     for (let attempt = 0; attempt < 3; attempt++) {
-      const { settings, version } = await deps.settings.current(call.tenantId);
+      const { settings, version } = await deps.settings.read(call.db, call.tenantId);
       const checked = checkNewCustomer(given, settings);
       const insert = (on: Knex) => insertCustomer({ ...call, db: on }, deps.newId, checked, version);
       const inserted = await (isOneRow(checked) ? insert(call.db) : inTransaction(call.db, insert));
@@ -134,6 +162,11 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
     throw conflict();
   }
 }
+
+const bestMatchFirst: readonly OrderTerm[] = [
+  { column: "match_rank", descending: false, nullable: false },
+  { column: "create_time", descending: true, nullable: false },
+];
 
 // A changed customer, with the default address that it shows.
 async function show({ db, tenantId, liveMode }: Call, row: store.CustomerRow): Promise<Customer> {

@@ -1,7 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
 import type { EventDraft } from "../../rpc/event-draft.js";
-import { type Page, selectPage } from "../../rpc/paging.js";
 import type { AddressRow } from "../addresses/store.js";
 import { changeWithEvent } from "../events/store.js";
 
@@ -137,14 +136,14 @@ export async function findCustomers(db: Knex, tenantId: string, ids: readonly st
 
 /** The oldest active customer with that address, trimmed and in any case. */
 export async function findCustomerByEmail(db: Knex, tenantId: string, email: string) {
-  const query = selectShown(db, tenantId).whereNull("delete_time").whereRaw("lower(email) = lower(btrim(?))", [email]);
+  const query = selectShown(db, tenantId).whereNull("customers.delete_time").whereRaw("lower(customers.email) = lower(btrim(?))", [email]);
   return shownRow(await query.orderBy(["customers.create_time", "customers.id"]).first());
 }
 
 /** The active customer that has an id elsewhere. */
 export async function findCustomerByReference(db: Knex, tenantId: string, { name, id }: ExternalReferenceColumns) {
   const owner = db("external_references").where({ tenant_id: tenantId, name, external_id: id }).select("customer_id");
-  return shownRow(await selectShown(db, tenantId).whereNull("delete_time").whereIn("customers.id", owner).first());
+  return shownRow(await selectShown(db, tenantId).whereNull("customers.delete_time").whereIn("customers.id", owner).first());
 }
 
 /** Makes callers that look for the same thing take turns until their transactions end. */
@@ -160,18 +159,8 @@ export async function lockCustomer(trx: Knex, tenantId: string, id: string): Pro
     .first(...columnNames);
 }
 
-export async function listCustomers(
-  db: Knex,
-  tenantId: string,
-  { showDeleted }: { readonly showDeleted: boolean },
-  page: Page,
-): Promise<ShownCustomerRow[]> {
-  const query = selectShown(db, tenantId);
-  if (!showDeleted) query.whereNull("delete_time");
-  return (await selectPage(query, "customers", page)).map(shownRow);
-}
-
-function selectShown(db: Knex, tenantId: string): Knex.QueryBuilder {
+/** The customers of a tenant that are not purged, with their default addresses; shown by `shownRow`. */
+export function selectShown(db: Knex, tenantId: string): Knex.QueryBuilder {
   return db("customers")
     .leftJoin("addresses as shipping", {
       "shipping.tenant_id": "customers.tenant_id",
@@ -184,8 +173,8 @@ function selectShown(db: Knex, tenantId: string): Knex.QueryBuilder {
     .select(db.raw("to_jsonb(shipping) as shipping"));
 }
 
-// Times come as text out of JSON.
-function shownRow<Row extends ShownCustomerRow | undefined>(row: Row): Row {
+/** A row of `selectShown` as it is used: times come as text out of JSON. */
+export function shownRow<Row extends ShownCustomerRow | undefined>(row: Row): Row {
   if (row?.shipping) {
     row.shipping.create_time = new Date(row.shipping.create_time);
     row.shipping.update_time = new Date(row.shipping.update_time);

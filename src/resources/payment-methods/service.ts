@@ -28,7 +28,7 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
       await requireCustomer(call.db, call.tenantId, req.customerId);
       const described = await describeToken(deps.cardVault, call, id, "payment_method.id", ctx.signal);
       return await inTransaction(call.db, async (trx) => {
-        const settings = await deps.settings.hold(trx, call.tenantId);
+        const { settings } = await deps.settings.read(trx, call.tenantId);
         if (settings.paymentMethodAttachment === PaymentMethodAttachment.IMPLICIT) {
           throw refused(
             "ATTACHMENT_IMPLICIT_ONLY",
@@ -85,7 +85,7 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
       await requireCustomer(call.db, call.tenantId, req.customerId);
       const described = await describeToken(deps.cardVault, call, req.id, "id", ctx.signal);
       return await inTransaction(call.db, async (trx) => {
-        const settings = await deps.settings.hold(trx, call.tenantId);
+        const { settings } = await deps.settings.read(trx, call.tenantId);
         const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
         if (described.card !== undefined && settings.paymentMethodAttachment === PaymentMethodAttachment.EXPLICIT) {
           throw refused("ATTACHMENT_EXPLICIT_ONLY", "Attach the payment method to the customer first.");
@@ -103,7 +103,7 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
     async detachPaymentMethod(req, ctx) {
       const { db, tenantId, event } = callOf(ctx);
       return await inTransaction(db, async (trx) => {
-        const settings = await deps.settings.hold(trx, tenantId);
+        const { settings } = await deps.settings.read(trx, tenantId);
         const { row, customer } = await lockedPaymentMethod(trx, tenantId, req.customerId, req.id);
         requireEtag("payment method", row, req.etag);
         if (customer.default_payment_method_id === row.id) {
