@@ -131,6 +131,21 @@ test.for(casesOf(methods))("$name answers alike over every way in", { timeout: 6
   for (const [name, paths] of shapes) expect(paths, name).toEqual(first);
 });
 
+test.for([10, 40, 60, 500, 4_000])("metadata nested %i deep is refused, or read over every way in", async (depth) => {
+  const own = await clientele.createAccount();
+  const nested = JSON.parse(`${"[".repeat(depth)}${"]".repeat(depth)}`) as JsonValue;
+  const request = { customer: { email: "deep@example.com", metadata: { nested } } };
+  const headers = { "idempotency-key": "key-1" };
+  const create = () => overFetch(clientele.httpUrl, own.testKey)(createCustomer, request, headers);
+  const made = await create().catch((error: unknown) => failureOf(Promise.reject(error)));
+  if ("reason" in Object(made)) return expect(made).toMatchObject({ code: "InvalidArgument" });
+  expect(await create()).toEqual(made);
+  for (const { name, open } of ways.filter((way) => !way.name.startsWith("buf"))) {
+    const read = open(clientele, own.testKey)(getCustomer, { id: idOf(made as JsonObject) });
+    expect(await read.catch(String), name).toEqual(made);
+  }
+});
+
 describe("Connect", () => {
   const headersOf = (key: string) => ({ "api-key": key, "connect-protocol-version": "1" });
 

@@ -151,6 +151,20 @@ test.for(uses)("a token that is $name for 50 customers at once becomes one custo
   expect(await countEvents(token, "payment_method.attached")).toBe(1);
 });
 
+test("a customer that is deleted for good while it is given addresses and cards leaves none behind", async () => {
+  const { callers, test: clients } = await createRacers(SettingsPreset.FOUR_GEEKS);
+  await changeSettings(clients, { maxAddressesPerCustomer: 0 });
+  const { id: customerId } = await createCustomer(clients);
+  const { failures } = await allAtOnce(callers, async (by, index) => {
+    if (index === count / 2) return await by.customers.deleteCustomer({ id: customerId });
+    return await (index % 2 ? createAddress(by, customerId) : attachPaymentMethod(by, customerId));
+  });
+  expect(failures.map(({ reason }) => reason)).toEqual(failures.map(() => "RESOURCE_NOT_FOUND"));
+  for (const table of ["addresses", "payment_methods"]) {
+    expect(await clientele.db(table).where({ customer_id: customerId }), table).toEqual([]);
+  }
+});
+
 test("50 merges of 50 keys into the metadata keep them all", async () => {
   const { callers, test: clients } = await createRacers();
   const { id } = await createCustomer(clients);
