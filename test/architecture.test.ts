@@ -8,12 +8,16 @@ const sources = files.filter(({ path }) => path.startsWith("src/"));
 describe("the house", () => {
   test("rpc, db and server know no resource", () => {
     const inner = sources.filter(({ path }) => /^src\/(rpc|db|server)\//.test(path));
-    const known = inner.flatMap(({ path, imports }) => imports.filter((to) => /^src\/(resources|external)\//.test(to)).map((to) => `${path} > ${to}`));
+    const known = inner.flatMap(({ path, imports }) =>
+      imports.filter((to) => /^src\/(resources|external)\//.test(to)).map((to) => `${path} > ${to}`),
+    );
     expect(known).toEqual([]);
   });
 
   test("the layers below a service do not know the composition root", () => {
-    const below = sources.filter(({ path }) => /^src\/(rpc|db|server|formats|external)\//.test(path) || /\/(store|convert|rules)\.ts$/.test(path));
+    const below = sources.filter(
+      ({ path }) => /^src\/(rpc|db|server|formats|external)\//.test(path) || /\/(store|convert|rules)\.ts$/.test(path),
+    );
     const known = below.filter(({ imports }) => imports.some((to) => /^src\/(deps|serve|main|routes)\.ts$/.test(to)));
     expect(known.map(({ path }) => path)).toEqual([]);
   });
@@ -21,7 +25,9 @@ describe("the house", () => {
   test("a resource never imports another one's service", () => {
     const inResources = sources.filter(({ path }) => path.startsWith("src/resources/"));
     const wrong = inResources.flatMap(({ path, imports }) =>
-      imports.filter((to) => to.endsWith("/service.ts") && dirname(to) !== dirname(path)).map((to) => `${path} > ${to}`),
+      imports
+        .filter((to) => to.endsWith("/service.ts") && dirname(to) !== dirname(path))
+        .map((to) => `${path} > ${to}`),
     );
     expect(wrong).toEqual([]);
   });
@@ -45,7 +51,10 @@ describe("the house", () => {
   });
 
   test("every table is keyed by tenant", () => {
-    const migrations = sources.filter(({ path }) => /^src\/db\/migrations\/\d/.test(path)).map(({ text }) => text).join("\n");
+    const migrations = sources
+      .filter(({ path }) => /^src\/db\/migrations\/\d/.test(path))
+      .map(({ text }) => text)
+      .join("\n");
     const tables = [...migrations.matchAll(/create table (\w+) \(([\s\S]*?)\n {4}\);/g)];
     expect(tables.length).toBeGreaterThan(5);
     for (const [, table = "", body = ""] of tables) {
@@ -69,7 +78,10 @@ describe("the house", () => {
     };
     for (const { path } of sources.filter((file) => file.path.startsWith("src/resources/"))) {
       const [resource = "", name = ""] = path.split("/").slice(2);
-      expect(["service.ts", "store.ts", "convert.ts", "rules.ts", ...(own[resource as keyof typeof own] ?? [])], path).toContain(name);
+      expect(
+        ["service.ts", "store.ts", "convert.ts", "rules.ts", ...(own[resource as keyof typeof own] ?? [])],
+        path,
+      ).toContain(name);
     }
   });
 

@@ -19,8 +19,7 @@ export const validateInterceptor: Interceptor = (next) => async (req) => {
  * `prefix` is the path of the message in the request, such as `customer`.
  */
 export function requireValid<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>, prefix = ""): void {
-  const unkept = [...unkeepable(message, prefix)];
-  if (unkept.length > 0) throw invalidFields(unkept);
+  if (!isKeepable(message)) throw invalidFields([...unkeepable(message, prefix)]);
   const result = validator.validate(schema, message);
   if (result.kind === "valid") return;
   if (result.kind === "error") throw result.error;
@@ -73,6 +72,13 @@ function pathOf(path: Path): string {
 }
 
 // A NUL is an error in Postgres, a lone surrogate would be replaced silently.
+function isKeepable(value: unknown): boolean {
+  if (typeof value === "string") return !value.includes("\0") && value.isWellFormed();
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return true;
+  return Object.entries(value).every(([key, inner]) => isKeepable(key) && isKeepable(inner));
+}
+
+// Where the text is that is not keepable.
 function* unkeepable(value: unknown, path: string): Generator<FieldViolation> {
   if (typeof value === "string") {
     if (value.includes("\0")) yield { field: path, description: "must not contain a NUL character" };

@@ -90,7 +90,9 @@ function specsOf(routes: (router: ConnectRouter) => void): MethodImplSpec[] {
 async function serveCall(spec: MethodImplSpec, call: Incoming, reply: Reply | undefined, interceptors: Interceptor[]) {
   const cancel = new AbortController();
   const events: EventEmitter = call;
-  events.on("cancelled", () => cancel.abort(cancelled()));
+  // A call that ends well is "cancelled" too, and making an error is what costs.
+  let done = false;
+  events.on("cancelled", () => done || cancel.abort(cancelled()));
   if (call.cancelled) cancel.abort(cancelled());
   const context = contextOf(spec, call, cancel.signal);
   try {
@@ -103,7 +105,8 @@ async function serveCall(spec: MethodImplSpec, call: Incoming, reply: Reply | un
     if (reply !== undefined) reply(status);
     else events.emit("error", status);
   } finally {
-    context.abort();
+    done = true;
+    context.abort(ended);
   }
 }
 
@@ -178,6 +181,8 @@ function serialize<T extends DescMessage>(schema: T, message: MessageShape<T>): 
   const { buffer, byteOffset, byteLength } = toBinary(schema, message);
   return Buffer.from(buffer, byteOffset, byteLength);
 }
+
+const ended = new Error("the call has ended");
 
 function cancelled(): ConnectError {
   return rpcError("CALL_CANCELLED", "The call was cancelled.");

@@ -136,14 +136,18 @@ export async function findCustomers(db: Knex, tenantId: string, ids: readonly st
 
 /** The oldest active customer with that address, trimmed and in any case. */
 export async function findCustomerByEmail(db: Knex, tenantId: string, email: string) {
-  const query = selectShown(db, tenantId).whereNull("customers.delete_time").whereRaw("lower(customers.email) = lower(btrim(?))", [email]);
+  const query = selectShown(db, tenantId)
+    .whereNull("customers.delete_time")
+    .whereRaw("lower(customers.email) = lower(btrim(?))", [email]);
   return shownRow(await query.orderBy(["customers.create_time", "customers.id"]).first());
 }
 
 /** The active customer that has an id elsewhere. */
 export async function findCustomerByReference(db: Knex, tenantId: string, { name, id }: ExternalReferenceColumns) {
   const owner = db("external_references").where({ tenant_id: tenantId, name, external_id: id }).select("customer_id");
-  return shownRow(await selectShown(db, tenantId).whereNull("customers.delete_time").whereIn("customers.id", owner).first());
+  return shownRow(
+    await selectShown(db, tenantId).whereNull("customers.delete_time").whereIn("customers.id", owner).first(),
+  );
 }
 
 /** Makes callers that look for the same thing take turns until their transactions end. */
