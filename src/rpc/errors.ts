@@ -68,14 +68,16 @@ interface Details {
   readonly retryAfterMs?: number;
 }
 
+const maxViolations = 100;
+
 /** What the documents say of a field that must have a value (4G). */
 export const requiredMessage = "This field is required.";
 
-/** The request breaks its contract. The message names the first violation, BadRequest all of them. */
+/** The request breaks its contract. The message names the first violation, BadRequest the first hundred. */
 export function invalidFields(violations: readonly FieldViolation[], reason: Reason = "FIELDS_INVALID"): ConnectError {
   const first = violations[0];
   const message = first === undefined ? "The request is not valid." : messageOf(first);
-  return rpcError(reason, message, { violations });
+  return rpcError(reason, message, { violations: violations.slice(0, maxViolations) });
 }
 
 // A message of the documents stands alone; any other is led by its field.

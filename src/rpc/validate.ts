@@ -8,7 +8,7 @@ import { type FieldViolation, invalidFields, requiredMessage } from "./errors.js
 const validator = createValidator({ regexMatch: (pattern, against) => compiled(pattern).test(against) });
 const expressions = new Map<string, RegExp>();
 
-/** Refuses a request that breaks the rules of its proto, or holds text that Postgres cannot keep. */
+/** Refuses a request that breaks the rules of its proto, or holds what Postgres cannot keep. */
 export const validateInterceptor: Interceptor = (next) => async (req) => {
   if (!req.stream) requireValid(req.method.input, req.message);
   return await next(req);
@@ -71,18 +71,21 @@ function pathOf(path: Path): string {
   }, "");
 }
 
-// A NUL is an error in Postgres, a lone surrogate would be replaced silently.
+// A NUL is an error in Postgres, a lone surrogate would be replaced silently, and JSON has no number that is not finite.
 function isKeepable(value: unknown): boolean {
   if (typeof value === "string") return !value.includes("\0") && value.isWellFormed();
+  if (typeof value === "number") return Number.isFinite(value);
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return true;
   return Object.entries(value).every(([key, inner]) => isKeepable(key) && isKeepable(inner));
 }
 
-// Where the text is that is not keepable.
+// Where that is.
 function* unkeepable(value: unknown, path: string): Generator<FieldViolation> {
   if (typeof value === "string") {
     if (value.includes("\0")) yield { field: path, description: "must not contain a NUL character" };
     else if (!value.isWellFormed()) yield { field: path, description: "must be well-formed Unicode" };
+  } else if (typeof value === "number") {
+    if (!Number.isFinite(value)) yield { field: path, description: "must be a finite number" };
   } else if (typeof value === "object" && value !== null && !(value instanceof Uint8Array)) {
     for (const [key, inner] of Object.entries(value)) {
       if (key === "$typeName" || key === "$unknown") continue;

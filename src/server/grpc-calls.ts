@@ -26,6 +26,7 @@ import type {
   ServerWritableStream,
   sendUnaryData,
 } from "@grpc/grpc-js";
+import { shortenTimeout } from "../rpc/deadline.js";
 import { rpcError } from "../rpc/errors.js";
 import { recordKey } from "../rpc/record.js";
 import { completeError, internalMessage } from "./answers.js";
@@ -141,6 +142,7 @@ type Context = ReturnType<typeof contextOf>;
 function contextOf(spec: MethodImplSpec, call: Incoming, requestSignal: AbortSignal) {
   const { record, headers } = streamInfoOf(call.metadata);
   const requestHeader = headersOf(headers);
+  shortenTimeout(requestHeader);
   const { timeoutMs } = parseTimeout(requestHeader.get("grpc-timeout"), Number.MAX_SAFE_INTEGER);
   return createHandlerContext({
     service: spec.method.parent,

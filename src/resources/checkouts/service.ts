@@ -1,5 +1,7 @@
+import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type AccountSettings, PaymentMethodAttachment } from "../../../gen/clientele/v1/accounts_pb.js";
+import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
 import {
   type CheckoutService,
   ContactSchema,
@@ -20,9 +22,10 @@ import {
   refused,
   requiredMessage,
 } from "../../rpc/errors.js";
+import { applyMask } from "../../rpc/field-mask.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
 import { withoutBlanks } from "../../rpc/validate.js";
-import { addressFromRow } from "../addresses/convert.js";
+import { addressFromRow, writableFields } from "../addresses/convert.js";
 import { validAddress } from "../addresses/rules.js";
 import { findAddress } from "../addresses/store.js";
 import { customerFromRow } from "../customers/convert.js";
@@ -93,7 +96,7 @@ async function candidatesOfGuest(
   if (attached !== undefined) requireOwn(attached, undefined);
   // It was detached since the vault was not asked.
   if (card === undefined) throw conflict();
-  const requestShipping = validAddress(req.shipping!, settings, "shipping");
+  const requestShipping = inlineAddress(req.shipping!, settings);
   const requestPaymentMethod = paymentMethodFromCard(token, card, now);
   return { request: requestOf(req, requestShipping.country), requestShipping, requestPaymentMethod };
 }
@@ -112,7 +115,7 @@ async function candidatesOfCustomer(
     return addressFromRow(address, row.default_address_id);
   };
   const requestShipping = async () => {
-    if (req.shipping !== undefined) return validAddress(req.shipping, settings, "shipping");
+    if (req.shipping !== undefined) return inlineAddress(req.shipping, settings);
     return req.addressId === "" ? undefined : await savedAddress(req.addressId);
   };
   const requestPaymentMethod = async () => {
@@ -139,6 +142,12 @@ async function candidatesOfCustomer(
       defaultPaymentMethod: await defaultPaymentMethod(row.default_payment_method_id),
     }),
   };
+}
+
+// What is output only is nobody's to write: the copy would name an address, a customer and times that it never had.
+function inlineAddress(given: Address, settings: AccountSettings): Address {
+  const { next } = applyMask(AddressSchema, create(AddressSchema), given, undefined, writableFields);
+  return validAddress(next, settings, "shipping");
 }
 
 // What the buyer says of itself, trimmed and checked.

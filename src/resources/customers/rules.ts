@@ -11,6 +11,8 @@ import { type CustomerRow, lockCustomer } from "./store.js";
 
 const maxIdLength = 40;
 const maxMetadataBytes = 65_536;
+// A message of protobuf may nest 100 deep, and each level of JSON takes three of them.
+const maxMetadataDepth = 20;
 
 /**
  * The customer as it will be stored: trimmed, without blanks, its country as a code. Throws INVALID_ARGUMENT unless it
@@ -72,6 +74,7 @@ function metadataViolations(metadata: JsonObject, limits: MetadataLimits | undef
   };
   const maxBytes = Math.min(limits?.maxBytes ?? maxMetadataBytes, maxMetadataBytes);
   exceeds(Buffer.byteLength(JSON.stringify(metadata)), maxBytes, "customer.metadata", "bytes of JSON");
+  exceeds(depthOf(metadata), maxMetadataDepth, "customer.metadata", "levels deep");
   exceeds(keys.length, limits?.maxKeys, "customer.metadata", "keys");
   for (const [key, value] of Object.entries(metadata)) {
     const field = `customer.metadata.${key.slice(0, 40)}`;
@@ -80,6 +83,11 @@ function metadataViolations(metadata: JsonObject, limits: MetadataLimits | undef
     exceeds(lengthOf(text), limits?.maxValueLength, field, "characters long");
   }
   return violations.slice(0, 100);
+}
+
+function depthOf(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  return 1 + Math.max(0, ...Object.values(value).map(depthOf));
 }
 
 // In characters, as a person counts them, not in UTF-16 units.
