@@ -75,7 +75,10 @@ export function callInterceptor({ db, clock }: Opening): Interceptor {
 }
 
 function isRead(method: DescMethod): boolean {
-  return method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS || /^(Get|List)(?!Or)/.test(method.name);
+  return (
+    method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS ||
+    /^(Get|List|Search)(?!Or)/.test(method.name)
+  );
 }
 
 // Inserts the key, so that a concurrent call with it waits for this one to end; or finds the first answer.

@@ -38,12 +38,13 @@ export async function listTenants(db: Knex): Promise<TenantRow[]> {
 
 /** The tenant as it stays until the end of the transaction: nobody changes its settings meanwhile. */
 export async function holdTenant(trx: Knex, tenantId: string): Promise<TenantRow | undefined> {
-  return await trx("tenants").where({ tenant_id: tenantId }).forKeyShare().first();
+  return await trx("tenants").where({ tenant_id: tenantId }).forShare().first();
 }
 
 /** The tenant, once every transaction that holds it has ended. */
 export async function lockTenant(trx: Knex, tenantId: string): Promise<TenantRow | undefined> {
-  return await trx("tenants").where({ tenant_id: tenantId }).forUpdate().first();
+  // Not for update: the foreign key of an idempotency key holds the row already, and may hold it for several callers.
+  return await trx("tenants").where({ tenant_id: tenantId }).forNoKeyUpdate().first();
 }
 
 export async function updateSettings(trx: Knex, tenantId: string, settings: JsonObject, event: EventDraft) {

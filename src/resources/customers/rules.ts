@@ -6,6 +6,7 @@ import { countryCode } from "../../formats/countries.js";
 import { isLocale } from "../../formats/locales.js";
 import { normalPhone } from "../../formats/phones.js";
 import { type FieldViolation, invalidField, invalidFields, notFound, refused } from "../../rpc/errors.js";
+import { mergeObject } from "../../rpc/field-mask.js";
 import { missingFields, requireValid, withoutBlanks } from "../../rpc/validate.js";
 import { type CustomerRow, lockCustomer } from "./store.js";
 
@@ -20,6 +21,7 @@ const maxMetadataDepth = 20;
  */
 export function validCustomer(given: Customer, settings: AccountSettings): Customer {
   const customer = withoutBlanks(CustomerSchema, given);
+  if (customer.metadata !== undefined) customer.metadata = mergeObject({}, customer.metadata);
   requireValid(CustomerSchema, customer, "customer");
   const violations = missingFields(CustomerSchema, customer, settings.requiredCustomerFields, "customer");
   violations.push(...referenceViolations(customer));

@@ -107,7 +107,7 @@ export async function insertCustomer(db: Knex, tenantId: string, customer: NewCu
   const change = db.raw(
     `insert into customers (tenant_id, email_key, ${names.map(() => "??").join(", ")})
      select tenant.tenant_id, ${emailKey}, ${names.map(() => "??").join(", ")}
-     from (select tenant_id from tenants where tenant_id = ? and settings_version = ? for key share) tenant,
+     from (select tenant_id from tenants where tenant_id = ? and settings_version = ? for share) tenant,
        jsonb_populate_record(null::customers, ?::jsonb) given
      returning ${columnNames.join(", ")}`,
     [

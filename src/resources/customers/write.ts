@@ -6,7 +6,7 @@ import { violates } from "../../db/errors.js";
 import type { Call } from "../../rpc/caller.js";
 import { invalidField, refused, rpcError } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
-import { applyMask, mergeObject, populatedPaths } from "../../rpc/field-mask.js";
+import { applyMask, populatedPaths } from "../../rpc/field-mask.js";
 import type { NewId } from "../../rpc/ids.js";
 import { addAddress } from "../addresses/add.js";
 import { addressToColumns } from "../addresses/convert.js";
@@ -26,7 +26,7 @@ interface Checked {
 /** Checks a customer that is to be made. Throws INVALID_ARGUMENT, or FAILED_PRECONDITION for an id that is not its own. */
 export function checkNewCustomer(given: Customer, settings: AccountSettings): Checked {
   if (given.id !== "") requireAssignableId(given.id, settings);
-  const customer = validCustomer({ ...given, metadata: mergeObject({}, given.metadata ?? {}) }, settings);
+  const customer = validCustomer(given, settings);
   const shipping = given.shipping && validAddress(given.shipping, settings, "customer.shipping");
   return { customer, shipping, settings };
 }
@@ -77,10 +77,10 @@ export async function updateCustomer(
   const before = customerFromRow(row, call.liveMode, shipping);
   const masked = applyMask(CustomerSchema, before, changes!, updateMask, writableFields);
   const { next } = masked;
+  // A derived name that is written back stays derived.
+  if (next.displayName === before.displayName) Object.assign(next, { displayName: row.display_name ?? undefined });
   const columns = customerToColumns(validCustomer(next, settings));
   const changedPaths = masked.changedPaths.filter((path) => path !== "shipping");
-  // A derived name that is written back stays derived.
-  if (next.displayName === before.displayName) columns.display_name = row.display_name;
   requireMutableEmail(row, columns, settings);
   if (masked.changedPaths.includes("shipping") && !sameShipping(before, next)) {
     columns.default_address_id = await writeShipping(call, newId, row, next.shipping, settings);
