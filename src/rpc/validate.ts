@@ -2,7 +2,7 @@ import { clone, type DescMessage, type MessageShape, ScalarType } from "@bufbuil
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
-import { type FieldViolation, invalidFields, requiredMessage } from "./errors.js";
+import { type FieldViolation, invalidField, invalidFields, requiredMessage } from "./errors.js";
 
 // The patterns are constants of our contract, linear in time, so the platform's expressions may run them.
 const validator = createValidator({ regexMatch: (pattern, against) => compiled(pattern).test(against) });
@@ -19,16 +19,29 @@ export const validateInterceptor: Interceptor = (next) => async (req) => {
  * `prefix` is the path of the message in the request, such as `customer`.
  */
 export function requireValid<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>, prefix = ""): void {
-  if (!isKeepable(message)) throw invalidFields([...unkeepable(message, prefix)]);
+  const violations = violationsIn(schema, message, prefix);
+  if (violations.length > 0) throw invalidFields(violations);
+}
+
+/** The violations of a message against the rules of its proto, for what has more rules to add to them. */
+export function violationsIn<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+  prefix: string,
+): FieldViolation[] {
+  if (!isKeepable(message)) return [...unkeepable(message, prefix)];
   const result = validator.validate(schema, message);
-  if (result.kind === "valid") return;
   if (result.kind === "error") throw result.error;
-  throw invalidFields(
-    result.violations.map((violation) => ({
-      field: join(prefix, pathOf(violation.field)),
-      description: descriptionOf(violation.ruleId, violation.message),
-    })),
-  );
+  return (result.violations ?? []).map((violation) => ({
+    field: join(prefix, pathOf(violation.field)),
+    description: descriptionOf(violation.ruleId, violation.message),
+  }));
+}
+
+/** The resource in a request. Throws INVALID_ARGUMENT if there is none. */
+export function required<T>(value: T | undefined, field: string): T {
+  if (value === undefined) throw invalidField(field, requiredMessage);
+  return value;
 }
 
 /** The violations of fields that must have a value and have none, by their names in snake_case. */

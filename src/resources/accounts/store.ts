@@ -31,6 +31,14 @@ export async function findTenant(db: Knex, tenantId: string): Promise<TenantRow 
   return await db("tenants").where({ tenant_id: tenantId }).first();
 }
 
+/** Any number that no other advisory lock uses. */
+const accountsLock = 7_236_002;
+
+/** Makes processes that create accounts take turns until their transactions end. */
+export async function lockAccounts(trx: Knex): Promise<void> {
+  await trx.raw("select pg_advisory_xact_lock(?)", [accountsLock]);
+}
+
 /** All tenants, by account. Looks across tenants: for the command line alone. */
 export async function listTenants(db: Knex): Promise<TenantRow[]> {
   return await db("tenants").orderBy(["create_time", "account_id", "live_mode"]);

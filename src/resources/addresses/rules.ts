@@ -6,7 +6,7 @@ import { postalViolations } from "../../formats/postal.js";
 import { normalPostalCode } from "../../formats/postal-codes.js";
 import { normalState } from "../../formats/states.js";
 import { type FieldViolation, invalidFields } from "../../rpc/errors.js";
-import { missingFields, requireValid, withoutBlanks } from "../../rpc/validate.js";
+import { missingFields, violationsIn, withoutBlanks } from "../../rpc/validate.js";
 
 /**
  * The address as it will be stored: trimmed, without blanks, its country as a code. `prefix` is its path in the
@@ -14,8 +14,8 @@ import { missingFields, requireValid, withoutBlanks } from "../../rpc/validate.j
  */
 export function validAddress(given: Address, settings: AccountSettings, prefix: string): Address {
   const address = withoutBlanks(AddressSchema, given);
-  requireValid(AddressSchema, address, prefix);
-  const violations = missingFields(AddressSchema, address, settings.requiredAddressFields, prefix);
+  const violations = violationsIn(AddressSchema, address, prefix);
+  violations.push(...missingFields(AddressSchema, address, settings.requiredAddressFields, prefix));
   violations.push(...countryViolations(address, settings.allowedCountries, prefix));
   const { country } = address;
   if (country !== undefined) {

@@ -8,10 +8,11 @@ import {
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { callOf } from "../../rpc/caller.js";
-import { invalidField, notFound, requiredMessage } from "../../rpc/errors.js";
+import { notFound } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { applyMask } from "../../rpc/field-mask.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
+import { required } from "../../rpc/validate.js";
 import { lockActiveCustomer } from "../customers/rules.js";
 import { updateCustomer } from "../customers/store.js";
 import { addAddress } from "./add.js";
@@ -26,7 +27,7 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
       return await inTransaction(call.db, async (trx) => {
         const { settings } = await deps.settings.read(trx, call.tenantId);
         const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
-        const address = validAddress(req.address!, settings, "address");
+        const address = validAddress(required(req.address, "address"), settings, "address");
         const { row, isFirst } = await addAddress({ ...call, db: trx }, deps.newId, customer.id, address, settings);
         if (!isFirst || settings.firstAddressBecomesDefault !== true) {
           return { address: addressFromRow(row, customer.default_address_id) };
@@ -55,8 +56,7 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
 
     async updateAddress(req, ctx) {
       const { db, tenantId, event } = callOf(ctx);
-      const changes = req.address;
-      if (changes === undefined) throw invalidField("address", requiredMessage);
+      const changes = required(req.address, "address");
       return await inTransaction(db, async (trx) => {
         const { settings } = await deps.settings.read(trx, tenantId);
         const { row, customer } = await lockedAddress(trx, tenantId, req.customerId, changes.id);

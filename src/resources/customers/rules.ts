@@ -7,7 +7,7 @@ import { isLocale } from "../../formats/locales.js";
 import { normalPhone } from "../../formats/phones.js";
 import { type FieldViolation, invalidField, invalidFields, notFound, refused } from "../../rpc/errors.js";
 import { mergeObject } from "../../rpc/field-mask.js";
-import { missingFields, requireValid, withoutBlanks } from "../../rpc/validate.js";
+import { missingFields, violationsIn, withoutBlanks } from "../../rpc/validate.js";
 import { type CustomerRow, lockCustomer } from "./store.js";
 
 const maxIdLength = 40;
@@ -22,8 +22,8 @@ const maxMetadataDepth = 20;
 export function validCustomer(given: Customer, settings: AccountSettings): Customer {
   const customer = withoutBlanks(CustomerSchema, given);
   if (customer.metadata !== undefined) customer.metadata = mergeObject({}, customer.metadata);
-  requireValid(CustomerSchema, customer, "customer");
-  const violations = missingFields(CustomerSchema, customer, settings.requiredCustomerFields, "customer");
+  const violations = violationsIn(CustomerSchema, customer, "customer");
+  violations.push(...missingFields(CustomerSchema, customer, settings.requiredCustomerFields, "customer"));
   violations.push(...referenceViolations(customer));
   violations.push(...metadataViolations(customer.metadata ?? {}, settings.metadataLimits));
   if (customer.country !== undefined) {

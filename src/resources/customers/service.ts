@@ -24,6 +24,7 @@ import { requireEtag } from "../../rpc/etag.js";
 import { parseFilter } from "../../rpc/filter.js";
 import { type OrderTerm, parseOrderBy } from "../../rpc/order-by.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
+import { required } from "../../rpc/validate.js";
 import { customerFromRow, filterableFields, orderableFields } from "./convert.js";
 import { listCustomers, searchCustomers } from "./list-store.js";
 import { purgeCustomer } from "./purge.js";
@@ -35,7 +36,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
   return {
     // One statement where one row is made: it inserts only if the settings are still those it was checked against.
     async createCustomer(req, ctx) {
-      return { customer: await createCustomer(callOf(ctx), req.customer!) };
+      return { customer: await createCustomer(callOf(ctx), required(req.customer, "customer")) };
     },
 
     async getCustomer(req, ctx) {
@@ -57,7 +58,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
     // Callers that look for the same customer take turns; a CreateCustomer between them is caught by its unique key.
     async getOrCreateCustomer(req, ctx) {
       const call = callOf(ctx);
-      const given = req.customer!;
+      const given = required(req.customer, "customer");
       const lookup = lookupOf(given, req.key);
       for (let attempt = 0; attempt < 3; attempt++) {
         const found = await inTransaction(call.db, async (trx) => {
@@ -98,8 +99,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
     // Locks, so that the etag and the rules are checked against what is stored.
     async updateCustomer(req, ctx) {
       const call = callOf(ctx);
-      const id = req.customer?.id;
-      if (id === undefined) throw invalidField("customer", requiredMessage);
+      const { id } = required(req.customer, "customer");
       return await inTransaction(call.db, async (trx) => {
         const { settings } = await deps.settings.read(trx, call.tenantId);
         const row = await lockActiveCustomer(trx, call.tenantId, id);

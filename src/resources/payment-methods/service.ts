@@ -9,11 +9,11 @@ import {
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { callOf } from "../../rpc/caller.js";
-import { invalidField, notFound, refused, requiredMessage, rpcError } from "../../rpc/errors.js";
+import { notFound, refused, rpcError } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { applyMask } from "../../rpc/field-mask.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
-import { requireValid } from "../../rpc/validate.js";
+import { required, requireValid } from "../../rpc/validate.js";
 import { lockActiveCustomer } from "../customers/rules.js";
 import { findCustomer, updateCustomer } from "../customers/store.js";
 import { paymentMethodFromRow, writableFields } from "./convert.js";
@@ -63,8 +63,7 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
 
     async updatePaymentMethod(req, ctx) {
       const { db, tenantId, now, event } = callOf(ctx);
-      const changes = req.paymentMethod;
-      if (changes === undefined) throw invalidField("payment_method", requiredMessage);
+      const changes = required(req.paymentMethod, "payment_method");
       return await inTransaction(db, async (trx) => {
         const { row, customer } = await lockedPaymentMethod(trx, tenantId, req.customerId, changes.id);
         requireEtag("payment method", row, changes.etag);
