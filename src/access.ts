@@ -32,9 +32,13 @@ const table = new Map<string, Readonly<Record<string, readonly CallerKind[]>>>([
   allow(CustomerService, {
     createCustomer: secretKey,
     getCustomer: secretKey,
+    batchGetCustomers: secretKey,
+    getOrCreateCustomer: secretKey,
+    searchCustomers: secretKey,
     listCustomers: secretKey,
     updateCustomer: secretKey,
     deleteCustomer: secretKey,
+    undeleteCustomer: secretKey,
   }),
   allow(AddressService, {
     createAddress: secretKey,
@@ -61,7 +65,8 @@ const table = new Map<string, Readonly<Record<string, readonly CallerKind[]>>>([
 
 /** Who may call a method; nobody if the table does not name it. */
 export function allowedCallers(method: DescMethod): readonly CallerKind[] {
-  return table.get(method.parent.typeName)?.[method.localName] ?? [];
+  const allowed = table.get(method.parent.typeName) ?? {};
+  return (Object.hasOwn(allowed, method.localName) && allowed[method.localName]) || [];
 }
 
 function allow<Service extends DescService>(

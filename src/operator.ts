@@ -4,7 +4,7 @@ import { notify } from "./db/notifications.js";
 import { inTransaction } from "./db/transaction.js";
 import type { Deps } from "./deps.js";
 import { type CreatedAccount, createAccount } from "./resources/accounts/create.js";
-import { listTenants, type TenantRow } from "./resources/accounts/store.js";
+import { listTenants, lockAccounts, type TenantRow } from "./resources/accounts/store.js";
 import { apiKeyFromRow } from "./resources/api-keys/convert.js";
 import { keyOf, keysChannel } from "./resources/api-keys/keyring.js";
 import { newApiKey } from "./resources/api-keys/secret.js";
@@ -12,9 +12,6 @@ import { insertApiKey, listAllApiKeys, lockApiKey, revokeApiKey } from "./resour
 
 /** What the command line does with keys: as ApiKeyService, but with the operator's right to the database, and no key. */
 type OperatorDeps = Pick<Deps, "db" | "clock" | "newId" | "randomBytes">;
-
-/** Any number that no other advisory lock uses. */
-const demoLock = 7_236_002;
 
 /** Which tenant is meant; the account may be left out where there is only one. */
 export interface TenantChoice {
@@ -29,7 +26,7 @@ export interface TenantChoice {
  */
 export async function createDemo(deps: OperatorDeps): Promise<CreatedAccount | undefined> {
   return await inTransaction(deps.db, async (trx) => {
-    await trx.raw("select pg_advisory_xact_lock(?)", [demoLock]);
+    await lockAccounts(trx);
     if ((await listTenants(trx)).length > 0) return undefined;
     return await createAccount({ ...deps, db: trx }, "Demo", SettingsPreset.OPEN);
   });

@@ -1,4 +1,5 @@
-import type { ConnectRouter } from "@connectrpc/connect";
+import type { DescService } from "@bufbuild/protobuf";
+import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
 import { AccountService } from "../gen/clientele/v1/accounts_pb.js";
 import { AddressService } from "../gen/clientele/v1/addresses_pb.js";
 import { ApiKeyService } from "../gen/clientele/v1/api_keys_pb.js";
@@ -14,6 +15,7 @@ import { checkoutService } from "./resources/checkouts/service.js";
 import { customerService } from "./resources/customers/service.js";
 import { orderService } from "./resources/orders/service.js";
 import { paymentMethodService } from "./resources/payment-methods/service.js";
+import { replayable } from "./rpc/idempotency.js";
 
 /** Every service of ours; what is reflected and what is health-checked. */
 export const services = [
@@ -29,12 +31,14 @@ export const services = [
 /** What the service answers: a line for each service. */
 export function createRoutes(deps: Deps) {
   return (router: ConnectRouter): void => {
-    router.service(AccountService, accountService(deps));
-    router.service(ApiKeyService, apiKeyService(deps));
-    router.service(CustomerService, customerService(deps));
-    router.service(AddressService, addressService(deps));
-    router.service(PaymentMethodService, paymentMethodService(deps));
-    router.service(CheckoutService, checkoutService(deps));
-    router.service(OrderService, orderService(deps));
+    const serve = <Service extends DescService>(service: Service, implementation: ServiceImpl<Service>) =>
+      router.service(service, replayable(implementation));
+    serve(AccountService, accountService(deps));
+    serve(ApiKeyService, apiKeyService(deps));
+    serve(CustomerService, customerService(deps));
+    serve(AddressService, addressService(deps));
+    serve(PaymentMethodService, paymentMethodService(deps));
+    serve(CheckoutService, checkoutService(deps));
+    serve(OrderService, orderService(deps));
   };
 }

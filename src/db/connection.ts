@@ -45,7 +45,7 @@ const backstopMs = 60_000;
 /** How far a statement's time limit is rounded up, so that calls with alike deadlines share one. */
 const roundMs = 50;
 /** A connection's time limit that is at most this much longer than what is left is left as it is. */
-const toleranceMs = 50;
+const toleranceMs = 150;
 /** How long after its deadline a silent connection is given up. */
 const silenceMs = 150;
 const mostNames = 500;

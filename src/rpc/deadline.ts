@@ -47,6 +47,16 @@ function withResolvers() {
   return { promise, reject };
 }
 
+// What a timer of Node can hold; a longer one would fire at once.
+const longestMs = 2 ** 31 - 1;
+
+/** Shortens a timeout that no timer can hold. To be called before anything else reads the header fields. */
+export function shortenTimeout(headers: Headers): void {
+  if ((timeoutOf(headers) ?? 0) <= longestMs) return;
+  if (headers.has("connect-timeout-ms")) headers.set("connect-timeout-ms", String(longestMs));
+  if (headers.has("grpc-timeout")) headers.set("grpc-timeout", `${Math.trunc(longestMs / 1000)}S`);
+}
+
 /** The time that a client gives a call, in milliseconds: `connect-timeout-ms` or `grpc-timeout`. */
 export function timeoutOf(headers: Headers): number | undefined {
   const [, ms] = /^(\d{1,10})$/.exec(headers.get("connect-timeout-ms") ?? "") ?? [];

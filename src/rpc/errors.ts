@@ -21,8 +21,10 @@ export const reasons = {
   ACCESS_DENIED: Code.PermissionDenied,
   // What is stored.
   RESOURCE_NOT_FOUND: Code.NotFound,
+  NOTHING_FOUND: Code.NotFound,
   CUSTOMER_ID_TAKEN: Code.AlreadyExists,
   EMAIL_TAKEN: Code.AlreadyExists,
+  EXTERNAL_REFERENCE_TAKEN: Code.AlreadyExists,
   PAYMENT_METHOD_ATTACHED: Code.AlreadyExists,
   ETAG_STALE: Code.Aborted,
   CONFLICT: Code.Aborted,
@@ -30,6 +32,7 @@ export const reasons = {
   CLIENT_ASSIGNED_IDS_OFF: Code.FailedPrecondition,
   EMAIL_IMMUTABLE: Code.FailedPrecondition,
   CUSTOMER_DELETED: Code.FailedPrecondition,
+  CUSTOMER_NOT_DELETED: Code.FailedPrecondition,
   CUSTOMER_DISABLED: Code.FailedPrecondition,
   ADDRESS_LIMIT_REACHED: Code.FailedPrecondition,
   PAYMENT_METHOD_UNAVAILABLE: Code.FailedPrecondition,
@@ -65,14 +68,16 @@ interface Details {
   readonly retryAfterMs?: number;
 }
 
+const maxViolations = 100;
+
 /** What the documents say of a field that must have a value (4G). */
 export const requiredMessage = "This field is required.";
 
-/** The request breaks its contract. The message names the first violation, BadRequest all of them. */
+/** The request breaks its contract. The message names the first violation, BadRequest the first hundred. */
 export function invalidFields(violations: readonly FieldViolation[], reason: Reason = "FIELDS_INVALID"): ConnectError {
   const first = violations[0];
   const message = first === undefined ? "The request is not valid." : messageOf(first);
-  return rpcError(reason, message, { violations });
+  return rpcError(reason, message, { violations: violations.slice(0, maxViolations) });
 }
 
 // A message of the documents stands alone; any other is led by its field.
@@ -90,6 +95,11 @@ export function notFound(resource: string): ConnectError {
   return rpcError("RESOURCE_NOT_FOUND", `The ${resource} could not be found, please check the id.`, {
     metadata: { resource },
   });
+}
+
+/** A search found nothing, where the settings make that an error (4G). */
+export function nothingFound(): ConnectError {
+  return rpcError("NOTHING_FOUND", "No customers found matching the query.");
 }
 
 /** The state of things forbids it; the reason says which rule. */
@@ -132,7 +142,8 @@ function durationOf(ms: number) {
 }
 
 /** The reason in an error's ErrorInfo; undefined if it has none. */
-export function reasonOf(error: ConnectError): Reason | undefined {
+export function reasonOf(error: unknown): Reason | undefined {
+  if (!(error instanceof ConnectError)) return undefined;
   return error.findDetails(ErrorInfoSchema)[0]?.reason as Reason | undefined;
 }
 

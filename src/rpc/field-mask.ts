@@ -33,20 +33,21 @@ export function applyMask<Desc extends DescMessage>(
   const [from, to] = [reflect(schema, changes), reflect(schema, next)];
   const fields = new Map(schema.fields.map((field) => [field.name, field]));
   const violations: FieldViolation[] = [];
+  const touched = new Set<DescField>();
   const replaceAll = mask?.paths.includes("*") ?? false;
   for (const path of pathsOf(from, mask, writable)) {
     const { name, key } = parsePath(path);
     const field = fields.get(name);
     if (field === undefined || !writable.includes(name) || (key !== undefined && !isStruct(field))) {
       violations.push({ field: "update_mask", description: `${path.slice(0, 100)} is not a path that can be updated` });
-    } else if (isStruct(field) && !replaceAll) {
-      mergeStruct(from, to, field, key);
-    } else {
-      copyField(from, to, field);
+      continue;
     }
+    touched.add(field);
+    if (isStruct(field) && !replaceAll) mergeStruct(from, to, field, key);
+    else copyField(from, to, field);
   }
   if (violations.length > 0) throw invalidFields(violations);
-  return { next, changedPaths: changedPaths(schema, current, next) };
+  return { next, changedPaths: differing(schema, [...touched], current, next) };
 }
 
 /** The names of the fields in which two messages differ. */
@@ -55,7 +56,16 @@ export function changedPaths<Desc extends DescMessage>(
   before: MessageShape<Desc>,
   after: MessageShape<Desc>,
 ): string[] {
-  return schema.fields.filter((field) => !equals(schema, only(before, field), only(after, field))).map((f) => f.name);
+  return differing(schema, schema.fields, before, after);
+}
+
+function differing<Desc extends DescMessage>(
+  schema: Desc,
+  fields: readonly DescField[],
+  before: MessageShape<Desc>,
+  after: MessageShape<Desc>,
+): string[] {
+  return fields.filter((field) => !equals(schema, only(before, field), only(after, field))).map((field) => field.name);
 
   function only(message: MessageShape<Desc>, field: DescField): MessageShape<Desc> {
     const part = create(schema);

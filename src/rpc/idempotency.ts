@@ -5,14 +5,18 @@ import {
   type DescMessage,
   type DescMethod,
   fromBinary,
-  type JsonValue,
   type Message,
   toBinary,
-  toJson,
 } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import type { Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
+import {
+  createContextKey,
+  type HandlerContext,
+  type Interceptor,
+  type UnaryRequest,
+  type UnaryResponse,
+} from "@connectrpc/connect";
 import type { Knex } from "knex";
 import { inTransaction } from "../db/transaction.js";
 import { type Call, type Caller, callerKey, callKey } from "./caller.js";
@@ -56,7 +60,12 @@ export function callInterceptor({ db, clock }: Opening): Interceptor {
     return await inTransaction(db, async (trx) => {
       const call = open(caller, trx);
       const remembered = await claim(call, req, key);
-      if (remembered !== undefined) return replay(req, remembered);
+      if (remembered !== undefined) {
+        req.contextValues.set(replayKey, fromBinary(req.method.output, remembered));
+        const replayed = await next(req);
+        replayed.header.set(replayedHeader, "true");
+        return replayed;
+      }
       req.contextValues.set(callKey, call);
       const res = await next(req);
       if (!res.stream) await remember(call, req.method, key, res);
@@ -66,13 +75,16 @@ export function callInterceptor({ db, clock }: Opening): Interceptor {
 }
 
 function isRead(method: DescMethod): boolean {
-  return method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS || /^(Get|List)(?!Or)/.test(method.name);
+  return (
+    method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS ||
+    /^(Get|List|Search)(?!Or)/.test(method.name)
+  );
 }
 
 // Inserts the key, so that a concurrent call with it waits for this one to end; or finds the first answer.
 async function claim({ db, tenantId, now }: Call, req: UnaryRequest, key: string): Promise<Uint8Array | undefined> {
   const method = nameOf(req.method);
-  const request_hash = requestHash(req.method.input, req.message);
+  const request_hash = requestHash(req.message);
   const expire_time = new Date(now.getTime() + lifetimeMs);
   const claimed = await db("idempotency_keys")
     .insert({ tenant_id: tenantId, method, key, request_hash, expire_time })
@@ -97,15 +109,20 @@ async function remember({ db, tenantId }: Call, method: DescMethod, key: string,
     .update({ response });
 }
 
-function replay(req: UnaryRequest, remembered: Uint8Array): UnaryResponse {
-  return {
-    stream: false,
-    service: req.service,
-    method: req.method,
-    header: new Headers({ [replayedHeader]: "true" }),
-    trailer: new Headers(),
-    message: fromBinary(req.method.output, remembered),
-  };
+/** The answer to give instead of making one. */
+const replayKey = createContextKey<Message | undefined>(undefined);
+
+/**
+ * A service that gives a remembered answer where there is one. The answer must come from the implementation: what an
+ * interceptor returns without it lacks the header fields of the protocol, such as the content type.
+ */
+export function replayable<Implementation extends object>(implementation: Implementation): Implementation {
+  return Object.fromEntries(
+    Object.entries(implementation).map(([name, serve]) => [
+      name,
+      (req: unknown, ctx: HandlerContext) => ctx.values.get(replayKey) ?? serve(req, ctx),
+    ]),
+  ) as Implementation;
 }
 
 // What is shown once is not stored: a field marked debug_redact.
@@ -119,19 +136,21 @@ function nameOf(method: DescMethod): string {
   return `${method.parent.typeName}/${method.name}`;
 }
 
-// By content, not by bytes: JSON objects hold their keys in any order.
-function requestHash(schema: DescMessage, message: Message): Buffer {
+// By content, not by bytes: JSON objects hold their keys in any order. Not by way of proto JSON, which cannot spell every
+// message: a mask of `metadata.someKey`, a year beyond 9999.
+function requestHash(message: Message): Buffer {
   return createHash("sha256")
-    .update(JSON.stringify(sorted(toJson(schema, message))))
+    .update(JSON.stringify(canonical(message)))
     .digest();
 }
 
-function sorted(value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, inner]) => [key, sorted(inner)]),
-  );
+// A number is marked, so that it differs from the text of it.
+function canonical(value: unknown): unknown {
+  if (typeof value === "number" || typeof value === "bigint") return { number: String(value) };
+  if (typeof value !== "object" || value === null) return value ?? null;
+  if (value instanceof Uint8Array) return { bytes: Buffer.from(value).toString("base64") };
+  if (Array.isArray(value)) return value.map(canonical);
+  const entries = Object.entries(value).filter(([key, inner]) => key !== "$unknown" && inner !== undefined);
+  const sorted = entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  return { entries: sorted.map(([key, inner]) => [key, canonical(inner)]) };
 }

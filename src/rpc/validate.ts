@@ -2,13 +2,13 @@ import { clone, type DescMessage, type MessageShape, ScalarType } from "@bufbuil
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
-import { type FieldViolation, invalidFields, requiredMessage } from "./errors.js";
+import { type FieldViolation, invalidField, invalidFields, requiredMessage } from "./errors.js";
 
 // The patterns are constants of our contract, linear in time, so the platform's expressions may run them.
 const validator = createValidator({ regexMatch: (pattern, against) => compiled(pattern).test(against) });
 const expressions = new Map<string, RegExp>();
 
-/** Refuses a request that breaks the rules of its proto, or holds text that Postgres cannot keep. */
+/** Refuses a request that breaks the rules of its proto, or holds what Postgres cannot keep. */
 export const validateInterceptor: Interceptor = (next) => async (req) => {
   if (!req.stream) requireValid(req.method.input, req.message);
   return await next(req);
@@ -19,17 +19,29 @@ export const validateInterceptor: Interceptor = (next) => async (req) => {
  * `prefix` is the path of the message in the request, such as `customer`.
  */
 export function requireValid<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>, prefix = ""): void {
-  const unkept = [...unkeepable(message, prefix)];
-  if (unkept.length > 0) throw invalidFields(unkept);
+  const violations = violationsIn(schema, message, prefix);
+  if (violations.length > 0) throw invalidFields(violations);
+}
+
+/** The violations of a message against the rules of its proto, for what has more rules to add to them. */
+export function violationsIn<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+  prefix: string,
+): FieldViolation[] {
+  if (!isKeepable(message)) return [...unkeepable(message, prefix)];
   const result = validator.validate(schema, message);
-  if (result.kind === "valid") return;
   if (result.kind === "error") throw result.error;
-  throw invalidFields(
-    result.violations.map((violation) => ({
-      field: join(prefix, pathOf(violation.field)),
-      description: descriptionOf(violation.ruleId, violation.message),
-    })),
-  );
+  return (result.violations ?? []).map((violation) => ({
+    field: join(prefix, pathOf(violation.field)),
+    description: descriptionOf(violation.ruleId, violation.message),
+  }));
+}
+
+/** The resource in a request. Throws INVALID_ARGUMENT if there is none. */
+export function required<T>(value: T | undefined, field: string): T {
+  if (value === undefined) throw invalidField(field, requiredMessage);
+  return value;
 }
 
 /** The violations of fields that must have a value and have none, by their names in snake_case. */
@@ -72,11 +84,21 @@ function pathOf(path: Path): string {
   }, "");
 }
 
-// A NUL is an error in Postgres, a lone surrogate would be replaced silently.
+// A NUL is an error in Postgres, a lone surrogate would be replaced silently, and JSON has no number that is not finite.
+function isKeepable(value: unknown): boolean {
+  if (typeof value === "string") return !value.includes("\0") && value.isWellFormed();
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return true;
+  return Object.entries(value).every(([key, inner]) => isKeepable(key) && isKeepable(inner));
+}
+
+// Where that is.
 function* unkeepable(value: unknown, path: string): Generator<FieldViolation> {
   if (typeof value === "string") {
     if (value.includes("\0")) yield { field: path, description: "must not contain a NUL character" };
     else if (!value.isWellFormed()) yield { field: path, description: "must be well-formed Unicode" };
+  } else if (typeof value === "number") {
+    if (!Number.isFinite(value)) yield { field: path, description: "must be a finite number" };
   } else if (typeof value === "object" && value !== null && !(value instanceof Uint8Array)) {
     for (const [key, inner] of Object.entries(value)) {
       if (key === "$typeName" || key === "$unknown") continue;

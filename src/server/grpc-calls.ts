@@ -26,6 +26,7 @@ import type {
   ServerWritableStream,
   sendUnaryData,
 } from "@grpc/grpc-js";
+import { shortenTimeout } from "../rpc/deadline.js";
 import { rpcError } from "../rpc/errors.js";
 import { recordKey } from "../rpc/record.js";
 import { completeError, internalMessage } from "./answers.js";
@@ -90,7 +91,9 @@ function specsOf(routes: (router: ConnectRouter) => void): MethodImplSpec[] {
 async function serveCall(spec: MethodImplSpec, call: Incoming, reply: Reply | undefined, interceptors: Interceptor[]) {
   const cancel = new AbortController();
   const events: EventEmitter = call;
-  events.on("cancelled", () => cancel.abort(cancelled()));
+  // A call that ends well is "cancelled" too, and making an error is what costs.
+  let done = false;
+  events.on("cancelled", () => done || cancel.abort(cancelled()));
   if (call.cancelled) cancel.abort(cancelled());
   const context = contextOf(spec, call, cancel.signal);
   try {
@@ -103,7 +106,8 @@ async function serveCall(spec: MethodImplSpec, call: Incoming, reply: Reply | un
     if (reply !== undefined) reply(status);
     else events.emit("error", status);
   } finally {
-    context.abort();
+    done = true;
+    context.abort(ended);
   }
 }
 
@@ -138,6 +142,7 @@ type Context = ReturnType<typeof contextOf>;
 function contextOf(spec: MethodImplSpec, call: Incoming, requestSignal: AbortSignal) {
   const { record, headers } = streamInfoOf(call.metadata);
   const requestHeader = headersOf(headers);
+  shortenTimeout(requestHeader);
   const { timeoutMs } = parseTimeout(requestHeader.get("grpc-timeout"), Number.MAX_SAFE_INTEGER);
   return createHandlerContext({
     service: spec.method.parent,
@@ -178,6 +183,8 @@ function serialize<T extends DescMessage>(schema: T, message: MessageShape<T>): 
   const { buffer, byteOffset, byteLength } = toBinary(schema, message);
   return Buffer.from(buffer, byteOffset, byteLength);
 }
+
+const ended = new Error("the call has ended");
 
 function cancelled(): ConnectError {
   return rpcError("CALL_CANCELLED", "The call was cancelled.");

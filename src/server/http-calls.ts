@@ -8,6 +8,7 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
+import { shortenTimeout } from "../rpc/deadline.js";
 import { rpcError } from "../rpc/errors.js";
 import { type CallRecord, recordKey } from "../rpc/record.js";
 import { amendAnswer, errorAnswer, noteOutcome, statusHeaders } from "./answers.js";
@@ -59,6 +60,7 @@ export function createCalls({ routes, interceptors, limits, observe }: CallsOpti
       noteOutcome(record, error);
       return await universalResponseToNodeResponse({ status: 400, ...errorAnswer(error) }, res);
     }
+    shortenTimeout(request.header);
     const isStream = /^(client|bidi)_streaming$/.test(handler.method.methodKind);
     const body = timedBody(request.body as AsyncIterable<Uint8Array>, limits.bodyMs, isStream);
     const answer = await observe.run(record, () => handler({ ...request, body }));

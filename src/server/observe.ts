@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import {
   context,
   isSpanContextValid,
@@ -54,7 +54,7 @@ export function createObserver({ logger, registry }: ObserverOptions): Observer 
       const parent = parseTraceparent(traceparent);
       const span = startSpan(method, protocol, parent);
       const own = span.spanContext();
-      const traceId = isSpanContextValid(own) ? own.traceId : (parent?.traceId ?? randomBytes(16).toString("hex"));
+      const traceId = isSpanContextValid(own) ? own.traceId : (parent?.traceId ?? randomUUID().replaceAll("-", ""));
       const record: CallRecord = { method, protocol, traceId };
       spans.set(record, span);
       active.inc({ rpc_system: protocol });

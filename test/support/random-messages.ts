@@ -23,7 +23,11 @@ export function messagesOf(
   return fc.record(Object.fromEntries(fields), { requiredKeys: [] });
 
   function valuesOf(field: DescField): fc.Arbitrary<unknown> {
-    if (field.fieldKind === "list") return fc.array(strings, { maxLength: 4 });
+    if (field.fieldKind === "list") {
+      const items: fc.Arbitrary<unknown> =
+        field.message === undefined ? strings : messagesOf(field.message, ids, depth + 1);
+      return fc.array(items, { maxLength: 4 });
+    }
     if (field.fieldKind === "message") {
       return depth > 3 ? fc.constant(undefined) : messagesOf(field.message, ids, depth + 1);
     }

@@ -30,7 +30,7 @@ export function nameOf(method: DescMethod): string {
 // A look-up of a secret value is no side effect either, although it must not stand in a URL.
 function isRead(method: DescMethod): boolean {
   const { NO_SIDE_EFFECTS } = MethodOptions_IdempotencyLevel;
-  return method.idempotency === NO_SIDE_EFFECTS || /^(Get|List)(?!Or)/.test(method.name);
+  return method.idempotency === NO_SIDE_EFFECTS || /^(Get|List|Search)(?!Or)/.test(method.name);
 }
 
 /** Stands in every text of `requestFor` that a client types freely, so that one can look where it went. */
@@ -41,6 +41,8 @@ export const canaryPhone = "+15550177299";
 export interface World {
   readonly apiKey: string;
   readonly customer: string;
+  /** Softly deleted. */
+  readonly deletedCustomer: string;
   readonly address: string;
   readonly spareAddress: string;
   readonly paymentMethod: string;
@@ -91,6 +93,7 @@ const customerOf = ({ unique }: Pick<World, "unique">) => ({
   type: "CUSTOMER_TYPE_BUSINESS",
   enabled: true,
   metadata: { note: `${canary} note`, [`${canary}Key`]: { deep: [1, true, `${canary}`] } },
+  externalReferences: [{ name: "stripe", id: `${canary}-${unique}` }],
 });
 
 /** Gives a tenant one of each resource. `clients` carry a key of its test half. */
@@ -107,10 +110,16 @@ export async function populate(clients: Clients): Promise<World> {
   const newCheckout = async () => (await clients.checkouts.createCheckout({ url, customerId })).checkout!.id;
   const newKey = async () =>
     (await clients.apiKeys.createApiKey({ apiKey: { kind: ApiKeyKind.SECRET, label: "spare" } })).apiKey!.id;
+  const newDeleted = async () => {
+    const { customer } = await clients.customers.createCustomer({ customer: { email: `gone.${unique}@example.com` } });
+    await clients.customers.deleteCustomer({ id: customer!.id });
+    return customer!.id;
+  };
   return {
     unique,
     apiKey: await newKey(),
     customer: customerId,
+    deletedCustomer: await newDeleted(),
     address: await newAddress(),
     spareAddress: await newAddress(),
     paymentMethod: await attach(token("first")),
@@ -135,6 +144,9 @@ const requests: Readonly<Record<string, (world: World) => JsonObject>> = {
   "ApiKeyService.RevokeApiKey": ({ apiKey }) => ({ id: apiKey }),
   "CustomerService.CreateCustomer": (world) => ({ customer: { id: `own-${world.unique}`, ...customerOf(world) } }),
   "CustomerService.GetCustomer": ({ customer }) => ({ id: customer }),
+  "CustomerService.BatchGetCustomers": ({ customer }) => ({ ids: [customer] }),
+  "CustomerService.GetOrCreateCustomer": (world) => ({ customer: { id: `own-${world.unique}`, ...customerOf(world) } }),
+  "CustomerService.SearchCustomers": () => ({ query: canary, pageSize: 1 }),
   "CustomerService.ListCustomers": () => ({ pageSize: 1, showDeleted: true }),
   "CustomerService.UpdateCustomer": (world) => ({
     customer: {
@@ -146,6 +158,7 @@ const requests: Readonly<Record<string, (world: World) => JsonObject>> = {
     updateMask: "email,name,firstName,lastName,displayName,phone,country,locale,type,metadata,defaultAddressId",
   }),
   "CustomerService.DeleteCustomer": ({ customer }) => ({ id: customer }),
+  "CustomerService.UndeleteCustomer": ({ deletedCustomer }) => ({ id: deletedCustomer }),
   "AddressService.CreateAddress": ({ customer }) => ({ customerId: customer, address }),
   "AddressService.GetAddress": (world) => ({ customerId: world.customer, id: world.address }),
   "AddressService.ListAddresses": ({ customer }) => ({ customerId: customer, pageSize: 1 }),

@@ -5,6 +5,8 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Address } from "./addresses_pb.js";
+import { file_clientele_v1_addresses } from "./addresses_pb.js";
 import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -13,7 +15,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/customers.proto.
  */
 export const file_clientele_v1_customers: GenFile = /*@__PURE__*/
-  fileDesc("ChxjbGllbnRlbGUvdjEvY3VzdG9tZXJzLnByb3RvEgxjbGllbnRlbGUudjEihQoKCEN1c3RvbWVyEh4KAmlkGAEgASgJQhK6SA9yDRj/ATIIXlshLX5dKiQSzAEKBWVtYWlsGAIgASgJQrcBukizAboBqgEKBWVtYWlsEhxFbnRlciBhIHZhbGlkIGVtYWlsIGFkZHJlc3MuGoIBdGhpcy5tYXRjaGVzKCdeXFxzKlteXFxzQCw7PD4oKSJdK0BbQS1aYS16MC05XSg/OltBLVphLXowLTktXSpbQS1aYS16MC05XSk/KD86Wy5dW0EtWmEtejAtOV0oPzpbQS1aYS16MC05LV0qW0EtWmEtejAtOV0pPykrXFxzKiQnKXIDGP4BSACIAQESGwoEbmFtZRgDIAEoCUIIukgFcgMYyAFIAYgBARIgCgpmaXJzdF9uYW1lGAQgASgJQge6SARyAhhkSAKIAQESHwoJbGFzdF9uYW1lGAUgASgJQge6SARyAhhkSAOIAQESIwoMZGlzcGxheV9uYW1lGAYgASgJQgi6SAVyAxjIAUgEiAEBEnsKBXBob25lGAcgASgJQme6SGS6AV0KBXBob25lEhtFbnRlciBhIHZhbGlkIHBob25lIG51bWJlci4aN3RoaXMgPT0gJycgfHwgdGhpcy5tYXRjaGVzKCdeWytdP1swLTkgKCkuXFwtL117MywzMn0kJylyAhggSAWIAQESHQoHY291bnRyeRgIIAEoCUIHukgEcgIYZEgGiAEBEhQKDGNvdW50cnlfbmFtZRgJIAEoCRIyCgZsb2NhbGUYCiABKAlCHbpIGnIYMhZeKFthLXpdezJ9X1tBLVpdezJ9KT8kSAeIAQESMgoEdHlwZRgLIAEoDjIaLmNsaWVudGVsZS52MS5DdXN0b21lclR5cGVCCLpIBYIBAhABEhQKB2VuYWJsZWQYDCABKAhICIgBARIRCglsaXZlX21vZGUYDSABKAgSEQoJcGhvdG9fdXJsGA4gASgJEikKCG1ldGFkYXRhGA8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIpChJkZWZhdWx0X2FkZHJlc3NfaWQYECABKAlCCLpIBXIDGP8BSAmIAQESMAoZZGVmYXVsdF9wYXltZW50X21ldGhvZF9pZBgRIAEoCUIIukgFcgMY/wFICogBARIqCgVzdGF0ZRgSIAEoDjIbLmNsaWVudGVsZS52MS5DdXN0b21lclN0YXRlEi8KC2NyZWF0ZV90aW1lGBMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGVsZXRlX3RpbWUYFSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnB1cmdlX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKBGV0YWcYFyABKAlCB7pIBHICGEBCCAoGX2VtYWlsQgcKBV9uYW1lQg0KC19maXJzdF9uYW1lQgwKCl9sYXN0X25hbWVCDwoNX2Rpc3BsYXlfbmFtZUIICgZfcGhvbmVCCgoIX2NvdW50cnlCCQoHX2xvY2FsZUIKCghfZW5hYmxlZEIVChNfZGVmYXVsdF9hZGRyZXNzX2lkQhwKGl9kZWZhdWx0X3BheW1lbnRfbWV0aG9kX2lkIkkKFUNyZWF0ZUN1c3RvbWVyUmVxdWVzdBIwCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lckIGukgDyAEBIkIKFkNyZWF0ZUN1c3RvbWVyUmVzcG9uc2USKAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXIiLAoSR2V0Q3VzdG9tZXJSZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGP8BIj8KE0dldEN1c3RvbWVyUmVzcG9uc2USKAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXIiZgoUTGlzdEN1c3RvbWVyc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEhQKDHNob3dfZGVsZXRlZBgDIAEoCCJ4ChVMaXN0Q3VzdG9tZXJzUmVzcG9uc2USKQoJY3VzdG9tZXJzGAEgAygLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJInoKFVVwZGF0ZUN1c3RvbWVyUmVxdWVzdBIwCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lckIGukgD2AEDEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJCChZVcGRhdGVDdXN0b21lclJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyIkYKFURlbGV0ZUN1c3RvbWVyUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ARIVCgRldGFnGAIgASgJQge6SARyAhhAIkIKFkRlbGV0ZUN1c3RvbWVyUmVzcG9uc2USKAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXIqZwoMQ3VzdG9tZXJUeXBlEh0KGUNVU1RPTUVSX1RZUEVfVU5TUEVDSUZJRUQQABIcChhDVVNUT01FUl9UWVBFX0lORElWSURVQUwQARIaChZDVVNUT01FUl9UWVBFX0JVU0lORVNTEAIqZgoNQ3VzdG9tZXJTdGF0ZRIeChpDVVNUT01FUl9TVEFURV9VTlNQRUNJRklFRBAAEhkKFUNVU1RPTUVSX1NUQVRFX0FDVElWRRABEhoKFkNVU1RPTUVSX1NUQVRFX0RFTEVURUQQAjLqAwoPQ3VzdG9tZXJTZXJ2aWNlElsKDkNyZWF0ZUN1c3RvbWVyEiMuY2xpZW50ZWxlLnYxLkNyZWF0ZUN1c3RvbWVyUmVxdWVzdBokLmNsaWVudGVsZS52MS5DcmVhdGVDdXN0b21lclJlc3BvbnNlElcKC0dldEN1c3RvbWVyEiAuY2xpZW50ZWxlLnYxLkdldEN1c3RvbWVyUmVxdWVzdBohLmNsaWVudGVsZS52MS5HZXRDdXN0b21lclJlc3BvbnNlIgOQAgESXQoNTGlzdEN1c3RvbWVycxIiLmNsaWVudGVsZS52MS5MaXN0Q3VzdG9tZXJzUmVxdWVzdBojLmNsaWVudGVsZS52MS5MaXN0Q3VzdG9tZXJzUmVzcG9uc2UiA5ACARJgCg5VcGRhdGVDdXN0b21lchIjLmNsaWVudGVsZS52MS5VcGRhdGVDdXN0b21lclJlcXVlc3QaJC5jbGllbnRlbGUudjEuVXBkYXRlQ3VzdG9tZXJSZXNwb25zZSIDkAICEmAKDkRlbGV0ZUN1c3RvbWVyEiMuY2xpZW50ZWxlLnYxLkRlbGV0ZUN1c3RvbWVyUmVxdWVzdBokLmNsaWVudGVsZS52MS5EZWxldGVDdXN0b21lclJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChxjbGllbnRlbGUvdjEvY3VzdG9tZXJzLnByb3RvEgxjbGllbnRlbGUudjEimwoKCEN1c3RvbWVyEhsKAmlkGAEgASgJQg+6SAxyCjIIXlshLX5dKiQSzAEKBWVtYWlsGAIgASgJQrcBukizAboBqgEKBWVtYWlsEhxFbnRlciBhIHZhbGlkIGVtYWlsIGFkZHJlc3MuGoIBdGhpcy5tYXRjaGVzKCdeXFxzKlteXFxzQCw7PD4oKSJdK0BbQS1aYS16MC05XSg/OltBLVphLXowLTktXSpbQS1aYS16MC05XSk/KD86Wy5dW0EtWmEtejAtOV0oPzpbQS1aYS16MC05LV0qW0EtWmEtejAtOV0pPykrXFxzKiQnKXIDGP4BSACIAQESGwoEbmFtZRgDIAEoCUIIukgFcgMYyAFIAYgBARIgCgpmaXJzdF9uYW1lGAQgASgJQge6SARyAhhkSAKIAQESHwoJbGFzdF9uYW1lGAUgASgJQge6SARyAhhkSAOIAQESIwoMZGlzcGxheV9uYW1lGAYgASgJQgi6SAVyAxjIAUgEiAEBEhsKBXBob25lGAcgASgJQge6SARyAhhASAWIAQESHQoHY291bnRyeRgIIAEoCUIHukgEcgIYZEgGiAEBEhQKDGNvdW50cnlfbmFtZRgJIAEoCRIyCgZsb2NhbGUYCiABKAlCHbpIGnIYMhZeKFthLXpdezJ9X1tBLVpdezJ9KT8kSAeIAQESMgoEdHlwZRgLIAEoDjIaLmNsaWVudGVsZS52MS5DdXN0b21lclR5cGVCCLpIBYIBAhABEhQKB2VuYWJsZWQYDCABKAhICIgBARIRCglsaXZlX21vZGUYDSABKAgSEQoJcGhvdG9fdXJsGA4gASgJEikKCG1ldGFkYXRhGA8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIpChJkZWZhdWx0X2FkZHJlc3NfaWQYECABKAlCCLpIBXIDGP8BSAmIAQESMAoZZGVmYXVsdF9wYXltZW50X21ldGhvZF9pZBgRIAEoCUIIukgFcgMY/wFICogBARIqCgVzdGF0ZRgSIAEoDjIbLmNsaWVudGVsZS52MS5DdXN0b21lclN0YXRlEkYKE2V4dGVybmFsX3JlZmVyZW5jZXMYGCADKAsyHy5jbGllbnRlbGUudjEuRXh0ZXJuYWxSZWZlcmVuY2VCCLpIBZIBAhAUEi8KCHNoaXBwaW5nGBkgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3NCBrpIA9gBAxIvCgtjcmVhdGVfdGltZRgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYFCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2RlbGV0ZV90aW1lGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpwdXJnZV90aW1lGBYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCgRldGFnGBcgASgJQge6SARyAhhAQggKBl9lbWFpbEIHCgVfbmFtZUINCgtfZmlyc3RfbmFtZUIMCgpfbGFzdF9uYW1lQg8KDV9kaXNwbGF5X25hbWVCCAoGX3Bob25lQgoKCF9jb3VudHJ5QgkKB19sb2NhbGVCCgoIX2VuYWJsZWRCFQoTX2RlZmF1bHRfYWRkcmVzc19pZEIcChpfZGVmYXVsdF9wYXltZW50X21ldGhvZF9pZCJYChFFeHRlcm5hbFJlZmVyZW5jZRIrCgRuYW1lGAEgASgJQh26SBpyGDIWXltBLVphLXowLTkuXy1dezEsNTB9JBIWCgJpZBgCIAEoCUIKukgHcgUQARj/ASJJChVDcmVhdGVDdXN0b21lclJlcXVlc3QSMAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXJCBrpIA9gBAyJCChZDcmVhdGVDdXN0b21lclJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyIiwKEkdldEN1c3RvbWVyUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ASI/ChNHZXRDdXN0b21lclJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyIsUBChRMaXN0Q3VzdG9tZXJzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgEASFAoMc2hvd19kZWxldGVkGAMgASgIEhUKBHBhZ2UYBCABKAVCB7pIBBoCKAASGgoSaW5jbHVkZV90b3RhbF9zaXplGAUgASgIEg4KBmZpbHRlchgGIAEoCRIaCghvcmRlcl9ieRgHIAEoCUIIukgFcgMYyAEioAEKFUxpc3RDdXN0b21lcnNSZXNwb25zZRIpCgljdXN0b21lcnMYASADKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkSFwoKdG90YWxfc2l6ZRgEIAEoBUgAiAEBQg0KC190b3RhbF9zaXplIjwKGEJhdGNoR2V0Q3VzdG9tZXJzUmVxdWVzdBIgCgNpZHMYASADKAlCE7pIEJIBDQgBEGQiB3IFEAEY/wEiRgoZQmF0Y2hHZXRDdXN0b21lcnNSZXNwb25zZRIpCgljdXN0b21lcnMYASADKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXIigAEKGkdldE9yQ3JlYXRlQ3VzdG9tZXJSZXF1ZXN0EjAKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyQga6SAPYAQMSMAoDa2V5GAIgASgOMhkuY2xpZW50ZWxlLnYxLkN1c3RvbWVyS2V5Qgi6SAWCAQIQASJYChtHZXRPckNyZWF0ZUN1c3RvbWVyUmVzcG9uc2USKAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXISDwoHY3JlYXRlZBgCIAEoCCJrChZTZWFyY2hDdXN0b21lcnNSZXF1ZXN0EhcKBXF1ZXJ5GAEgASgJQgi6SAVyAxjIARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiegoXU2VhcmNoQ3VzdG9tZXJzUmVzcG9uc2USKQoJY3VzdG9tZXJzGAEgAygLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJInoKFVVwZGF0ZUN1c3RvbWVyUmVxdWVzdBIwCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lckIGukgD2AEDEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJCChZVcGRhdGVDdXN0b21lclJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyIkYKFURlbGV0ZUN1c3RvbWVyUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ARIVCgRldGFnGAIgASgJQge6SARyAhhAIkIKFkRlbGV0ZUN1c3RvbWVyUmVzcG9uc2USKAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXIiSAoXVW5kZWxldGVDdXN0b21lclJlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEY/wESFQoEZXRhZxgCIAEoCUIHukgEcgIYQCJEChhVbmRlbGV0ZUN1c3RvbWVyUmVzcG9uc2USKAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXIqZwoMQ3VzdG9tZXJUeXBlEh0KGUNVU1RPTUVSX1RZUEVfVU5TUEVDSUZJRUQQABIcChhDVVNUT01FUl9UWVBFX0lORElWSURVQUwQARIaChZDVVNUT01FUl9UWVBFX0JVU0lORVNTEAIqZgoNQ3VzdG9tZXJTdGF0ZRIeChpDVVNUT01FUl9TVEFURV9VTlNQRUNJRklFRBAAEhkKFUNVU1RPTUVSX1NUQVRFX0FDVElWRRABEhoKFkNVU1RPTUVSX1NUQVRFX0RFTEVURUQQAipoCgtDdXN0b21lcktleRIcChhDVVNUT01FUl9LRVlfVU5TUEVDSUZJRUQQABIWChJDVVNUT01FUl9LRVlfRU1BSUwQARIjCh9DVVNUT01FUl9LRVlfRVhURVJOQUxfUkVGRVJFTkNFEAIyhAcKD0N1c3RvbWVyU2VydmljZRJbCg5DcmVhdGVDdXN0b21lchIjLmNsaWVudGVsZS52MS5DcmVhdGVDdXN0b21lclJlcXVlc3QaJC5jbGllbnRlbGUudjEuQ3JlYXRlQ3VzdG9tZXJSZXNwb25zZRJXCgtHZXRDdXN0b21lchIgLmNsaWVudGVsZS52MS5HZXRDdXN0b21lclJlcXVlc3QaIS5jbGllbnRlbGUudjEuR2V0Q3VzdG9tZXJSZXNwb25zZSIDkAIBEmkKEUJhdGNoR2V0Q3VzdG9tZXJzEiYuY2xpZW50ZWxlLnYxLkJhdGNoR2V0Q3VzdG9tZXJzUmVxdWVzdBonLmNsaWVudGVsZS52MS5CYXRjaEdldEN1c3RvbWVyc1Jlc3BvbnNlIgOQAgESagoTR2V0T3JDcmVhdGVDdXN0b21lchIoLmNsaWVudGVsZS52MS5HZXRPckNyZWF0ZUN1c3RvbWVyUmVxdWVzdBopLmNsaWVudGVsZS52MS5HZXRPckNyZWF0ZUN1c3RvbWVyUmVzcG9uc2USXgoPU2VhcmNoQ3VzdG9tZXJzEiQuY2xpZW50ZWxlLnYxLlNlYXJjaEN1c3RvbWVyc1JlcXVlc3QaJS5jbGllbnRlbGUudjEuU2VhcmNoQ3VzdG9tZXJzUmVzcG9uc2USWAoNTGlzdEN1c3RvbWVycxIiLmNsaWVudGVsZS52MS5MaXN0Q3VzdG9tZXJzUmVxdWVzdBojLmNsaWVudGVsZS52MS5MaXN0Q3VzdG9tZXJzUmVzcG9uc2USYAoOVXBkYXRlQ3VzdG9tZXISIy5jbGllbnRlbGUudjEuVXBkYXRlQ3VzdG9tZXJSZXF1ZXN0GiQuY2xpZW50ZWxlLnYxLlVwZGF0ZUN1c3RvbWVyUmVzcG9uc2UiA5ACAhJgCg5EZWxldGVDdXN0b21lchIjLmNsaWVudGVsZS52MS5EZWxldGVDdXN0b21lclJlcXVlc3QaJC5jbGllbnRlbGUudjEuRGVsZXRlQ3VzdG9tZXJSZXNwb25zZSIDkAICEmYKEFVuZGVsZXRlQ3VzdG9tZXISJS5jbGllbnRlbGUudjEuVW5kZWxldGVDdXN0b21lclJlcXVlc3QaJi5jbGllbnRlbGUudjEuVW5kZWxldGVDdXN0b21lclJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_clientele_v1_addresses, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Customer is someone who buys from the merchant.
@@ -66,7 +68,8 @@ export type Customer = Message<"clientele.v1.Customer"> & {
   displayName?: string | undefined;
 
   /**
-   * The telephone number: digits, spaces and `+ - . / ( )`, 3 to 32 characters.
+   * The telephone number: digits, spaces and `+ - . / ( )`, 3 to 32 characters with 3 to 15 digits. Answered as
+   * E.164, such as `+50683236988`, where it is possible in its country, else as typed.
    *
    * @generated from field: optional string phone = 7;
    */
@@ -151,6 +154,21 @@ export type Customer = Message<"clientele.v1.Customer"> & {
   state: CustomerState;
 
   /**
+   * Ids that the customer has elsewhere, at most 20 and one a name; no two customers share one.
+   *
+   * @generated from field: repeated clientele.v1.ExternalReference external_references = 24;
+   */
+  externalReferences: ExternalReference[];
+
+  /**
+   * The default address, to read and to write with the customer: writing it changes the default address, or makes one.
+   * Absent if there is none. It is replaced as a whole, and not removed with the customer's field but with DeleteAddress.
+   *
+   * @generated from field: clientele.v1.Address shipping = 25;
+   */
+  shipping?: Address | undefined;
+
+  /**
    * When the customer was created. Output only.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 19;
@@ -194,13 +212,41 @@ export const CustomerSchema: GenMessage<Customer> = /*@__PURE__*/
   messageDesc(file_clientele_v1_customers, 0);
 
 /**
+ * ExternalReference is the id of a customer in another system, such as a payment provider.
+ *
+ * @generated from message clientele.v1.ExternalReference
+ */
+export type ExternalReference = Message<"clientele.v1.ExternalReference"> & {
+  /**
+   * The system, such as `stripe`: 1 to 50 letters, digits and `. _ -`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The id there; 1 to 255 characters.
+   *
+   * @generated from field: string id = 2;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message clientele.v1.ExternalReference.
+ * Use `create(ExternalReferenceSchema)` to create a new message.
+ */
+export const ExternalReferenceSchema: GenMessage<ExternalReference> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_customers, 1);
+
+/**
  * CreateCustomerRequest carries the customer to make.
  *
  * @generated from message clientele.v1.CreateCustomerRequest
  */
 export type CreateCustomerRequest = Message<"clientele.v1.CreateCustomerRequest"> & {
   /**
-   * The customer to make.
+   * The customer to make; required. Its rules and those of the settings are checked together.
    *
    * @generated from field: clientele.v1.Customer customer = 1;
    */
@@ -212,7 +258,7 @@ export type CreateCustomerRequest = Message<"clientele.v1.CreateCustomerRequest"
  * Use `create(CreateCustomerRequestSchema)` to create a new message.
  */
 export const CreateCustomerRequestSchema: GenMessage<CreateCustomerRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 1);
+  messageDesc(file_clientele_v1_customers, 2);
 
 /**
  * CreateCustomerResponse carries the new customer.
@@ -233,7 +279,7 @@ export type CreateCustomerResponse = Message<"clientele.v1.CreateCustomerRespons
  * Use `create(CreateCustomerResponseSchema)` to create a new message.
  */
 export const CreateCustomerResponseSchema: GenMessage<CreateCustomerResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 2);
+  messageDesc(file_clientele_v1_customers, 3);
 
 /**
  * GetCustomerRequest names a customer.
@@ -254,7 +300,7 @@ export type GetCustomerRequest = Message<"clientele.v1.GetCustomerRequest"> & {
  * Use `create(GetCustomerRequestSchema)` to create a new message.
  */
 export const GetCustomerRequestSchema: GenMessage<GetCustomerRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 3);
+  messageDesc(file_clientele_v1_customers, 4);
 
 /**
  * GetCustomerResponse carries the customer.
@@ -275,7 +321,7 @@ export type GetCustomerResponse = Message<"clientele.v1.GetCustomerResponse"> & 
  * Use `create(GetCustomerResponseSchema)` to create a new message.
  */
 export const GetCustomerResponseSchema: GenMessage<GetCustomerResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 4);
+  messageDesc(file_clientele_v1_customers, 5);
 
 /**
  * ListCustomersRequest asks for a page of customers.
@@ -304,6 +350,42 @@ export type ListCustomersRequest = Message<"clientele.v1.ListCustomersRequest"> 
    * @generated from field: bool show_deleted = 3;
    */
   showDeleted: boolean;
+
+  /**
+   * The number of the page, from 1 on, instead of a page_token; up to the 10000th customer.
+   *
+   * @generated from field: int32 page = 4;
+   */
+  page: number;
+
+  /**
+   * Whether to count all customers that the request matches.
+   *
+   * @generated from field: bool include_total_size = 5;
+   */
+  includeTotalSize: boolean;
+
+  /**
+   * Which customers to list; empty for all. Clauses joined by `:` must all hold, such as
+   * `eq(email,ron@example.com):gt(create_time,2026-01-01T00:00:00Z)`: at most 10 of them and 8192 bytes.
+   * Operators are `eq`, `like` (the whole value in any case, `*` for anything), `in` (one of several values), `gt`,
+   * `ge`, `lt`, `le`, and `is_null` (no value). A bare value ends at the next `,` or `)`; one that holds these is put in
+   * double quotes, with `\\` before `"` and `\\`. Nothing compares with an absent value but `is_null`.
+   * Fields are id, email (in any case), name, first_name, last_name, display_name, phone, country, locale, type, enabled,
+   * default_address_id, default_payment_method_id, create_time, update_time, delete_time, purge_time and
+   * `metadata.<key>`.
+   *
+   * @generated from field: string filter = 6;
+   */
+  filter: string;
+
+  /**
+   * How to order, such as `update_time desc, email`: up to three of create_time, update_time, email, name, first_name,
+   * last_name and id. Empty for the newest first.
+   *
+   * @generated from field: string order_by = 7;
+   */
+  orderBy: string;
 };
 
 /**
@@ -311,7 +393,7 @@ export type ListCustomersRequest = Message<"clientele.v1.ListCustomersRequest"> 
  * Use `create(ListCustomersRequestSchema)` to create a new message.
  */
 export const ListCustomersRequestSchema: GenMessage<ListCustomersRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 5);
+  messageDesc(file_clientele_v1_customers, 6);
 
 /**
  * ListCustomersResponse is a page of customers.
@@ -339,6 +421,13 @@ export type ListCustomersResponse = Message<"clientele.v1.ListCustomersResponse"
    * @generated from field: string previous_page_token = 3;
    */
   previousPageToken: string;
+
+  /**
+   * How many customers the request matches on all pages, if it asked.
+   *
+   * @generated from field: optional int32 total_size = 4;
+   */
+  totalSize?: number | undefined;
 };
 
 /**
@@ -346,7 +435,175 @@ export type ListCustomersResponse = Message<"clientele.v1.ListCustomersResponse"
  * Use `create(ListCustomersResponseSchema)` to create a new message.
  */
 export const ListCustomersResponseSchema: GenMessage<ListCustomersResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 6);
+  messageDesc(file_clientele_v1_customers, 7);
+
+/**
+ * BatchGetCustomersRequest names customers.
+ *
+ * @generated from message clientele.v1.BatchGetCustomersRequest
+ */
+export type BatchGetCustomersRequest = Message<"clientele.v1.BatchGetCustomersRequest"> & {
+  /**
+   * Their ids, 1 to 100.
+   *
+   * @generated from field: repeated string ids = 1;
+   */
+  ids: string[];
+};
+
+/**
+ * Describes the message clientele.v1.BatchGetCustomersRequest.
+ * Use `create(BatchGetCustomersRequestSchema)` to create a new message.
+ */
+export const BatchGetCustomersRequestSchema: GenMessage<BatchGetCustomersRequest> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_customers, 8);
+
+/**
+ * BatchGetCustomersResponse carries the customers.
+ *
+ * @generated from message clientele.v1.BatchGetCustomersResponse
+ */
+export type BatchGetCustomersResponse = Message<"clientele.v1.BatchGetCustomersResponse"> & {
+  /**
+   * The customers, in the order of the ids.
+   *
+   * @generated from field: repeated clientele.v1.Customer customers = 1;
+   */
+  customers: Customer[];
+};
+
+/**
+ * Describes the message clientele.v1.BatchGetCustomersResponse.
+ * Use `create(BatchGetCustomersResponseSchema)` to create a new message.
+ */
+export const BatchGetCustomersResponseSchema: GenMessage<BatchGetCustomersResponse> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_customers, 9);
+
+/**
+ * GetOrCreateCustomerRequest says whom to look for, and what to make of nobody.
+ *
+ * @generated from message clientele.v1.GetOrCreateCustomerRequest
+ */
+export type GetOrCreateCustomerRequest = Message<"clientele.v1.GetOrCreateCustomerRequest"> & {
+  /**
+   * The customer to make; required. What it is looked for by must be in it.
+   *
+   * @generated from field: clientele.v1.Customer customer = 1;
+   */
+  customer?: Customer | undefined;
+
+  /**
+   * What to look for it by; by the e-mail address unless given.
+   *
+   * @generated from field: clientele.v1.CustomerKey key = 2;
+   */
+  key: CustomerKey;
+};
+
+/**
+ * Describes the message clientele.v1.GetOrCreateCustomerRequest.
+ * Use `create(GetOrCreateCustomerRequestSchema)` to create a new message.
+ */
+export const GetOrCreateCustomerRequestSchema: GenMessage<GetOrCreateCustomerRequest> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_customers, 10);
+
+/**
+ * GetOrCreateCustomerResponse carries the customer.
+ *
+ * @generated from message clientele.v1.GetOrCreateCustomerResponse
+ */
+export type GetOrCreateCustomerResponse = Message<"clientele.v1.GetOrCreateCustomerResponse"> & {
+  /**
+   * The customer, as it was found or as it was made.
+   *
+   * @generated from field: clientele.v1.Customer customer = 1;
+   */
+  customer?: Customer | undefined;
+
+  /**
+   * Whether it was made.
+   *
+   * @generated from field: bool created = 2;
+   */
+  created: boolean;
+};
+
+/**
+ * Describes the message clientele.v1.GetOrCreateCustomerResponse.
+ * Use `create(GetOrCreateCustomerResponseSchema)` to create a new message.
+ */
+export const GetOrCreateCustomerResponseSchema: GenMessage<GetOrCreateCustomerResponse> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_customers, 11);
+
+/**
+ * SearchCustomersRequest says what to search for.
+ *
+ * @generated from message clientele.v1.SearchCustomersRequest
+ */
+export type SearchCustomersRequest = Message<"clientele.v1.SearchCustomersRequest"> & {
+  /**
+   * The text to search for; at most 200 characters. An empty one is INVALID_ARGUMENT.
+   *
+   * @generated from field: string query = 1;
+   */
+  query: string;
+
+  /**
+   * How many to return: 10 when 0, at most 100; a larger one is taken for 100.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token or previous_page_token of the answer before; empty for the first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message clientele.v1.SearchCustomersRequest.
+ * Use `create(SearchCustomersRequestSchema)` to create a new message.
+ */
+export const SearchCustomersRequestSchema: GenMessage<SearchCustomersRequest> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_customers, 12);
+
+/**
+ * SearchCustomersResponse is a page of customers.
+ *
+ * @generated from message clientele.v1.SearchCustomersResponse
+ */
+export type SearchCustomersResponse = Message<"clientele.v1.SearchCustomersResponse"> & {
+  /**
+   * The customers, the best match first.
+   *
+   * @generated from field: repeated clientele.v1.Customer customers = 1;
+   */
+  customers: Customer[];
+
+  /**
+   * Fetches the page after this one; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Fetches the page before this one; empty on the first.
+   *
+   * @generated from field: string previous_page_token = 3;
+   */
+  previousPageToken: string;
+};
+
+/**
+ * Describes the message clientele.v1.SearchCustomersResponse.
+ * Use `create(SearchCustomersResponseSchema)` to create a new message.
+ */
+export const SearchCustomersResponseSchema: GenMessage<SearchCustomersResponse> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_customers, 13);
 
 /**
  * UpdateCustomerRequest says what to change.
@@ -374,7 +631,7 @@ export type UpdateCustomerRequest = Message<"clientele.v1.UpdateCustomerRequest"
  * Use `create(UpdateCustomerRequestSchema)` to create a new message.
  */
 export const UpdateCustomerRequestSchema: GenMessage<UpdateCustomerRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 7);
+  messageDesc(file_clientele_v1_customers, 14);
 
 /**
  * UpdateCustomerResponse carries the changed customer.
@@ -395,7 +652,7 @@ export type UpdateCustomerResponse = Message<"clientele.v1.UpdateCustomerRespons
  * Use `create(UpdateCustomerResponseSchema)` to create a new message.
  */
 export const UpdateCustomerResponseSchema: GenMessage<UpdateCustomerResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 8);
+  messageDesc(file_clientele_v1_customers, 15);
 
 /**
  * DeleteCustomerRequest names the customer to delete.
@@ -423,7 +680,7 @@ export type DeleteCustomerRequest = Message<"clientele.v1.DeleteCustomerRequest"
  * Use `create(DeleteCustomerRequestSchema)` to create a new message.
  */
 export const DeleteCustomerRequestSchema: GenMessage<DeleteCustomerRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 9);
+  messageDesc(file_clientele_v1_customers, 16);
 
 /**
  * DeleteCustomerResponse carries what is left of the customer.
@@ -444,7 +701,56 @@ export type DeleteCustomerResponse = Message<"clientele.v1.DeleteCustomerRespons
  * Use `create(DeleteCustomerResponseSchema)` to create a new message.
  */
 export const DeleteCustomerResponseSchema: GenMessage<DeleteCustomerResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 10);
+  messageDesc(file_clientele_v1_customers, 17);
+
+/**
+ * UndeleteCustomerRequest names the customer to bring back.
+ *
+ * @generated from message clientele.v1.UndeleteCustomerRequest
+ */
+export type UndeleteCustomerRequest = Message<"clientele.v1.UndeleteCustomerRequest"> & {
+  /**
+   * The customer's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * If given, the etag that must still be current.
+   *
+   * @generated from field: string etag = 2;
+   */
+  etag: string;
+};
+
+/**
+ * Describes the message clientele.v1.UndeleteCustomerRequest.
+ * Use `create(UndeleteCustomerRequestSchema)` to create a new message.
+ */
+export const UndeleteCustomerRequestSchema: GenMessage<UndeleteCustomerRequest> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_customers, 18);
+
+/**
+ * UndeleteCustomerResponse carries the customer.
+ *
+ * @generated from message clientele.v1.UndeleteCustomerResponse
+ */
+export type UndeleteCustomerResponse = Message<"clientele.v1.UndeleteCustomerResponse"> & {
+  /**
+   * The customer, active again.
+   *
+   * @generated from field: clientele.v1.Customer customer = 1;
+   */
+  customer?: Customer | undefined;
+};
+
+/**
+ * Describes the message clientele.v1.UndeleteCustomerResponse.
+ * Use `create(UndeleteCustomerResponseSchema)` to create a new message.
+ */
+export const UndeleteCustomerResponseSchema: GenMessage<UndeleteCustomerResponse> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_customers, 19);
 
 /**
  * CustomerType says whether a customer is a person or a business.
@@ -515,6 +821,40 @@ export const CustomerStateSchema: GenEnum<CustomerState> = /*@__PURE__*/
   enumDesc(file_clientele_v1_customers, 1);
 
 /**
+ * CustomerKey says what a customer is looked for by.
+ *
+ * @generated from enum clientele.v1.CustomerKey
+ */
+export enum CustomerKey {
+  /**
+   * As EMAIL.
+   *
+   * @generated from enum value: CUSTOMER_KEY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * By the e-mail address, trimmed and in any case. Of several customers that have it, the oldest is found.
+   *
+   * @generated from enum value: CUSTOMER_KEY_EMAIL = 1;
+   */
+  EMAIL = 1,
+
+  /**
+   * By the first external reference.
+   *
+   * @generated from enum value: CUSTOMER_KEY_EXTERNAL_REFERENCE = 2;
+   */
+  EXTERNAL_REFERENCE = 2,
+}
+
+/**
+ * Describes the enum clientele.v1.CustomerKey.
+ */
+export const CustomerKeySchema: GenEnum<CustomerKey> = /*@__PURE__*/
+  enumDesc(file_clientele_v1_customers, 2);
+
+/**
  * CustomerService keeps a merchant's customers.
  *
  * @generated from service clientele.v1.CustomerService
@@ -542,7 +882,40 @@ export const CustomerService: GenService<{
     output: typeof GetCustomerResponseSchema;
   },
   /**
-   * ListCustomers returns customers, newest first.
+   * BatchGetCustomers returns up to 100 customers by id, in the order asked for; one that is absent is NOT_FOUND.
+   *
+   * @generated from rpc clientele.v1.CustomerService.BatchGetCustomers
+   */
+  batchGetCustomers: {
+    methodKind: "unary";
+    input: typeof BatchGetCustomersRequestSchema;
+    output: typeof BatchGetCustomersResponseSchema;
+  },
+  /**
+   * GetOrCreateCustomer finds a customer by e-mail address or external reference, or makes it: in one call, so that
+   * of many at a time one creates it and the others get it.
+   *
+   * @generated from rpc clientele.v1.CustomerService.GetOrCreateCustomer
+   */
+  getOrCreateCustomer: {
+    methodKind: "unary";
+    input: typeof GetOrCreateCustomerRequestSchema;
+    output: typeof GetOrCreateCustomerResponseSchema;
+  },
+  /**
+   * SearchCustomers finds customers by a part of the e-mail address, first name, last name or name, in any case and
+   * with or without accents. Those where it begins one of them come first, then the newest. A customer is found as
+   * soon as it is written. Without a match, the account settings decide between an empty page and NOT_FOUND.
+   *
+   * @generated from rpc clientele.v1.CustomerService.SearchCustomers
+   */
+  searchCustomers: {
+    methodKind: "unary";
+    input: typeof SearchCustomersRequestSchema;
+    output: typeof SearchCustomersResponseSchema;
+  },
+  /**
+   * ListCustomers returns customers, newest first unless asked otherwise.
    *
    * @generated from rpc clientele.v1.CustomerService.ListCustomers
    */
@@ -571,6 +944,17 @@ export const CustomerService: GenService<{
     methodKind: "unary";
     input: typeof DeleteCustomerRequestSchema;
     output: typeof DeleteCustomerResponseSchema;
+  },
+  /**
+   * UndeleteCustomer brings a softly deleted customer back, until it is purged. If its e-mail address was taken in the
+   * meantime it is ALREADY_EXISTS; one that is not deleted is FAILED_PRECONDITION.
+   *
+   * @generated from rpc clientele.v1.CustomerService.UndeleteCustomer
+   */
+  undeleteCustomer: {
+    methodKind: "unary";
+    input: typeof UndeleteCustomerRequestSchema;
+    output: typeof UndeleteCustomerResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_clientele_v1_customers, 0);

@@ -14,7 +14,7 @@ import { callOf } from "../../rpc/caller.js";
 import { invalidField, notFound, requiredMessage } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { applyMask, changedPaths } from "../../rpc/field-mask.js";
-import { requireValid } from "../../rpc/validate.js";
+import { required, requireValid } from "../../rpc/validate.js";
 import { accountFromRow, settingsFromRow, settingsToColumn, writableFields } from "./convert.js";
 import { presetSettings } from "./presets.js";
 import { settingsChannel } from "./settings.js";
@@ -38,8 +38,7 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
 
     async updateAccountSettings(req, ctx) {
       const { db, tenantId, event } = callOf(ctx);
-      const changes = req.settings;
-      if (changes === undefined) throw invalidField("settings", requiredMessage);
+      const changes = required(req.settings, "settings");
       const settings = await inTransaction(db, async (trx) => {
         const row = await store.lockTenant(trx, tenantId);
         if (row === undefined) throw notFound("account");

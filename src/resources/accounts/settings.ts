@@ -12,10 +12,11 @@ export interface TenantSettings {
 
 /** Where services read the settings of a tenant. */
 export interface SettingsReader {
-  /** The settings, at most 5 s old. What is decided by them must be checked against `version` when it is written. */
-  current(tenantId: string): Promise<TenantSettings>;
-  /** The settings as they stay until the end of the transaction. Hold them before locking anything else. */
-  hold(trx: Knex, tenantId: string): Promise<AccountSettings>;
+  /**
+   * The settings. In a transaction they stay as they are until its end: read them before locking anything else. Outside
+   * of one they may be 5 s old: what is decided by them must be checked against `version` when it is written.
+   */
+  read(db: Knex, tenantId: string): Promise<TenantSettings>;
   forget(tenantId: string): void;
   clear(): void;
 }
@@ -25,21 +26,20 @@ export const settingsChannel = "clientele_settings";
 
 const freshness = { ttlMs: 5_000, maxSize: 10_000 };
 
-export function createSettingsReader(db: Knex): SettingsReader {
-  const cache = createTtlCache(async (tenantId) => {
-    const row = existing(await store.findTenant(db, tenantId));
-    return { settings: settingsFromRow(row), version: row.settings_version };
-  }, freshness);
+export function createSettingsReader(pool: Knex): SettingsReader {
+  const cache = createTtlCache(async (tenantId) => settingsOf(await store.findTenant(pool, tenantId)), freshness);
   return {
-    current: (tenantId) => cache.get(tenantId),
-    hold: async (trx, tenantId) => settingsFromRow(existing(await store.holdTenant(trx, tenantId))),
+    // Never from the pool in a transaction: callers that hold all its connections would wait for one more.
+    async read(db, tenantId) {
+      return db.isTransaction ? settingsOf(await store.holdTenant(db, tenantId)) : await cache.get(tenantId);
+    },
     forget: cache.forget,
     clear: cache.clear,
   };
 }
 
 // A caller's tenant exists: its key refers to it.
-function existing(row: store.TenantRow | undefined): store.TenantRow {
+function settingsOf(row: store.TenantRow | undefined): TenantSettings {
   if (row === undefined) throw new Error("a caller without a tenant");
-  return row;
+  return { settings: settingsFromRow(row), version: row.settings_version };
 }

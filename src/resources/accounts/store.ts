@@ -31,6 +31,14 @@ export async function findTenant(db: Knex, tenantId: string): Promise<TenantRow 
   return await db("tenants").where({ tenant_id: tenantId }).first();
 }
 
+/** Any number that no other advisory lock uses. */
+const accountsLock = 7_236_002;
+
+/** Makes processes that create accounts take turns until their transactions end. */
+export async function lockAccounts(trx: Knex): Promise<void> {
+  await trx.raw("select pg_advisory_xact_lock(?)", [accountsLock]);
+}
+
 /** All tenants, by account. Looks across tenants: for the command line alone. */
 export async function listTenants(db: Knex): Promise<TenantRow[]> {
   return await db("tenants").orderBy(["create_time", "account_id", "live_mode"]);
@@ -38,12 +46,13 @@ export async function listTenants(db: Knex): Promise<TenantRow[]> {
 
 /** The tenant as it stays until the end of the transaction: nobody changes its settings meanwhile. */
 export async function holdTenant(trx: Knex, tenantId: string): Promise<TenantRow | undefined> {
-  return await trx("tenants").where({ tenant_id: tenantId }).forKeyShare().first();
+  return await trx("tenants").where({ tenant_id: tenantId }).forShare().first();
 }
 
 /** The tenant, once every transaction that holds it has ended. */
 export async function lockTenant(trx: Knex, tenantId: string): Promise<TenantRow | undefined> {
-  return await trx("tenants").where({ tenant_id: tenantId }).forUpdate().first();
+  // Not for update: the foreign key of an idempotency key holds the row already, and may hold it for several callers.
+  return await trx("tenants").where({ tenant_id: tenantId }).forNoKeyUpdate().first();
 }
 
 export async function updateSettings(trx: Knex, tenantId: string, settings: JsonObject, event: EventDraft) {

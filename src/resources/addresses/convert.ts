@@ -78,8 +78,8 @@ export function addressToColumns(address: Address): AddressColumns {
     postal_code: address.postalCode ?? null,
     country: address.country ?? null,
     instructions: address.instructions ?? null,
-    neighborhood: info?.neighborhood || null,
-    division: info?.division || null,
-    phonetic_name: info?.phoneticName || null,
+    neighborhood: info?.neighborhood?.trim() || null,
+    division: info?.division?.trim() || null,
+    phonetic_name: info?.phoneticName?.trim() || null,
   };
 }

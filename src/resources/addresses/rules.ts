@@ -1,8 +1,12 @@
 import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
 import { countryCode, countryName } from "../../formats/countries.js";
-import { invalidFields } from "../../rpc/errors.js";
-import { missingFields, requireValid, withoutBlanks } from "../../rpc/validate.js";
+import { normalPhone } from "../../formats/phones.js";
+import { postalViolations } from "../../formats/postal.js";
+import { normalPostalCode } from "../../formats/postal-codes.js";
+import { normalState } from "../../formats/states.js";
+import { type FieldViolation, invalidFields } from "../../rpc/errors.js";
+import { missingFields, violationsIn, withoutBlanks } from "../../rpc/validate.js";
 
 /**
  * The address as it will be stored: trimmed, without blanks, its country as a code. `prefix` is its path in the
@@ -10,17 +14,33 @@ import { missingFields, requireValid, withoutBlanks } from "../../rpc/validate.j
  */
 export function validAddress(given: Address, settings: AccountSettings, prefix: string): Address {
   const address = withoutBlanks(AddressSchema, given);
-  requireValid(AddressSchema, address, prefix);
-  const violations = missingFields(AddressSchema, address, settings.requiredAddressFields, prefix);
-  if (address.country !== undefined) {
-    const code = countryCode(address.country);
-    const allowed = settings.allowedCountries;
-    const field = `${prefix}.country`;
-    if (code === undefined) violations.push({ field, description: "Enter a valid country." });
-    else if (allowed.length > 0 && !allowed.includes(code)) {
-      violations.push({ field, description: `Addresses in ${countryName(code)} are not accepted.` });
-    } else address.country = code;
+  const violations = violationsIn(AddressSchema, address, prefix);
+  violations.push(...missingFields(AddressSchema, address, settings.requiredAddressFields, prefix));
+  violations.push(...countryViolations(address, settings.allowedCountries, prefix));
+  const { country } = address;
+  if (country !== undefined) {
+    violations.push(...postalViolations(address).map((it) => ({ ...it, field: `${prefix}.${it.field}` })));
+    if (address.state !== undefined) address.state = normalState(country, address.state) ?? address.state;
+    if (address.postalCode !== undefined) {
+      address.postalCode = normalPostalCode(country, address.postalCode) ?? address.postalCode;
+    }
+  }
+  if (address.phone !== undefined) {
+    const phone = normalPhone(address.phone, country);
+    if (phone === undefined) violations.push({ field: `${prefix}.phone`, description: "Enter a valid phone number." });
+    else address.phone = phone;
   }
   if (violations.length > 0) throw invalidFields(violations);
   return address;
+}
+
+// The country as a code, in place; what is wrong with it.
+function countryViolations(address: Address, allowed: readonly string[], prefix: string): FieldViolation[] {
+  if (address.country === undefined) return [];
+  const code = countryCode(address.country);
+  const field = `${prefix}.country`;
+  if (code === undefined) return [{ field, description: "Enter a valid country." }];
+  address.country = code;
+  if (allowed.length === 0 || allowed.includes(code)) return [];
+  return [{ field, description: `Addresses in ${countryName(code)} are not accepted.` }];
 }

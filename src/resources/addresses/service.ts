@@ -8,42 +8,34 @@ import {
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { callOf } from "../../rpc/caller.js";
-import { invalidField, notFound, refused, requiredMessage } from "../../rpc/errors.js";
+import { notFound } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
-import { applyMask, populatedPaths } from "../../rpc/field-mask.js";
+import { applyMask } from "../../rpc/field-mask.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
+import { required } from "../../rpc/validate.js";
 import { lockActiveCustomer } from "../customers/rules.js";
 import { updateCustomer } from "../customers/store.js";
+import { addAddress } from "./add.js";
 import { addressFromRow, addressToColumns, writableFields } from "./convert.js";
 import { validAddress } from "./rules.js";
 import * as store from "./store.js";
 
 export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
   return {
-    // The lock on the customer makes concurrent callers take turns, so that the limit and the first one are exact.
     async createAddress(req, ctx) {
-      const { db, tenantId, event } = callOf(ctx);
-      return await inTransaction(db, async (trx) => {
-        const settings = await deps.settings.hold(trx, tenantId);
-        const customer = await lockActiveCustomer(trx, tenantId, req.customerId);
-        const address = validAddress(req.address!, settings, "address");
-        const limit = settings.maxAddressesPerCustomer ?? 0;
-        const count = await store.countAddresses(trx, tenantId, customer.id);
-        if (limit > 0 && count >= limit) {
-          throw refused("ADDRESS_LIMIT_REACHED", `Customer already has ${limit} addresses registered.`);
+      const call = callOf(ctx);
+      return await inTransaction(call.db, async (trx) => {
+        const { settings } = await deps.settings.read(trx, call.tenantId);
+        const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
+        const address = validAddress(required(req.address, "address"), settings, "address");
+        const { row, isFirst } = await addAddress({ ...call, db: trx }, deps.newId, customer.id, address, settings);
+        if (!isFirst || settings.firstAddressBecomesDefault !== true) {
+          return { address: addressFromRow(row, customer.default_address_id) };
         }
-        const columns = { id: deps.newId("adr"), ...addressToColumns(address) };
-        const created = event("address.created", populatedPaths(AddressSchema, address, writableFields));
-        const row = await store.insertAddress(trx, tenantId, customer.id, columns, created);
-        const becomesDefault = count === 0 && settings.firstAddressBecomesDefault === true;
-        if (becomesDefault) await setDefault(trx, row.id);
-        return { address: addressFromRow(row, becomesDefault ? row.id : customer.default_address_id) };
+        const changed = call.event("customer.updated", ["default_address_id"]);
+        await updateCustomer(trx, call.tenantId, customer.id, { default_address_id: row.id }, changed);
+        return { address: addressFromRow(row, row.id) };
       });
-
-      async function setDefault(trx: Knex, id: string) {
-        const changed = event("customer.updated", ["default_address_id"]);
-        await updateCustomer(trx, tenantId, req.customerId, { default_address_id: id }, changed);
-      }
     },
 
     async getAddress(req, ctx) {
@@ -64,10 +56,9 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
 
     async updateAddress(req, ctx) {
       const { db, tenantId, event } = callOf(ctx);
-      const changes = req.address;
-      if (changes === undefined) throw invalidField("address", requiredMessage);
+      const changes = required(req.address, "address");
       return await inTransaction(db, async (trx) => {
-        const settings = await deps.settings.hold(trx, tenantId);
+        const { settings } = await deps.settings.read(trx, tenantId);
         const { row, customer } = await lockedAddress(trx, tenantId, req.customerId, changes.id);
         requireEtag("address", row, changes.etag);
         const before = addressFromRow(row, customer.default_address_id);

@@ -1,5 +1,7 @@
+import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type AccountSettings, PaymentMethodAttachment } from "../../../gen/clientele/v1/accounts_pb.js";
+import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
 import {
   type CheckoutService,
   ContactSchema,
@@ -8,11 +10,22 @@ import {
 } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
+import { isLocale } from "../../formats/locales.js";
+import { normalPhone } from "../../formats/phones.js";
 import { type Call, callOf } from "../../rpc/caller.js";
-import { type FieldViolation, invalidFields, notFound, refused, requiredMessage } from "../../rpc/errors.js";
+import {
+  conflict,
+  type FieldViolation,
+  invalidField,
+  invalidFields,
+  notFound,
+  refused,
+  requiredMessage,
+} from "../../rpc/errors.js";
+import { applyMask } from "../../rpc/field-mask.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
 import { withoutBlanks } from "../../rpc/validate.js";
-import { addressFromRow } from "../addresses/convert.js";
+import { addressFromRow, writableFields } from "../addresses/convert.js";
 import { validAddress } from "../addresses/rules.js";
 import { findAddress } from "../addresses/store.js";
 import { customerFromRow } from "../customers/convert.js";
@@ -36,7 +49,7 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
         token === "" ? undefined : await describeToken(deps.cardVault, call, token, "credit_card_token", ctx.signal);
       return await inTransaction(call.db, async (trx) => {
         const inside = { ...call, db: trx };
-        const settings = await deps.settings.hold(trx, call.tenantId);
+        const { settings } = await deps.settings.read(trx, call.tenantId);
         const candidates = await (req.customerId === ""
           ? candidatesOfGuest(inside, req, described!, settings)
           : candidatesOfCustomer(inside, req, described, settings));
@@ -81,11 +94,11 @@ async function candidatesOfGuest(
 ): Promise<Candidates> {
   const attached = await findToken(db, tenantId, token);
   if (attached !== undefined) requireOwn(attached, undefined);
-  return {
-    request: requestOf(req),
-    requestShipping: validAddress(req.shipping!, settings, "shipping"),
-    requestPaymentMethod: card && paymentMethodFromCard(token, card, now),
-  };
+  // It was detached since the vault was not asked.
+  if (card === undefined) throw conflict();
+  const requestShipping = inlineAddress(req.shipping!, settings);
+  const requestPaymentMethod = paymentMethodFromCard(token, card, now);
+  return { request: requestOf(req, requestShipping.country), requestShipping, requestPaymentMethod };
 }
 
 async function candidatesOfCustomer(
@@ -102,7 +115,7 @@ async function candidatesOfCustomer(
     return addressFromRow(address, row.default_address_id);
   };
   const requestShipping = async () => {
-    if (req.shipping !== undefined) return validAddress(req.shipping, settings, "shipping");
+    if (req.shipping !== undefined) return inlineAddress(req.shipping, settings);
     return req.addressId === "" ? undefined : await savedAddress(req.addressId);
   };
   const requestPaymentMethod = async () => {
@@ -118,10 +131,11 @@ async function candidatesOfCustomer(
     const method = await findToken(db, tenantId, id);
     return method && paymentMethodFromRow(method, id, now);
   };
+  const shipping = await requestShipping();
   return {
-    request: requestOf(req),
+    request: requestOf(req, shipping?.country ?? row.country ?? undefined),
     customer: customerFromRow(row, liveMode),
-    requestShipping: await requestShipping(),
+    requestShipping: shipping,
     requestPaymentMethod: await requestPaymentMethod(),
     ...(row.default_address_id !== null && { defaultShipping: await savedAddress(row.default_address_id) }),
     ...(row.default_payment_method_id !== null && {
@@ -130,9 +144,24 @@ async function candidatesOfCustomer(
   };
 }
 
-function requestOf({ contact, displayName, locale, type }: CreateCheckoutRequest): Candidates["request"] {
+// What is output only is nobody's to write: the copy would name an address, a customer and times that it never had.
+function inlineAddress(given: Address, settings: AccountSettings): Address {
+  const { next } = applyMask(AddressSchema, create(AddressSchema), given, undefined, writableFields);
+  return validAddress(next, settings, "shipping");
+}
+
+// What the buyer says of itself, trimmed and checked.
+function requestOf(req: CreateCheckoutRequest, country: string | undefined): Candidates["request"] {
+  const contact = req.contact && withoutBlanks(ContactSchema, req.contact);
+  if (contact?.phone !== undefined) {
+    const phone = normalPhone(contact.phone, country);
+    if (phone === undefined) throw invalidField("contact.phone", "Enter a valid phone number.");
+    contact.phone = phone;
+  }
+  const { displayName, locale, type } = req;
+  if (locale && !isLocale(locale)) throw invalidField("locale", "Enter a valid locale, such as en_US.");
   return {
-    ...(contact && { contact: withoutBlanks(ContactSchema, contact) }),
+    ...(contact && { contact }),
     ...(displayName !== undefined && { displayName: displayName.trim() }),
     ...(locale !== undefined && { locale }),
     type,

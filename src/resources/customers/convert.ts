@@ -11,6 +11,10 @@ import {
 import { enumColumn } from "../../db/enums.js";
 import { countryName } from "../../formats/countries.js";
 import { etagOf } from "../../rpc/etag.js";
+import type { Fields } from "../../rpc/filter.js";
+import type { OrderFields } from "../../rpc/order-by.js";
+import { addressFromRow } from "../addresses/convert.js";
+import type { AddressRow } from "../addresses/store.js";
 import type { CustomerColumns, CustomerRow } from "./store.js";
 
 /** What a mask may name. */
@@ -26,13 +30,56 @@ export const writableFields = [
   "type",
   "enabled",
   "metadata",
+  "external_references",
+  "shipping",
   "default_address_id",
   "default_payment_method_id",
 ];
 
+/** What a filter may name. */
+export const filterableFields = {
+  id: { type: "text" },
+  email: { type: "text", caseInsensitive: true },
+  name: { type: "text" },
+  first_name: { type: "text" },
+  last_name: { type: "text" },
+  display_name: { type: "text" },
+  phone: { type: "text" },
+  country: { type: "text" },
+  locale: { type: "text" },
+  type: {
+    type: "enum",
+    values: {
+      CUSTOMER_TYPE_INDIVIDUAL: "individual",
+      CUSTOMER_TYPE_BUSINESS: "business",
+      INDIVIDUAL: "individual",
+      BUSINESS: "business",
+    },
+  },
+  enabled: { type: "boolean" },
+  default_address_id: { type: "text" },
+  default_payment_method_id: { type: "text" },
+  create_time: { type: "timestamp" },
+  update_time: { type: "timestamp" },
+  delete_time: { type: "timestamp" },
+  purge_time: { type: "timestamp" },
+  metadata: { type: "map" },
+} as const satisfies Fields;
+
+/** What order_by may name. */
+export const orderableFields = {
+  id: { nullable: false },
+  email: { nullable: true },
+  name: { nullable: true },
+  first_name: { nullable: true },
+  last_name: { nullable: true },
+  create_time: { nullable: false },
+  update_time: { nullable: false },
+} as const satisfies OrderFields;
+
 const type = enumColumn<CustomerType>(CustomerTypeSchema);
 
-export function customerFromRow(row: CustomerRow, liveMode: boolean): Customer {
+export function customerFromRow(row: CustomerRow, liveMode: boolean, shipping: AddressRow | null = null): Customer {
   return create(CustomerSchema, {
     id: row.id,
     ...(row.email !== null && { email: row.email }),
@@ -48,6 +95,8 @@ export function customerFromRow(row: CustomerRow, liveMode: boolean): Customer {
     liveMode,
     photoUrl: photoUrlOf(row),
     metadata: row.metadata,
+    externalReferences: row.external_references,
+    ...(shipping && { shipping: addressFromRow(shipping, row.default_address_id) }),
     ...(row.default_address_id !== null && { defaultAddressId: row.default_address_id }),
     ...(row.default_payment_method_id !== null && { defaultPaymentMethodId: row.default_payment_method_id }),
     state: row.delete_time === null ? CustomerState.ACTIVE : CustomerState.DELETED,
@@ -73,6 +122,7 @@ export function customerToColumns(customer: Customer): CustomerColumns {
     type: type.toColumn(customer.type),
     enabled: customer.enabled ?? true,
     metadata: customer.metadata ?? {},
+    external_references: customer.externalReferences.map(({ name, id }) => ({ name, id })),
     default_address_id: customer.defaultAddressId ?? null,
     default_payment_method_id: customer.defaultPaymentMethodId ?? null,
   };

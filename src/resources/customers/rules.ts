@@ -3,12 +3,17 @@ import type { Knex } from "knex";
 import type { AccountSettings, MetadataLimits } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Customer, CustomerSchema } from "../../../gen/clientele/v1/customers_pb.js";
 import { countryCode } from "../../formats/countries.js";
+import { isLocale } from "../../formats/locales.js";
+import { normalPhone } from "../../formats/phones.js";
 import { type FieldViolation, invalidField, invalidFields, notFound, refused } from "../../rpc/errors.js";
-import { missingFields, requireValid, withoutBlanks } from "../../rpc/validate.js";
+import { mergeObject } from "../../rpc/field-mask.js";
+import { missingFields, violationsIn, withoutBlanks } from "../../rpc/validate.js";
 import { type CustomerRow, lockCustomer } from "./store.js";
 
 const maxIdLength = 40;
 const maxMetadataBytes = 65_536;
+// A message of protobuf may nest 100 deep, and each level of JSON takes three of them.
+const maxMetadataDepth = 20;
 
 /**
  * The customer as it will be stored: trimmed, without blanks, its country as a code. Throws INVALID_ARGUMENT unless it
@@ -16,13 +21,23 @@ const maxMetadataBytes = 65_536;
  */
 export function validCustomer(given: Customer, settings: AccountSettings): Customer {
   const customer = withoutBlanks(CustomerSchema, given);
-  requireValid(CustomerSchema, customer, "customer");
-  const violations = missingFields(CustomerSchema, customer, settings.requiredCustomerFields, "customer");
+  if (customer.metadata !== undefined) customer.metadata = mergeObject({}, customer.metadata);
+  const violations = violationsIn(CustomerSchema, customer, "customer");
+  violations.push(...missingFields(CustomerSchema, customer, settings.requiredCustomerFields, "customer"));
+  violations.push(...referenceViolations(customer));
   violations.push(...metadataViolations(customer.metadata ?? {}, settings.metadataLimits));
   if (customer.country !== undefined) {
     const code = countryCode(customer.country);
     if (code === undefined) violations.push({ field: "customer.country", description: "Enter a valid country." });
     else customer.country = code;
+  }
+  if (customer.phone !== undefined) {
+    const phone = normalPhone(customer.phone, customer.country);
+    if (phone === undefined) violations.push({ field: "customer.phone", description: "Enter a valid phone number." });
+    else customer.phone = phone;
+  }
+  if (customer.locale !== undefined && !isLocale(customer.locale)) {
+    violations.push({ field: "customer.locale", description: "Enter a valid locale, such as en_US." });
   }
   if (violations.length > 0) throw invalidFields(violations);
   return customer;
@@ -46,6 +61,12 @@ export async function lockActiveCustomer(trx: Knex, tenantId: string, id: string
   return customer;
 }
 
+function referenceViolations({ externalReferences }: Customer): FieldViolation[] {
+  const names = externalReferences.map(({ name }) => name);
+  const repeated = names.filter((name, index) => names.indexOf(name) !== index);
+  return repeated.map((name) => ({ field: "customer.external_references", description: `has ${name} more than once` }));
+}
+
 function metadataViolations(metadata: JsonObject, limits: MetadataLimits | undefined): FieldViolation[] {
   const keys = Object.keys(metadata);
   const violations: FieldViolation[] = [];
@@ -55,6 +76,7 @@ function metadataViolations(metadata: JsonObject, limits: MetadataLimits | undef
   };
   const maxBytes = Math.min(limits?.maxBytes ?? maxMetadataBytes, maxMetadataBytes);
   exceeds(Buffer.byteLength(JSON.stringify(metadata)), maxBytes, "customer.metadata", "bytes of JSON");
+  exceeds(depthOf(metadata), maxMetadataDepth, "customer.metadata", "levels deep");
   exceeds(keys.length, limits?.maxKeys, "customer.metadata", "keys");
   for (const [key, value] of Object.entries(metadata)) {
     const field = `customer.metadata.${key.slice(0, 40)}`;
@@ -63,6 +85,11 @@ function metadataViolations(metadata: JsonObject, limits: MetadataLimits | undef
     exceeds(lengthOf(text), limits?.maxValueLength, field, "characters long");
   }
   return violations.slice(0, 100);
+}
+
+function depthOf(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  return 1 + Math.max(0, ...Object.values(value).map(depthOf));
 }
 
 // In characters, as a person counts them, not in UTF-16 units.

@@ -1,99 +1,124 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import {
-  type AccountSettings,
-  DeletionMode,
-  EmailMutability,
-  EmailUniqueness,
-} from "../../../gen/clientele/v1/accounts_pb.js";
+import type { Knex } from "knex";
+import { DeletionMode, SearchNoMatch } from "../../../gen/clientele/v1/accounts_pb.js";
 import {
   type Customer,
-  CustomerSchema,
+  CustomerKey,
   type CustomerService,
   ListCustomersRequestSchema,
+  SearchCustomersRequestSchema,
 } from "../../../gen/clientele/v1/customers_pb.js";
-import { violates } from "../../db/errors.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { type Call, callOf } from "../../rpc/caller.js";
-import { conflict, invalidField, notFound, refused, requiredMessage, rpcError } from "../../rpc/errors.js";
+import {
+  conflict,
+  invalidField,
+  notFound,
+  nothingFound,
+  reasonOf,
+  refused,
+  requiredMessage,
+} from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
-import { applyMask, mergeObject, populatedPaths } from "../../rpc/field-mask.js";
+import { parseFilter } from "../../rpc/filter.js";
+import { type OrderTerm, parseOrderBy } from "../../rpc/order-by.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
-import { deleteAddressesOf } from "../addresses/store.js";
-import { detachPaymentMethodsOf } from "../payment-methods/store.js";
-import { customerFromRow, customerToColumns, writableFields } from "./convert.js";
-import { lockActiveCustomer, requireAssignableId, validCustomer } from "./rules.js";
+import { required } from "../../rpc/validate.js";
+import { customerFromRow, filterableFields, orderableFields } from "./convert.js";
+import { listCustomers, searchCustomers } from "./list-store.js";
+import { purgeCustomer } from "./purge.js";
+import { lockActiveCustomer } from "./rules.js";
 import * as store from "./store.js";
+import { checkNewCustomer, explainViolation, holdsEmail, insertCustomer, isOneRow, updateCustomer } from "./write.js";
 
 export function customerService(deps: Deps): ServiceImpl<typeof CustomerService> {
   return {
-    // One statement: it inserts only if the settings are still those that the customer was checked against.
+    // One statement where one row is made: it inserts only if the settings are still those it was checked against.
     async createCustomer(req, ctx) {
-      const { db, tenantId, liveMode, event } = callOf(ctx);
-      const given = { ...req.customer!, metadata: mergeObject({}, req.customer!.metadata ?? {}) };
-      for (let attempt = 0; attempt < 3; attempt++) {
-        const { settings, version } = await deps.settings.current(tenantId);
-        if (given.id !== "") requireAssignableId(given.id, settings);
-        const customer = validCustomer(given, settings);
-        const created = event("customer.created", populatedPaths(CustomerSchema, customer, writableFields));
-        const row = await store
-          .insertCustomer(db, tenantId, { ...newCustomer(customer, settings), settingsVersion: version }, created)
-          .catch(explain);
-        if (row !== undefined) return { customer: customerFromRow(row, liveMode) };
-        deps.settings.forget(tenantId);
-      }
-      throw conflict();
+      return { customer: await createCustomer(callOf(ctx), required(req.customer, "customer")) };
     },
 
     async getCustomer(req, ctx) {
       const { db, tenantId, liveMode } = callOf(ctx);
       const row = await store.findCustomer(db, tenantId, req.id);
       if (row === undefined) throw notFound("customer");
-      return { customer: customerFromRow(row, liveMode) };
+      return { customer: customerFromRow(row, liveMode, row.shipping) };
+    },
+
+    async batchGetCustomers(req, ctx) {
+      const { db, tenantId, liveMode } = callOf(ctx);
+      const rows = await store.findCustomers(db, tenantId, req.ids);
+      const byId = new Map(rows.map((row) => [row.id, customerFromRow(row, liveMode, row.shipping)]));
+      const customers = req.ids.map((id) => byId.get(id));
+      if (!customers.every((customer) => customer !== undefined)) throw notFound("customer");
+      return { customers };
+    },
+
+    // Callers that look for the same customer take turns; a CreateCustomer between them is caught by its unique key.
+    async getOrCreateCustomer(req, ctx) {
+      const call = callOf(ctx);
+      const given = required(req.customer, "customer");
+      const lookup = lookupOf(given, req.key);
+      for (let attempt = 0; attempt < 3; attempt++) {
+        const found = await inTransaction(call.db, async (trx) => {
+          const inside = { ...call, db: trx };
+          await store.lockLookup(trx, call.tenantId, lookup.key);
+          const row = await lookup.find(trx, call.tenantId);
+          if (row !== undefined) return { customer: customerFromRow(row, call.liveMode, row.shipping), created: false };
+          return { customer: await createCustomer(inside, given), created: true };
+        }).catch(wasTaken);
+        if (found !== undefined) return found;
+      }
+      throw conflict();
     },
 
     async listCustomers(req, ctx) {
       const call = callOf(ctx);
-      const page = pageOf(call, ListCustomersRequestSchema, req);
-      const { rows, ...tokens } = toPage(await store.listCustomers(call.db, call.tenantId, req, page), page);
-      return { customers: rows.map((row) => customerFromRow(row, call.liveMode)), ...tokens };
+      const wanted = { ...req, filter: parseFilter(req.filter, filterableFields) };
+      const page = pageOf(call, ListCustomersRequestSchema, req, parseOrderBy(req.orderBy, orderableFields));
+      const { rows: found, totalSize } = await listCustomers(call.db, call.tenantId, wanted, page);
+      const { rows, ...tokens } = toPage(found, page);
+      const customers = rows.map((row) => customerFromRow(row, call.liveMode, row.shipping));
+      return { customers, ...tokens, ...(totalSize !== undefined && { totalSize }) };
+    },
+
+    async searchCustomers(req, ctx) {
+      const call = callOf(ctx);
+      const query = req.query.trim();
+      if (query === "") throw invalidField("query", "The search query cannot be empty.");
+      const page = pageOf(call, SearchCustomersRequestSchema, req, bestMatchFirst);
+      const { rows, ...tokens } = toPage(await searchCustomers(call.db, call.tenantId, query, page), page);
+      if (rows.length === 0 && req.pageToken === "") {
+        const { settings } = await deps.settings.read(call.db, call.tenantId);
+        if (settings.searchNoMatch === SearchNoMatch.NOT_FOUND) throw nothingFound();
+      }
+      return { customers: rows.map((row) => customerFromRow(row, call.liveMode, row.shipping)), ...tokens };
     },
 
     // Locks, so that the etag and the rules are checked against what is stored.
     async updateCustomer(req, ctx) {
-      const { db, tenantId, liveMode, event } = callOf(ctx);
-      const changes = req.customer;
-      if (changes === undefined) throw invalidField("customer", requiredMessage);
-      return await inTransaction(db, async (trx) => {
-        const settings = await deps.settings.hold(trx, tenantId);
-        const row = await lockActiveCustomer(trx, tenantId, changes.id);
-        requireEtag("customer", row, changes.etag);
-        const before = customerFromRow(row, liveMode);
-        const { next, changedPaths } = applyMask(CustomerSchema, before, changes, req.updateMask, writableFields);
-        if (changedPaths.length === 0) return { customer: before };
-        const columns = customerToColumns(validCustomer(next, settings));
-        // A derived name that is written back stays derived.
-        if (next.displayName === before.displayName) columns.display_name = row.display_name;
-        requireMutableEmail(row, columns, settings);
-        const changed = event("customer.updated", changedPaths);
-        const updated = await store
-          .updateCustomer(trx, tenantId, row.id, columns, changed, holdsEmail(settings))
-          .catch(explain);
-        return { customer: customerFromRow(updated, liveMode) };
+      const call = callOf(ctx);
+      const { id } = required(req.customer, "customer");
+      return await inTransaction(call.db, async (trx) => {
+        const { settings } = await deps.settings.read(trx, call.tenantId);
+        const row = await lockActiveCustomer(trx, call.tenantId, id);
+        const updated = await updateCustomer({ ...call, db: trx }, deps.newId, row, req, settings);
+        return { customer: await show({ ...call, db: trx }, updated) };
       });
     },
 
     async deleteCustomer(req, ctx) {
       const call = callOf(ctx);
-      const { db, tenantId, liveMode, now, event } = call;
+      const { db, tenantId, now, event } = call;
       return await inTransaction(db, async (trx) => {
-        const settings = await deps.settings.hold(trx, tenantId);
+        const { settings } = await deps.settings.read(trx, tenantId);
         const row = await store.lockCustomer(trx, tenantId, req.id);
         if (row === undefined) throw notFound("customer");
         requireEtag("customer", row, req.etag);
         const freesEmail = settings.emailReusableAfterDelete === true;
         if (settings.deletion?.mode === DeletionMode.PERMANENT) {
-          await purge({ ...call, db: trx }, row.id, settings, freesEmail);
+          await purgeCustomer({ ...call, db: trx }, row, settings);
           return {};
         }
         if (row.delete_time !== null) throw refused("CUSTOMER_DELETED", "The customer is deleted.");
@@ -101,46 +126,69 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
         const purgeTime = purgeAfter ? new Date(now.getTime() + Number(purgeAfter.seconds) * 1000) : null;
         const changed = event("customer.deleted", ["state", "delete_time", "purge_time"]);
         const deleted = await store.softDeleteCustomer(trx, tenantId, row.id, { purgeTime, freesEmail }, changed);
-        return { customer: customerFromRow(deleted, liveMode) };
+        if (freesEmail) await store.replaceExternalReferences(trx, tenantId, row.id, []);
+        return { customer: await show({ ...call, db: trx }, deleted) };
+      });
+    },
+
+    async undeleteCustomer(req, ctx) {
+      const call = callOf(ctx);
+      const { db, tenantId, event } = call;
+      return await inTransaction(db, async (trx) => {
+        const { settings } = await deps.settings.read(trx, tenantId);
+        const row = await store.lockCustomer(trx, tenantId, req.id);
+        if (row === undefined) throw notFound("customer");
+        requireEtag("customer", row, req.etag);
+        if (row.delete_time === null) throw refused("CUSTOMER_NOT_DELETED", "The customer is not deleted.");
+        const changed = event("customer.undeleted", ["state", "delete_time", "purge_time"]);
+        const uniqueEmail = holdsEmail(settings);
+        const active = await store.undeleteCustomer(trx, tenantId, row, uniqueEmail, changed).catch(explainViolation);
+        const references = row.external_references;
+        await store.replaceExternalReferences(trx, tenantId, row.id, references).catch(explainViolation);
+        return { customer: await show({ ...call, db: trx }, active) };
       });
     },
   };
 
-  function newCustomer(customer: Customer, settings: AccountSettings) {
-    const id = customer.id === "" ? deps.newId("cus") : customer.id;
-    return { id, columns: customerToColumns(customer), uniqueEmail: holdsEmail(settings) };
+  async function createCustomer(call: Call, given: Customer): Promise<Customer> {
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const { settings, version } = await deps.settings.read(call.db, call.tenantId);
+      const checked = checkNewCustomer(given, settings);
+      const insert = (on: Knex) => insertCustomer({ ...call, db: on }, deps.newId, checked, version);
+      const inserted = await (isOneRow(checked) ? insert(call.db) : inTransaction(call.db, insert));
+      if (inserted !== undefined) return customerFromRow(inserted.row, call.liveMode, inserted.shipping);
+      deps.settings.forget(call.tenantId);
+    }
+    throw conflict();
   }
 }
 
-// What belongs to the customer alone goes with it; checkouts and orders stay.
-async function purge({ db, tenantId, event }: Call, id: string, settings: AccountSettings, freesEmail: boolean) {
-  await store.purgeCustomer(db, tenantId, id, { freesEmail }, event("customer.deleted"));
-  await deleteAddressesOf(db, tenantId, id, event("address.deleted"));
-  const detached = event("payment_method.detached");
-  await detachPaymentMethodsOf(db, tenantId, id, settings.paymentMethodDetachment, detached);
+const bestMatchFirst: readonly OrderTerm[] = [
+  { column: "match_rank", descending: false, nullable: false },
+  { column: "create_time", descending: true, nullable: false },
+];
+
+// A changed customer, with the default address that it shows.
+async function show({ db, tenantId, liveMode }: Call, row: store.CustomerRow): Promise<Customer> {
+  const shown = row.default_address_id === null ? undefined : await store.findCustomer(db, tenantId, row.id);
+  return customerFromRow(row, liveMode, shown?.shipping);
 }
 
-function requireMutableEmail(row: store.CustomerRow, next: store.CustomerColumns, settings: AccountSettings): void {
-  if (settings.emailMutability !== EmailMutability.IMMUTABLE || row.email === null || row.email === next.email) return;
-  throw refused("EMAIL_IMMUTABLE", "The e-mail address of a customer cannot be changed.");
+// What a customer is looked for by, as a text that is the same for all who look for it, and how it is found.
+function lookupOf({ email = "", externalReferences }: Customer, by: CustomerKey) {
+  if (by === CustomerKey.EXTERNAL_REFERENCE) {
+    const [reference] = externalReferences;
+    if (reference === undefined) throw invalidField("customer.external_references", requiredMessage);
+    const find = (trx: Knex, tenantId: string) => store.findCustomerByReference(trx, tenantId, reference);
+    return { key: `reference ${reference.name} ${reference.id}`, find };
+  }
+  if (email.trim() === "") throw invalidField("customer.email", requiredMessage);
+  const find = (trx: Knex, tenantId: string) => store.findCustomerByEmail(trx, tenantId, email);
+  return { key: `email ${email.trim().toLowerCase()}`, find };
 }
 
-function holdsEmail(settings: AccountSettings): boolean {
-  return settings.emailUniqueness === EmailUniqueness.UNIQUE;
-}
-
-function explain(error: unknown): never {
-  if (violates(error, "customers_email_key")) {
-    throw rpcError("EMAIL_TAKEN", "A customer with this e-mail address exists already.");
-  }
-  if (violates(error, "customers_pkey")) {
-    throw rpcError("CUSTOMER_ID_TAKEN", "A customer with this id exists or existed already.");
-  }
-  if (violates(error, "customers_default_address_fkey")) {
-    throw invalidField("customer.default_address_id", "must be one of the customer's addresses");
-  }
-  if (violates(error, "customers_default_payment_method_fkey")) {
-    throw invalidField("customer.default_payment_method_id", "must be one of the customer's payment methods");
-  }
-  throw error;
+// Somebody made the customer meanwhile, without looking for it first: the next look finds it.
+function wasTaken(error: unknown): undefined {
+  const reason = reasonOf(error);
+  if (reason !== "EMAIL_TAKEN" && reason !== "EXTERNAL_REFERENCE_TAKEN") throw error;
 }

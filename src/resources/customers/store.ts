@@ -1,7 +1,7 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
 import type { EventDraft } from "../../rpc/event-draft.js";
-import { type Page, selectPage } from "../../rpc/paging.js";
+import type { AddressRow } from "../addresses/store.js";
 import { changeWithEvent } from "../events/store.js";
 
 export interface CustomerRow {
@@ -19,6 +19,7 @@ export interface CustomerRow {
   type: string | null;
   enabled: boolean;
   metadata: JsonObject;
+  external_references: { name: string; id: string }[];
   default_address_id: string | null;
   default_payment_method_id: string | null;
   version: number;
@@ -27,6 +28,11 @@ export interface CustomerRow {
   delete_time: Date | null;
   purge_time: Date | null;
   purged: boolean;
+}
+
+/** A customer with the default address that it shows. */
+export interface ShownCustomerRow extends CustomerRow {
+  shipping: AddressRow | null;
 }
 
 /** What a client decides of a customer. */
@@ -43,12 +49,47 @@ export type CustomerColumns = Pick<
   | "type"
   | "enabled"
   | "metadata"
+  | "external_references"
   | "default_address_id"
   | "default_payment_method_id"
 >;
 
+// All but what only searches read.
+const columnNames: readonly (keyof CustomerRow)[] = [
+  "tenant_id",
+  "id",
+  "email",
+  "email_key",
+  "name",
+  "first_name",
+  "last_name",
+  "display_name",
+  "phone",
+  "country",
+  "locale",
+  "type",
+  "enabled",
+  "metadata",
+  "external_references",
+  "default_address_id",
+  "default_payment_method_id",
+  "version",
+  "create_time",
+  "update_time",
+  "delete_time",
+  "purge_time",
+  "purged",
+];
+const qualifiedNames = columnNames.map((name) => `customers.${name}`);
+
 // What makes an address its owner's own; null asks for no such thing.
 const emailKey = "sha256(convert_to(lower(btrim(?::text)), 'UTF8'))";
+
+/** The id of a customer in another system. */
+export interface ExternalReferenceColumns {
+  readonly name: string;
+  readonly id: string;
+}
 
 interface NewCustomer {
   readonly id: string;
@@ -66,9 +107,9 @@ export async function insertCustomer(db: Knex, tenantId: string, customer: NewCu
   const change = db.raw(
     `insert into customers (tenant_id, email_key, ${names.map(() => "??").join(", ")})
      select tenant.tenant_id, ${emailKey}, ${names.map(() => "??").join(", ")}
-     from (select tenant_id from tenants where tenant_id = ? and settings_version = ? for key share) tenant,
+     from (select tenant_id from tenants where tenant_id = ? and settings_version = ? for share) tenant,
        jsonb_populate_record(null::customers, ?::jsonb) given
-     returning *`,
+     returning ${columnNames.join(", ")}`,
     [
       ...names,
       uniqueEmail ? columns.email : null,
@@ -82,24 +123,81 @@ export async function insertCustomer(db: Knex, tenantId: string, customer: NewCu
   return inserted;
 }
 
-export async function findCustomer(db: Knex, tenantId: string, id: string): Promise<CustomerRow | undefined> {
-  return await db("customers").where({ tenant_id: tenantId, id, purged: false }).first();
+/** A customer with its default address; undefined if there is none of that id, or it was purged. One statement. */
+export async function findCustomer(db: Knex, tenantId: string, id: string): Promise<ShownCustomerRow | undefined> {
+  return shownRow(await selectShown(db, tenantId).where("customers.id", id).first());
+}
+
+/** Those of the customers that there are, in no order. */
+export async function findCustomers(db: Knex, tenantId: string, ids: readonly string[]): Promise<ShownCustomerRow[]> {
+  const rows: ShownCustomerRow[] = await selectShown(db, tenantId).where(db.raw("customers.id = any(?)", [[...ids]]));
+  return rows.map(shownRow);
+}
+
+/** The oldest active customer with that address, trimmed and in any case. */
+export async function findCustomerByEmail(db: Knex, tenantId: string, email: string) {
+  const query = selectShown(db, tenantId)
+    .whereNull("customers.delete_time")
+    .whereRaw("lower(customers.email) = lower(btrim(?))", [email]);
+  return shownRow(await query.orderBy(["customers.create_time", "customers.id"]).first());
+}
+
+/** The active customer that has an id elsewhere. */
+export async function findCustomerByReference(db: Knex, tenantId: string, { name, id }: ExternalReferenceColumns) {
+  const owner = db("external_references").where({ tenant_id: tenantId, name, external_id: id }).select("customer_id");
+  return shownRow(
+    await selectShown(db, tenantId).whereNull("customers.delete_time").whereIn("customers.id", owner).first(),
+  );
+}
+
+/** Makes callers that look for the same thing take turns until their transactions end. */
+export async function lockLookup(trx: Knex, tenantId: string, key: string): Promise<void> {
+  await trx.raw("select pg_advisory_xact_lock(hashtextextended(?, 0))", [`${tenantId} ${key}`]);
 }
 
 /** A customer that nobody else changes until the end of the transaction. */
 export async function lockCustomer(trx: Knex, tenantId: string, id: string): Promise<CustomerRow | undefined> {
-  return await trx("customers").where({ tenant_id: tenantId, id, purged: false }).forUpdate().first();
+  return await trx("customers")
+    .where({ tenant_id: tenantId, id, purged: false })
+    .forUpdate()
+    .first(...columnNames);
 }
 
-export async function listCustomers(
-  db: Knex,
+/** The customers of a tenant that are not purged, with their default addresses; shown by `shownRow`. */
+export function selectShown(db: Knex, tenantId: string): Knex.QueryBuilder {
+  return db("customers")
+    .leftJoin("addresses as shipping", {
+      "shipping.tenant_id": "customers.tenant_id",
+      "shipping.customer_id": "customers.id",
+      "shipping.id": "customers.default_address_id",
+    })
+    .where("customers.tenant_id", tenantId)
+    .whereRaw("not customers.purged")
+    .select(qualifiedNames)
+    .select(db.raw("to_jsonb(shipping) as shipping"));
+}
+
+/** A row of `selectShown` as it is used: times come as text out of JSON. */
+export function shownRow<Row extends ShownCustomerRow | undefined>(row: Row): Row {
+  if (row?.shipping) {
+    row.shipping.create_time = new Date(row.shipping.create_time);
+    row.shipping.update_time = new Date(row.shipping.update_time);
+  }
+  return row;
+}
+
+/** Writes down whose the ids elsewhere are, in place of those before. Throws a violation if one is another's. */
+export async function replaceExternalReferences(
+  trx: Knex,
   tenantId: string,
-  { showDeleted }: { readonly showDeleted: boolean },
-  page: Page,
-): Promise<CustomerRow[]> {
-  const query = db("customers").where({ tenant_id: tenantId }).whereRaw("not purged");
-  if (!showDeleted) query.whereNull("delete_time");
-  return await selectPage(query, "customers", page);
+  customerId: string,
+  references: readonly ExternalReferenceColumns[],
+): Promise<void> {
+  await trx("external_references").where({ tenant_id: tenantId, customer_id: customerId }).delete();
+  const rows = references.map(({ name, id }) => {
+    return { tenant_id: tenantId, name, external_id: id, customer_id: customerId };
+  });
+  if (rows.length > 0) await trx("external_references").insert(rows);
 }
 
 /** Changes a locked customer. `uniqueEmail` says whether its address must be its own. */
@@ -112,7 +210,12 @@ export async function updateCustomer(
   uniqueEmail?: boolean,
 ): Promise<CustomerRow> {
   const email_key = uniqueEmail ? trx.raw(emailKey, [columns.email ?? null]) : null;
-  return await change(trx, tenantId, id, { ...columns, ...(uniqueEmail !== undefined && { email_key }) }, event);
+  // The driver would take a list for an array of Postgres.
+  const references = columns.external_references && {
+    external_references: JSON.stringify(columns.external_references),
+  };
+  const changes = { ...columns, ...references, ...(uniqueEmail !== undefined && { email_key }) };
+  return await change(trx, tenantId, id, changes, event);
 }
 
 interface Deletion {
@@ -152,6 +255,7 @@ export async function purgeCustomer(
     type: null,
     enabled: false,
     metadata: {},
+    external_references: "[]",
     default_address_id: null,
     default_payment_method_id: null,
   };
@@ -159,11 +263,33 @@ export async function purgeCustomer(
   return await change(trx, tenantId, id, { ...cleared, ...deletion, ...(freesEmail && { email_key: null }) }, event);
 }
 
+/** Customers whose time to be purged has come, the longest due first. Looks across tenants: for the job alone. */
+export async function listDueCustomers(
+  db: Knex,
+  now: Date,
+  limit: number,
+): Promise<Pick<CustomerRow, "tenant_id" | "id">[]> {
+  const due = db("customers").whereRaw("not purged").where("purge_time", "<=", now);
+  return await due.orderBy("purge_time").limit(limit).select("tenant_id", "id");
+}
+
+/** Brings back a locked, softly deleted customer. */
+export async function undeleteCustomer(
+  trx: Knex,
+  tenantId: string,
+  row: CustomerRow,
+  uniqueEmail: boolean,
+  event: EventDraft,
+): Promise<CustomerRow> {
+  const email_key = uniqueEmail ? trx.raw(emailKey, [row.email]) : null;
+  return await change(trx, tenantId, row.id, { delete_time: null, purge_time: null, email_key }, event);
+}
+
 async function change(trx: Knex, tenantId: string, id: string, columns: object, event: EventDraft) {
   const update = trx("customers")
     .where({ tenant_id: tenantId, id })
     .update({ ...columns, version: trx.raw("version + 1"), update_time: event.time })
-    .returning("*");
+    .returning(columnNames as string[]);
   const [row] = await changeWithEvent<CustomerRow>(trx, tenantId, update, event);
   return row!;
 }

@@ -10,7 +10,7 @@ import { notFound, refused } from "../../rpc/errors.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
 import { checkoutFromRow, stateToColumn } from "../checkouts/convert.js";
 import { lockCheckout, updateCheckoutState } from "../checkouts/store.js";
-import { lockActiveCustomer } from "../customers/rules.js";
+import { lockCustomer } from "../customers/store.js";
 import { stateAt } from "../payment-methods/state.js";
 import { lockToken } from "../payment-methods/store.js";
 import { checkoutToOrderColumns, orderFromRow } from "./convert.js";
@@ -56,7 +56,9 @@ export function orderService(deps: Deps): ServiceImpl<typeof OrderService> {
 }
 
 async function requireEnabled(trx: Knex, tenantId: string, customerId: string): Promise<void> {
-  const customer = await lockActiveCustomer(trx, tenantId, customerId);
+  const customer = await lockCustomer(trx, tenantId, customerId);
+  if (customer === undefined || customer.delete_time !== null)
+    throw refused("CUSTOMER_DELETED", "The customer is deleted.");
   if (!customer.enabled)
     throw refused("CUSTOMER_DISABLED", "The customer is disabled, no orders can be placed for it.");
 }

@@ -43,7 +43,7 @@ export function cardToColumns(token: string, card: Card, label: string | undefin
     last4: card.last4,
     exp_month: card.expMonth,
     exp_year: card.expYear,
-    label: label || null,
+    label: label?.trim() || null,
   };
 }
 

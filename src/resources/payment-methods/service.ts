@@ -9,11 +9,11 @@ import {
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { callOf } from "../../rpc/caller.js";
-import { invalidField, notFound, refused, requiredMessage, rpcError } from "../../rpc/errors.js";
+import { notFound, refused, rpcError } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { applyMask } from "../../rpc/field-mask.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
-import { requireValid } from "../../rpc/validate.js";
+import { required, requireValid } from "../../rpc/validate.js";
 import { lockActiveCustomer } from "../customers/rules.js";
 import { findCustomer, updateCustomer } from "../customers/store.js";
 import { paymentMethodFromRow, writableFields } from "./convert.js";
@@ -28,7 +28,7 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
       await requireCustomer(call.db, call.tenantId, req.customerId);
       const described = await describeToken(deps.cardVault, call, id, "payment_method.id", ctx.signal);
       return await inTransaction(call.db, async (trx) => {
-        const settings = await deps.settings.hold(trx, call.tenantId);
+        const { settings } = await deps.settings.read(trx, call.tenantId);
         if (settings.paymentMethodAttachment === PaymentMethodAttachment.IMPLICIT) {
           throw refused(
             "ATTACHMENT_IMPLICIT_ONLY",
@@ -63,8 +63,7 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
 
     async updatePaymentMethod(req, ctx) {
       const { db, tenantId, now, event } = callOf(ctx);
-      const changes = req.paymentMethod;
-      if (changes === undefined) throw invalidField("payment_method", requiredMessage);
+      const changes = required(req.paymentMethod, "payment_method");
       return await inTransaction(db, async (trx) => {
         const { row, customer } = await lockedPaymentMethod(trx, tenantId, req.customerId, changes.id);
         requireEtag("payment method", row, changes.etag);
@@ -85,7 +84,7 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
       await requireCustomer(call.db, call.tenantId, req.customerId);
       const described = await describeToken(deps.cardVault, call, req.id, "id", ctx.signal);
       return await inTransaction(call.db, async (trx) => {
-        const settings = await deps.settings.hold(trx, call.tenantId);
+        const { settings } = await deps.settings.read(trx, call.tenantId);
         const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
         if (described.card !== undefined && settings.paymentMethodAttachment === PaymentMethodAttachment.EXPLICIT) {
           throw refused("ATTACHMENT_EXPLICIT_ONLY", "Attach the payment method to the customer first.");
@@ -103,7 +102,7 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
     async detachPaymentMethod(req, ctx) {
       const { db, tenantId, event } = callOf(ctx);
       return await inTransaction(db, async (trx) => {
-        const settings = await deps.settings.hold(trx, tenantId);
+        const { settings } = await deps.settings.read(trx, tenantId);
         const { row, customer } = await lockedPaymentMethod(trx, tenantId, req.customerId, req.id);
         requireEtag("payment method", row, req.etag);
         if (customer.default_payment_method_id === row.id) {

@@ -1,0 +1,29 @@
+import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
+import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
+import type { Call } from "../../rpc/caller.js";
+import { refused } from "../../rpc/errors.js";
+import { populatedPaths } from "../../rpc/field-mask.js";
+import type { NewId } from "../../rpc/ids.js";
+import { addressToColumns, writableFields } from "./convert.js";
+import * as store from "./store.js";
+
+/**
+ * Adds a valid address to a locked customer, inside of its transaction: the lock makes concurrent callers take turns,
+ * so that the limit and the first one are exact. Throws FAILED_PRECONDITION when the limit is reached.
+ */
+export async function addAddress(
+  { db, tenantId, event }: Pick<Call, "db" | "tenantId" | "event">,
+  newId: NewId,
+  customerId: string,
+  address: Address,
+  settings: AccountSettings,
+) {
+  const limit = settings.maxAddressesPerCustomer ?? 0;
+  const count = await store.countAddresses(db, tenantId, customerId);
+  if (limit > 0 && count >= limit) {
+    throw refused("ADDRESS_LIMIT_REACHED", `Customer already has ${limit} addresses registered.`);
+  }
+  const columns = { id: newId("adr"), ...addressToColumns(address) };
+  const created = event("address.created", populatedPaths(AddressSchema, address, writableFields));
+  return { row: await store.insertAddress(db, tenantId, customerId, columns, created), isFirst: count === 0 };
+}

@@ -1,0 +1,55 @@
+import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
+import { inTransaction } from "../../db/transaction.js";
+import type { Deps } from "../../deps.js";
+import type { Call } from "../../rpc/caller.js";
+import { deleteAddressesOf } from "../addresses/store.js";
+import { detachPaymentMethodsOf } from "../payment-methods/store.js";
+import * as store from "./store.js";
+
+type PurgeCall = Pick<Call, "db" | "tenantId" | "event">;
+
+/** Leaves nothing of a locked customer but its id. What belongs to it alone goes with it; checkouts and orders stay. */
+export async function purgeCustomer(
+  { db, tenantId, event }: PurgeCall,
+  row: store.CustomerRow,
+  settings: AccountSettings,
+) {
+  const { id } = row;
+  const freesEmail = settings.emailReusableAfterDelete === true;
+  const purged = event(row.delete_time === null ? "customer.deleted" : "customer.purged");
+  await store.purgeCustomer(db, tenantId, id, { freesEmail }, purged);
+  await store.replaceExternalReferences(db, tenantId, id, []);
+  await deleteAddressesOf(db, tenantId, id, event("address.deleted"));
+  const detached = event("payment_method.detached");
+  await detachPaymentMethodsOf(db, tenantId, id, settings.paymentMethodDetachment, detached);
+}
+
+const batchSize = 100;
+
+/**
+ * Purges the softly deleted customers whose purge_time has come, each in a transaction of its own; answers how many.
+ * It may run on several replicas at a time.
+ */
+export async function purgeDueCustomers({
+  db,
+  clock,
+  settings,
+}: Pick<Deps, "db" | "clock" | "settings">): Promise<number> {
+  let purged = 0;
+  for (;;) {
+    const now = clock();
+    const due = await store.listDueCustomers(db, now, batchSize);
+    for (const { tenant_id: tenantId, id } of due) {
+      purged += await inTransaction(db, async (trx) => {
+        const { settings: present } = await settings.read(trx, tenantId);
+        const row = await store.lockCustomer(trx, tenantId, id);
+        // Another replica was faster, or the customer was brought back.
+        if (row === undefined || row.purge_time === null || row.purge_time > now) return 0;
+        const event: Call["event"] = (type, changedPaths = []) => ({ type, changedPaths, actor: "system", time: now });
+        await purgeCustomer({ db: trx, tenantId, event }, row, present);
+        return 1;
+      });
+    }
+    if (due.length < batchSize) return purged;
+  }
+}

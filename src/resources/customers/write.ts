@@ -1,0 +1,155 @@
+import { equals } from "@bufbuild/protobuf";
+import { type AccountSettings, EmailMutability, EmailUniqueness } from "../../../gen/clientele/v1/accounts_pb.js";
+import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
+import { type Customer, CustomerSchema, type UpdateCustomerRequest } from "../../../gen/clientele/v1/customers_pb.js";
+import { violates } from "../../db/errors.js";
+import type { Call } from "../../rpc/caller.js";
+import { invalidField, refused, rpcError } from "../../rpc/errors.js";
+import { requireEtag } from "../../rpc/etag.js";
+import { applyMask, populatedPaths } from "../../rpc/field-mask.js";
+import type { NewId } from "../../rpc/ids.js";
+import { addAddress } from "../addresses/add.js";
+import { addressToColumns } from "../addresses/convert.js";
+import { validAddress } from "../addresses/rules.js";
+import { findAddress, updateAddress } from "../addresses/store.js";
+import { customerFromRow, customerToColumns, writableFields } from "./convert.js";
+import { requireAssignableId, validCustomer } from "./rules.js";
+import * as store from "./store.js";
+
+/** A customer that may be written, and the version of the settings that say so. */
+interface Checked {
+  readonly customer: Customer;
+  readonly shipping: Address | undefined;
+  readonly settings: AccountSettings;
+}
+
+/** Checks a customer that is to be made. Throws INVALID_ARGUMENT, or FAILED_PRECONDITION for an id that is not its own. */
+export function checkNewCustomer(given: Customer, settings: AccountSettings): Checked {
+  if (given.id !== "") requireAssignableId(given.id, settings);
+  const customer = validCustomer(given, settings);
+  const shipping = given.shipping && validAddress(given.shipping, settings, "customer.shipping");
+  return { customer, shipping, settings };
+}
+
+/** Whether a customer takes one row: then one statement makes it. */
+export function isOneRow({ customer, shipping }: Checked): boolean {
+  return shipping === undefined && customer.externalReferences.length === 0;
+}
+
+/**
+ * Inserts a checked customer, and in a transaction what belongs to it; undefined if the settings have changed since.
+ * Throws ALREADY_EXISTS if its address, id or a reference is taken.
+ */
+export async function insertCustomer(call: Call, newId: NewId, checked: Checked, settingsVersion: number) {
+  const { db, tenantId, event } = call;
+  const { customer, shipping, settings } = checked;
+  const id = customer.id === "" ? newId("cus") : customer.id;
+  const columns = customerToColumns(customer);
+  const created = event("customer.created", populatedPaths(CustomerSchema, customer, writableFields));
+  const uniqueEmail = holdsEmail(settings);
+  const row = await store
+    .insertCustomer(db, tenantId, { id, columns, uniqueEmail, settingsVersion }, created)
+    .catch(explainViolation);
+  if (row === undefined || isOneRow(checked)) return row && { row, shipping: null };
+  await store.replaceExternalReferences(db, tenantId, id, columns.external_references).catch(explainViolation);
+  if (shipping === undefined) return { row, shipping: null };
+  const address = (await addAddress(call, newId, id, shipping, settings)).row;
+  const changed = event("customer.updated", ["default_address_id"]);
+  const pointed = await store.updateCustomer(db, tenantId, id, { default_address_id: address.id }, changed);
+  return { row: pointed, shipping: address };
+}
+
+/**
+ * Applies an update to a locked customer, inside of its transaction, with its default address and its references.
+ * Answers the row after it.
+ */
+export async function updateCustomer(
+  call: Call,
+  newId: NewId,
+  row: store.CustomerRow,
+  { customer: changes, updateMask }: UpdateCustomerRequest,
+  settings: AccountSettings,
+): Promise<store.CustomerRow> {
+  const { db, tenantId, event } = call;
+  requireEtag("customer", row, changes!.etag);
+  const defaultId = row.default_address_id;
+  const shipping = defaultId === null ? undefined : await findAddress(db, tenantId, row.id, defaultId);
+  const before = customerFromRow(row, call.liveMode, shipping);
+  const masked = applyMask(CustomerSchema, before, changes!, updateMask, writableFields);
+  const { next } = masked;
+  // A derived name that is written back stays derived.
+  if (next.displayName === before.displayName) Object.assign(next, { displayName: row.display_name ?? undefined });
+  const columns = customerToColumns(validCustomer(next, settings));
+  const changedPaths = masked.changedPaths.filter((path) => path !== "shipping");
+  requireMutableEmail(row, columns, settings);
+  if (masked.changedPaths.includes("shipping") && !sameShipping(before, next)) {
+    columns.default_address_id = await writeShipping(call, newId, row, next.shipping, settings);
+    if (columns.default_address_id !== defaultId) changedPaths.push("default_address_id");
+  }
+  if (changedPaths.length === 0) return row;
+  if (changedPaths.includes("external_references")) {
+    await store.replaceExternalReferences(db, tenantId, row.id, columns.external_references).catch(explainViolation);
+  }
+  const changed = event("customer.updated", changedPaths);
+  return await store
+    .updateCustomer(db, tenantId, row.id, columns, changed, holdsEmail(settings))
+    .catch(explainViolation);
+}
+
+// What identifies an address is not written with it.
+function sameShipping({ shipping: before }: Customer, { shipping: after }: Customer): boolean {
+  if (before === undefined || after === undefined) return before === after;
+  const { id, customerId, isDefault, createTime, updateTime, etag } = before;
+  const times = { ...(createTime && { createTime }), ...(updateTime && { updateTime }) };
+  return equals(AddressSchema, before, { ...after, id, customerId, isDefault, ...times, etag });
+}
+
+// Changes the default address, or makes one; answers which it is. Without an address the customer has no default.
+async function writeShipping(
+  call: Call,
+  newId: NewId,
+  row: store.CustomerRow,
+  given: Address | undefined,
+  settings: AccountSettings,
+): Promise<string | null> {
+  if (given === undefined) return null;
+  const address = validAddress(given, settings, "customer.shipping");
+  if (row.default_address_id === null) return (await addAddress(call, newId, row.id, address, settings)).row.id;
+  const changed = call.event("address.updated", populatedPaths(AddressSchema, address, shippingPaths));
+  await updateAddress(call.db, call.tenantId, row.id, row.default_address_id, addressToColumns(address), changed);
+  return row.default_address_id;
+}
+
+const shippingPaths = AddressSchema.fields
+  .map((field) => field.name)
+  .filter((name) => !/^(id|etag|customer_id)$/.test(name));
+
+function requireMutableEmail(row: store.CustomerRow, next: store.CustomerColumns, settings: AccountSettings): void {
+  if (settings.emailMutability !== EmailMutability.IMMUTABLE || row.email === null || row.email === next.email) return;
+  throw refused("EMAIL_IMMUTABLE", "The e-mail address of a customer cannot be changed.");
+}
+
+/** Whether the settings make an e-mail address its owner's own. */
+export function holdsEmail(settings: AccountSettings): boolean {
+  return settings.emailUniqueness === EmailUniqueness.UNIQUE;
+}
+
+/** Turns the violation of a constraint of customers into what it means to a client. */
+export function explainViolation(error: unknown): never {
+  if (violates(error, "customers_email_key")) {
+    throw rpcError("EMAIL_TAKEN", "A customer with this e-mail address exists already.");
+  }
+  if (violates(error, "customers_pkey")) {
+    throw rpcError("CUSTOMER_ID_TAKEN", "A customer with this id exists or existed already.");
+  }
+  if (violates(error, "external_references_pkey")) {
+    throw rpcError("EXTERNAL_REFERENCE_TAKEN", "Another customer has this external reference.");
+  }
+  if (violates(error, "customers_default_address_fkey")) {
+    throw invalidField("customer.default_address_id", "must be one of the customer's addresses");
+  }
+  if (violates(error, "customers_default_payment_method_fkey")) {
+    throw invalidField("customer.default_payment_method_id", "must be one of the customer's payment methods");
+  }
+  throw error;
+}
