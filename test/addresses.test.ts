@@ -37,7 +37,7 @@ test("an address is created with every field and read back", async () => {
     label: "Home",
     name: "Ada Lovelace",
     organization: "Analytical Engines",
-    phone: "+1 713 555 0100",
+    phone: "+17135550100",
     email: "ada@example.com",
     line2: "Floor 2",
     county: "Harris",

@@ -32,7 +32,7 @@ test("a customer is created with every field and read back", async () => {
     firstName: "Ada",
     lastName: "Lovelace",
     displayName: "The Countess",
-    phone: "+1 (713) 555-0100",
+    phone: "+17135550100",
     country: "GB",
     locale: "en_GB",
     type: CustomerType.BUSINESS,

@@ -47,7 +47,15 @@ export function applyMask<Desc extends DescMessage>(
     else copyField(from, to, field);
   }
   if (violations.length > 0) throw invalidFields(violations);
-  return { next, changedPaths: differing(schema, [...touched], current, next) };
+  return {
+    next,
+    changedPaths: differing(
+      schema,
+      schema.fields.filter((field) => touched.has(field)),
+      current,
+      next,
+    ),
+  };
 }
 
 /** The names of the fields in which two messages differ. */

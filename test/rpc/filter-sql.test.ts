@@ -13,7 +13,7 @@ let rows: Record<string, unknown>[];
 beforeAll(async () => {
   database = await createTestDatabase();
   db = knex({ client: "pg", connection: database.url, pool: { min: 0, max: 2 } });
-  await db.raw("create table people (like customers)");
+  await db.raw("create table people (like customers including defaults)");
   const people = fc.sample(row, { numRuns: 400, seed: 7 }).map((person, index) => ({
     ...person,
     metadata: JSON.stringify(person.metadata),

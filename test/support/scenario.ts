@@ -94,6 +94,7 @@ const customerOf = ({ unique }: Pick<World, "unique">) => ({
   enabled: true,
   metadata: { note: `${canary} note`, [`${canary}Key`]: { deep: [1, true, `${canary}`] } },
   externalReferences: [{ name: "stripe", id: `${canary}-${unique}` }],
+  shipping: address,
 });
 
 /** Gives a tenant one of each resource. `clients` carry a key of its test half. */

@@ -32,6 +32,8 @@ export async function up(knex: Knex): Promise<void> {
         delete_time is not null and metadata = '{}' and external_references = '[]' and num_nonnulls(
           email, name, first_name, last_name, display_name, phone, country, locale, type,
           default_address_id, default_payment_method_id) = 0));
+    -- A customer and its default address may be made together.
+    alter table customers alter constraint customers_default_address_fkey deferrable initially immediate;
     create index customers_search_text_idx on customers using gin (tenant_id, search_text gin_trgm_ops);
     create index customers_search_grams_idx on customers using gin (tenant_id, (grams_of(search_text)));
     create index customers_email_idx on customers (tenant_id, lower(email)) where not purged;

@@ -3,7 +3,6 @@ import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses
 import type { Call } from "../../rpc/caller.js";
 import { refused } from "../../rpc/errors.js";
 import { populatedPaths } from "../../rpc/field-mask.js";
-import type { NewId } from "../../rpc/ids.js";
 import { addressToColumns, writableFields } from "./convert.js";
 import * as store from "./store.js";
 
@@ -13,8 +12,8 @@ import * as store from "./store.js";
  */
 export async function addAddress(
   { db, tenantId, event }: Pick<Call, "db" | "tenantId" | "event">,
-  newId: NewId,
   customerId: string,
+  id: string,
   address: Address,
   settings: AccountSettings,
 ) {
@@ -23,7 +22,7 @@ export async function addAddress(
   if (limit > 0 && count >= limit) {
     throw refused("ADDRESS_LIMIT_REACHED", `Customer already has ${limit} addresses registered.`);
   }
-  const columns = { id: newId("adr"), ...addressToColumns(address) };
+  const columns = { id, ...addressToColumns(address) };
   const created = event("address.created", populatedPaths(AddressSchema, address, writableFields));
   return { row: await store.insertAddress(db, tenantId, customerId, columns, created), isFirst: count === 0 };
 }

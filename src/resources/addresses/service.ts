@@ -28,7 +28,13 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
         const { settings } = await deps.settings.read(trx, call.tenantId);
         const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
         const address = validAddress(required(req.address, "address"), settings, "address");
-        const { row, isFirst } = await addAddress({ ...call, db: trx }, deps.newId, customer.id, address, settings);
+        const { row, isFirst } = await addAddress(
+          { ...call, db: trx },
+          customer.id,
+          deps.newId("adr"),
+          address,
+          settings,
+        );
         if (!isFirst || settings.firstAddressBecomesDefault !== true) {
           return { address: addressFromRow(row, customer.default_address_id) };
         }

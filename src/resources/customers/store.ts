@@ -150,6 +150,11 @@ export async function findCustomerByReference(db: Knex, tenantId: string, { name
   );
 }
 
+/** Lets a customer name a default address that is inserted after it, in the same transaction. */
+export async function deferDefaultAddress(trx: Knex): Promise<void> {
+  await trx.raw("set constraints customers_default_address_fkey deferred");
+}
+
 /** Makes callers that look for the same thing take turns until their transactions end. */
 export async function lockLookup(trx: Knex, tenantId: string, key: string): Promise<void> {
   await trx.raw("select pg_advisory_xact_lock(hashtextextended(?, 0))", [`${tenantId} ${key}`]);

@@ -44,19 +44,18 @@ export async function insertCustomer(call: Call, newId: NewId, checked: Checked,
   const { db, tenantId, event } = call;
   const { customer, shipping, settings } = checked;
   const id = customer.id === "" ? newId("cus") : customer.id;
-  const columns = customerToColumns(customer);
+  const addressId = shipping === undefined ? customer.defaultAddressId : newId("adr");
+  const columns = customerToColumns({ ...customer, ...(addressId !== undefined && { defaultAddressId: addressId }) });
   const created = event("customer.created", populatedPaths(CustomerSchema, customer, writableFields));
   const uniqueEmail = holdsEmail(settings);
+  if (shipping !== undefined) await store.deferDefaultAddress(db);
   const row = await store
     .insertCustomer(db, tenantId, { id, columns, uniqueEmail, settingsVersion }, created)
     .catch(explainViolation);
   if (row === undefined || isOneRow(checked)) return row && { row, shipping: null };
   await store.replaceExternalReferences(db, tenantId, id, columns.external_references).catch(explainViolation);
-  if (shipping === undefined) return { row, shipping: null };
-  const address = (await addAddress(call, newId, id, shipping, settings)).row;
-  const changed = event("customer.updated", ["default_address_id"]);
-  const pointed = await store.updateCustomer(db, tenantId, id, { default_address_id: address.id }, changed);
-  return { row: pointed, shipping: address };
+  if (shipping === undefined || addressId === undefined) return { row, shipping: null };
+  return { row, shipping: (await addAddress(call, id, addressId, shipping, settings)).row };
 }
 
 /**
@@ -114,7 +113,7 @@ async function writeShipping(
 ): Promise<string | null> {
   if (given === undefined) return null;
   const address = validAddress(given, settings, "customer.shipping");
-  if (row.default_address_id === null) return (await addAddress(call, newId, row.id, address, settings)).row.id;
+  if (row.default_address_id === null) return (await addAddress(call, row.id, newId("adr"), address, settings)).row.id;
   const changed = call.event("address.updated", populatedPaths(AddressSchema, address, shippingPaths));
   await updateAddress(call.db, call.tenantId, row.id, row.default_address_id, addressToColumns(address), changed);
   return row.default_address_id;
