@@ -183,9 +183,18 @@ async function withDatabase(command: (deps: OperatorDeps, applied: string[]) => 
   }
 }
 
+// Resolves when the process is asked to end. For a second it takes no other signal for a second one: `npm start` passes on
+// the Ctrl-C that the terminal has sent already.
 function signal(): Promise<string> {
+  const names = ["SIGTERM", "SIGINT"] as const;
   return new Promise((resolve) => {
-    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
+    const asked = (name: string) => {
+      resolve(name);
+      setTimeout(() => {
+        for (const name of names) process.off(name, asked);
+      }, 1_000).unref();
+    };
+    for (const name of names) process.on(name, asked);
   });
 }
 

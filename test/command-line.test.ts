@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -46,6 +46,23 @@ describe("serve", () => {
       expect(home.postmaster()).toBeUndefined();
     },
   );
+
+  const endings = [
+    { name: "npm itself gets SIGTERM", end: (npm: number) => process.kill(npm, "SIGTERM") },
+    { name: "the terminal sends Ctrl-C to all", end: (npm: number) => process.kill(-npm, "SIGINT") },
+  ];
+  test.for(endings)("ends with npm start when $name, and leaves no Postgres", async ({ end }) => {
+    await using home = await createHome();
+    const ports = { CLIENTELE_HTTP_PORT: "0", CLIENTELE_GRPC_PORT: "0" };
+    const env = { ...cleanEnvironment(), ...ports, CLIENTELE_DATA_DIR: home.dataDir };
+    const npm = spawn("npm", ["start"], { env, detached: true, stdio: ["ignore", "pipe", "ignore"] });
+    let said = "";
+    npm.stdout.on("data", (text) => (said += text));
+    await expect.poll(() => said, { timeout: 30_000 }).toContain("Clientele serves");
+    end(npm.pid!);
+    await once(npm, "close");
+    await expect.poll(() => home.postmaster(), { timeout: 10_000 }).toBeUndefined();
+  });
 
   test("runs twice in one folder, with one demo account, and the last one out stops Postgres", async () => {
     await using home = await createHome();

@@ -155,7 +155,8 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const { settings, version } = await deps.settings.read(call.db, call.tenantId);
       const checked = checkNewCustomer(given, settings);
       const insert = (on: Knex) => insertCustomer({ ...call, db: on }, deps.newId, checked, version);
-      const inserted = await (isOneRow(checked) ? insert(call.db) : inTransaction(call.db, insert));
+      const isAlone = isOneRow(checked) || call.db.isTransaction;
+      const inserted = await (isAlone ? insert(call.db) : inTransaction(call.db, insert));
       if (inserted !== undefined) return customerFromRow(inserted.row, call.liveMode, inserted.shipping);
       deps.settings.forget(call.tenantId);
     }

@@ -27,6 +27,8 @@ interface Checked {
 export function checkNewCustomer(given: Customer, settings: AccountSettings): Checked {
   if (given.id !== "") requireAssignableId(given.id, settings);
   const customer = validCustomer(given, settings);
+  // It has none yet.
+  if (customer.defaultAddressId !== undefined) throw notOwnAddress();
   const shipping = given.shipping && validAddress(given.shipping, settings, "customer.shipping");
   return { customer, shipping, settings };
 }
@@ -44,8 +46,8 @@ export async function insertCustomer(call: Call, newId: NewId, checked: Checked,
   const { db, tenantId, event } = call;
   const { customer, shipping, settings } = checked;
   const id = customer.id === "" ? newId("cus") : customer.id;
-  const addressId = shipping === undefined ? customer.defaultAddressId : newId("adr");
-  const columns = customerToColumns({ ...customer, ...(addressId !== undefined && { defaultAddressId: addressId }) });
+  const addressId = shipping && newId("adr");
+  const columns = { ...customerToColumns(customer), default_address_id: addressId ?? null };
   const created = event("customer.created", populatedPaths(CustomerSchema, customer, writableFields));
   const uniqueEmail = holdsEmail(settings);
   if (shipping !== undefined) await store.deferDefaultAddress(db);
@@ -145,10 +147,14 @@ export function explainViolation(error: unknown): never {
     throw rpcError("EXTERNAL_REFERENCE_TAKEN", "Another customer has this external reference.");
   }
   if (violates(error, "customers_default_address_fkey")) {
-    throw invalidField("customer.default_address_id", "must be one of the customer's addresses");
+    throw notOwnAddress();
   }
   if (violates(error, "customers_default_payment_method_fkey")) {
     throw invalidField("customer.default_payment_method_id", "must be one of the customer's payment methods");
   }
   throw error;
+}
+
+function notOwnAddress() {
+  return invalidField("customer.default_address_id", "must be one of the customer's addresses");
 }
