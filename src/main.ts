@@ -39,6 +39,11 @@ program
   .action(runServer);
 
 program
+  .command("worker")
+  .description("run the jobs alone, beside servers that run none")
+  .action(runWorker);
+
+program
   .command("migrate")
   .description("bring the database's schema up to date")
   .action(async () => {
@@ -130,6 +135,20 @@ async function runServer(): Promise<void> {
   } finally {
     await embedded?.stop();
   }
+}
+
+async function runWorker(): Promise<void> {
+  const config = readConfig();
+  const stopped = signal();
+  await onDatabase(config, async (databaseUrl) => {
+    await migrate(databaseUrl, migrations);
+    const { deps, close } = await buildDeps(config, databaseUrl);
+    const jobs = await startJobs(deps, databaseUrl);
+    print("Clientele works on its jobs.");
+    await stopped;
+    await jobs.stop();
+    await close();
+  });
 }
 
 async function startService(config: Config, databaseUrl: string): Promise<Service> {

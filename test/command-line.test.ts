@@ -149,13 +149,14 @@ describe("commands", () => {
   let home: Home;
   beforeAll(async () => {
     home = await createHome();
+    for (const name of ["Acme", "Other"]) await home.run(["account", "create", "--name", name]);
   });
   afterAll(() => home[Symbol.asyncDispose]());
 
   test("account create prints keys of both tenants, as text and as JSON", async () => {
-    const text = await home.run(["account", "create", "--name", "Acme", "--preset", "SIMPLE_CHECKOUT"]);
+    const text = await home.run(["account", "create", "--name", "Third", "--preset", "SIMPLE_CHECKOUT"]);
     expect(text.stdout).toMatch(/^Account acc_\w{26}\nTest key sk_test_\w+\nLive key sk_live_\w+\n$/);
-    const { stdout } = await home.run(["account", "create", "--name", "Other", "--json"]);
+    const { stdout } = await home.run(["account", "create", "--name", "Fourth", "--json"]);
     expect(JSON.parse(stdout)).toEqual({
       accountId: expect.stringMatching(/^acc_/),
       testKey: expect.stringMatching(/^sk_test_/),
@@ -166,9 +167,7 @@ describe("commands", () => {
   test("key asks which account if there are several", async () => {
     const ended = await home.run(["key", "list"]);
     expect(ended.code).toBe(1);
-    expect(messageOf(ended)).toMatch(
-      /^Say which account, with --account and its id:\n {2}acc_\w+ {2}\w+\n {2}acc_\w+ {2}\w+$/,
-    );
+    expect(messageOf(ended)).toMatch(/^Say which account, with --account and its id:(\n {2}acc_\w+ {2}\w+){2,}$/);
   });
 
   test("a key is made, listed and revoked beside a running server", async () => {
