@@ -22,6 +22,8 @@ export interface Config {
   readonly namedStatements: boolean;
   /** Connections to Postgres. */
   readonly poolSize: number;
+  /** Whether `serve` also runs the jobs; turn it off where `clientele worker` does. */
+  readonly jobs: boolean;
   /** How long calls in flight may take to finish after SIGTERM, in milliseconds. */
   readonly drainMs: number;
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
@@ -47,6 +49,7 @@ const schema = z
     CLIENTELE_GRPC_CLIENT_CA_FILE: text.optional(),
     CLIENTELE_NAMED_STATEMENTS: z.stringbool().default(true),
     CLIENTELE_POOL_SIZE: z.coerce.number().int().min(1).max(1000).default(10),
+    CLIENTELE_JOBS: z.stringbool().default(true),
     CLIENTELE_DRAIN_SECONDS: z.coerce.number().min(0).max(600).default(20),
     CLIENTELE_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   })
@@ -82,6 +85,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     grpcClientCaFile: env.CLIENTELE_GRPC_CLIENT_CA_FILE,
     namedStatements: env.CLIENTELE_NAMED_STATEMENTS,
     poolSize: env.CLIENTELE_POOL_SIZE,
+    jobs: env.CLIENTELE_JOBS,
     drainMs: env.CLIENTELE_DRAIN_SECONDS * 1000,
     logLevel: env.CLIENTELE_LOG_LEVEL,
   };

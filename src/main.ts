@@ -11,6 +11,8 @@ import { type Embedded, findEmbedded, startEmbedded } from "./db/embedded.js";
 import { classify } from "./db/errors.js";
 import { migrate } from "./db/migrate.js";
 import { migrations } from "./db/migrations/index.js";
+import { buildDeps } from "./deps.js";
+import { startJobs } from "./jobs.js";
 import { createDemo, createKey, listKeys, revokeKey } from "./operator.js";
 import { createAccount } from "./resources/accounts/create.js";
 import { createNewId } from "./rpc/ids.js";
@@ -38,10 +40,7 @@ program
   .description("serve both ports; without DATABASE_URL on an embedded Postgres")
   .action(runServer);
 
-program
-  .command("worker")
-  .description("run the jobs alone, beside servers that run none")
-  .action(runWorker);
+program.command("worker").description("run the jobs alone, beside servers that run none").action(runWorker);
 
 program
   .command("migrate")
@@ -189,14 +188,19 @@ async function withDatabase(command: (deps: OperatorDeps, applied: string[]) => 
   const config = readConfig();
   const stopped = signal().then((name) => Promise.reject(new Error(`Ended by ${name}.`)));
   stopped.catch(() => {});
-  const running = config.databaseUrl ?? (await findEmbedded(config.dataDir));
-  const embedded = running === undefined ? await start(config) : undefined;
-  try {
-    const databaseUrl = running ?? embedded!.url;
+  await onDatabase(config, async (databaseUrl) => {
     const done = migrate(databaseUrl, migrations).then((applied) =>
       operate(databaseUrl, (deps) => command(deps, applied)),
     );
     await Promise.race([stopped, done]);
+  });
+}
+
+async function onDatabase(config: Config, work: (databaseUrl: string) => Promise<void>): Promise<void> {
+  const running = config.databaseUrl ?? (await findEmbedded(config.dataDir));
+  const embedded = running === undefined ? await start(config) : undefined;
+  try {
+    await work(running ?? embedded!.url);
   } finally {
     await embedded?.stop();
   }

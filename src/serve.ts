@@ -7,6 +7,7 @@ import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflect
 import { allowedCallers } from "./access.js";
 import type { Config } from "./config.js";
 import { buildDeps, type Overrides } from "./deps.js";
+import { startJobs } from "./jobs.js";
 import { createRoutes, services } from "./routes.js";
 import { createInterceptors } from "./rpc/interceptors.js";
 import { drain } from "./server/drain.js";
@@ -49,12 +50,13 @@ export async function serve(config: Config, databaseUrl: string, overrides: Over
   const common = { routes, interceptors, host, tls, observe };
   const http = await startHttpServer({ ...common, port: config.httpPort, allowedOrigins, readiness, registry });
   const grpc = await startGrpcServer({ ...common, port: config.grpcPort, clientCa });
+  const jobs = config.jobs ? await startJobs(deps, databaseUrl) : undefined;
   readiness.set(true);
   return {
     httpPort: http.port,
     grpcPort: grpc.port,
     stop: async () => {
-      await drain([http, grpc], readiness, config.drainMs);
+      await Promise.all([drain([http, grpc], readiness, config.drainMs), jobs?.stop()]);
       await close();
     },
   };

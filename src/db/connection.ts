@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import knex, { type Knex } from "knex";
 import pg from "pg";
-import { deadlineExceeded, deadlineLeft } from "./deadline.js";
+import { type Cancellable, stoppable, unstoppable } from "./cancel.js";
+import { callCancelled, deadlineExceeded, deadlineLeft, presentCancellation } from "./deadline.js";
 import { isConnectionLost, isStaleStatement } from "./errors.js";
 
 /** How to reach Postgres. */
@@ -25,10 +26,7 @@ interface Statement {
   response?: { command?: string };
 }
 
-interface Connection extends pg.Client {
-  /** Knex drops a connection that has it from the pool. */
-  __knex__disposed?: unknown;
-}
+type Connection = pg.Client & Cancellable;
 
 interface PostgresClient extends Knex.Client {
   _query(connection: Connection, statement: Statement): Promise<Statement>;
@@ -99,21 +97,33 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
     }
 
     override async acquireConnection(): Promise<unknown> {
-      const left = unlimited ? undefined : deadlineLeft();
-      if (left === undefined || left > acquireMs || this.pool === undefined) return await super.acquireConnection();
+      const cancellation = unlimited ? undefined : presentCancellation();
+      const left = (unlimited ? undefined : deadlineLeft()) ?? Number.POSITIVE_INFINITY;
+      if (cancellation?.cancelled) throw callCancelled();
       if (left <= 0) throw deadlineExceeded();
+      const short = left <= acquireMs;
+      if (this.pool === undefined || (!short && cancellation === undefined)) return await super.acquireConnection();
       const pending = this.pool.acquire();
       let late = false;
-      const timer = setTimeout(() => {
-        late = true;
+      const stop = () => {
         if ("abort" in pending && typeof pending.abort === "function") pending.abort();
-      }, left);
+      };
+      const onLate = () => {
+        late = true;
+        stop();
+      };
+      const timer = short ? setTimeout(onLate, left) : undefined;
+      cancellation?.stops.add(stop);
       try {
         return await pending.promise;
       } catch (error) {
-        throw late ? deadlineExceeded() : error;
+        if (cancellation?.cancelled) throw callCancelled();
+        if (late) throw deadlineExceeded();
+        log(`Acquire connection error: ${error}`);
+        throw isPoolTimeout(error) ? new knex.KnexTimeoutError("Timeout acquiring a connection") : error;
       } finally {
         clearTimeout(timer);
+        cancellation?.stops.delete(stop);
       }
     }
 
@@ -123,33 +133,20 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
       if (!unlimited) {
         const left = Math.min(deadlineLeft() ?? backstopMs, backstopMs);
         if (ends === undefined && left <= 0) throw deadlineExceeded();
+        if (ends === undefined && presentCancellation()?.cancelled) throw callCancelled();
         if (ends === undefined) limitNext(connection, left);
         statement.options = { ...given, query_timeout: Math.max(left, 0) + silenceMs };
       }
       // With the transaction goes what was set in it.
       if (ends === "ROLLBACK" || (ends !== undefined && !options.namedStatements)) limits.delete(connection);
-      const name = options.namedStatements ? nameOf(statement, names) : undefined;
-      const unnamed = statement.options;
-      if (name !== undefined) statement.options = { ...unnamed, name };
+      if (ends === undefined) return await this.#stoppably(connection, statement);
       try {
-        const done = await super._query(connection, statement);
+        const done = await unstoppable(connection, () => super._query(connection, statement));
         // A broken transaction answers a commit with a rollback, which knex takes for success.
         if (ends === "COMMIT" && done.response?.command === "ROLLBACK")
           throw new Error("the transaction was rolled back");
         return done;
       } catch (error) {
-        if (ends !== undefined) limits.delete(connection);
-        if (isConnectionLost(error)) connection.__knex__disposed = error;
-        if (name === undefined || !isStaleStatement(error)) throw error;
-        connection.__knex__disposed = error;
-        if (connection.getTransactionStatus() !== "I") throw error;
-        if (unnamed === undefined) delete statement.options;
-        else statement.options = unnamed;
-        return await super._query(connection, statement);
-      }
-    }
-  };
-
   /** Makes Postgres stop the next statements when `left` milliseconds have passed, without waiting for its answer. */
   function limitNext(connection: Connection, left: number): void {
     // A transaction pooler gives every transaction another session, whose settings must not be touched.

@@ -1,23 +1,71 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
-const deadlines = new AsyncLocalStorage<number>();
+/** Whether anybody still waits for a call. */
+export interface Cancellation {
+  /** True once nobody does; from then on no statement of the call is sent, but those that end its transaction. */
+  cancelled: boolean;
+  /** What is to be done when nobody does any more: each ends a statement, or a wait for a connection. */
+  readonly stops: Set<() => void>;
+}
+
+interface Scope {
+  readonly until: number;
+  readonly cancellation: Cancellation | undefined;
+}
+
+const scopes = new AsyncLocalStorage<Scope | undefined>();
 
 /**
- * Runs `fn` so that no statement in it runs past `epochMs`, a time as of Date.now(); an earlier deadline around it stays.
- * A builder that `fn` returns is run inside too.
+ * Runs `fn` so that no statement in it runs past `epochMs`, a time as of Date.now(), or goes on after `cancellation`; an
+ * earlier deadline around it stays. A builder that `fn` returns is run inside too.
  */
-export async function withDeadline<T>(epochMs: number, fn: () => T | PromiseLike<T>): Promise<T> {
-  const earlier = Math.min(epochMs, deadlines.getStore() ?? Number.POSITIVE_INFINITY);
-  return await deadlines.run(earlier, async () => await fn());
+export async function withDeadline<T>(
+  epochMs: number,
+  fn: () => T | PromiseLike<T>,
+  cancellation?: Cancellation,
+): Promise<T> {
+  const outer = scopes.getStore();
+  const scope = {
+    until: Math.min(epochMs, outer?.until ?? Number.POSITIVE_INFINITY),
+    cancellation: cancellation ?? outer?.cancellation,
+  };
+  return await scopes.run(scope, async () => await fn());
+}
+
+/** Runs what several calls wait for, which must not end with the one that happened to begin it. */
+export async function withoutDeadline<T>(fn: () => T | PromiseLike<T>): Promise<T> {
+  return await scopes.run(undefined, async () => await fn());
+}
+
+/** Somebody waits. */
+export function createCancellation(): Cancellation {
+  return { cancelled: false, stops: new Set() };
+}
+
+/** Nobody waits any more: stops what runs, and lets nothing begin. */
+export function cancel(cancellation: Cancellation): void {
+  cancellation.cancelled = true;
+  for (const stop of cancellation.stops) stop();
+  cancellation.stops.clear();
 }
 
 /** Milliseconds left to the present call, negative when it is too late; undefined when nothing set a deadline. */
 export function deadlineLeft(): number | undefined {
-  const deadline = deadlines.getStore();
-  return deadline === undefined || deadline === Number.POSITIVE_INFINITY ? undefined : deadline - Date.now();
+  const until = scopes.getStore()?.until;
+  return until === undefined || until === Number.POSITIVE_INFINITY ? undefined : until - Date.now();
+}
+
+/** Whether anybody waits for the present call; undefined when nothing tells. */
+export function presentCancellation(): Cancellation | undefined {
+  return scopes.getStore()?.cancellation;
 }
 
 /** The error of a statement that was not sent because its time was over. It carries the SQLSTATE that Postgres would give. */
 export function deadlineExceeded(): Error & { code: string } {
   return Object.assign(new Error("the deadline passed before the statement was sent"), { code: "57014" });
+}
+
+/** The error of a statement that nobody waits for, with the SQLSTATE that Postgres gives when it is told to stop one. */
+export function callCancelled(): Error & { code: string } {
+  return Object.assign(new Error("the call was cancelled"), { code: "57014" });
 }

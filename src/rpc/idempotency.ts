@@ -109,6 +109,11 @@ async function remember({ db, tenantId }: Call, method: DescMethod, key: string,
     .update({ response });
 }
 
+/** Deletes the answers that nobody may ask for again; says how many. Looks across tenants: for the job alone. */
+export async function forgetExpiredKeys(db: Knex, now: Date): Promise<number> {
+  return await db("idempotency_keys").where("expire_time", "<=", now).delete();
+}
+
 /** The answer to give instead of making one. */
 const replayKey = createContextKey<Message | undefined>(undefined);
 

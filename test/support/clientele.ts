@@ -73,6 +73,7 @@ export async function startClientele(overrides: Overrides = {}, environment = {}
     CLIENTELE_HTTP_PORT: "0",
     CLIENTELE_GRPC_PORT: "0",
     CLIENTELE_LOG_LEVEL: "silent",
+    CLIENTELE_JOBS: "false",
     CLIENTELE_DRAIN_SECONDS: "5",
     ...environment,
   });

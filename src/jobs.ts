@@ -1,0 +1,66 @@
+import type { EventEmitter } from "node:events";
+import { Logger as JobLogger, run, type TaskList } from "graphile-worker";
+import type { Deps } from "./deps.js";
+import { purgeDueCustomers } from "./resources/customers/purge.js";
+import { forgetExpiredKeys } from "./rpc/idempotency.js";
+import type { Logger } from "./rpc/log.js";
+
+/** Jobs at work. */
+export interface Jobs {
+  /** What the worker tells of itself, such as `job:complete`. */
+  readonly events: EventEmitter;
+  /** Lets the job in progress end, and starts no other. */
+  stop(): Promise<void>;
+}
+
+// Minute, hour, day, month, weekday, in UTC. Of all replicas one runs each.
+const crontab = `
+* * * * * purge_customers ?max=3
+17 * * * * forget_idempotency_keys ?max=3
+`;
+
+/** Starts what is done without a caller: see the table of jobs. It keeps its own schema, `graphile_worker`. */
+export async function startJobs(deps: Deps, databaseUrl: string): Promise<Jobs> {
+  const runner = await run({
+    connectionString: databaseUrl,
+    taskList: tasksOf(deps),
+    crontab,
+    concurrency: 1,
+    maxPoolSize: 3,
+    noHandleSignals: true,
+    logger: loggerOf(deps.logger),
+  });
+  return { events: runner.events, stop: () => runner.stop() };
+}
+
+/** The jobs by name; each may run at any time, and more than once. */
+export function tasksOf(deps: Deps) {
+  const { db, clock, logger } = deps;
+  const jobs = {
+    purge_customers: () => purgeDueCustomers(deps),
+    forget_idempotency_keys: () => forgetExpiredKeys(db, clock()),
+  };
+  return Object.fromEntries(
+    Object.entries(jobs).map(([job, work]) => [
+      job,
+      async () => {
+        try {
+          const count = await work();
+          if (count > 0) logger.info({ job, count }, "a job is done");
+        } catch (error) {
+          logger.error({ job, error }, "a job failed and will be tried again");
+          // What the driver says of an error may hold what must not be stored.
+          throw new Error(`${job} failed`);
+        }
+      },
+    ]),
+  ) satisfies TaskList;
+}
+
+// Its messages are of interest only when something is wrong.
+function loggerOf(logger: Logger): JobLogger {
+  return new JobLogger(() => (level, message) => {
+    if (level === "error" || level === "warning") logger.warn({ event: "jobs" }, message);
+    else logger.debug({ event: "jobs" }, message);
+  });
+}
