@@ -1,10 +1,12 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { benchCalls, type CallsOptions, ports } from "./calls.js";
 import { calls } from "./requests.js";
+import { benchSearch } from "./search.js";
 
 // One line for each suite: npm run bench -- <suite>
 const suites: Readonly<Record<string, (options: CallsOptions) => Promise<void>>> = {
   calls: benchCalls,
+  search: benchSearch,
 };
 
 const program = new Command("bench")
