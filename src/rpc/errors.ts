@@ -1,6 +1,11 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  PreconditionFailureSchema,
+  RetryInfoSchema,
+} from "../../gen/google/rpc/error_details_pb.js";
 
 /** The `domain` of every ErrorInfo. */
 const domain = "clientele";
@@ -31,6 +36,7 @@ export const reasons = {
   // The rules and the settings.
   CLIENT_ASSIGNED_IDS_OFF: Code.FailedPrecondition,
   EMAIL_IMMUTABLE: Code.FailedPrecondition,
+  SETTINGS_VIOLATED: Code.FailedPrecondition,
   CUSTOMER_DELETED: Code.FailedPrecondition,
   CUSTOMER_NOT_DELETED: Code.FailedPrecondition,
   CUSTOMER_DISABLED: Code.FailedPrecondition,
@@ -62,9 +68,17 @@ export interface FieldViolation {
   readonly description: string;
 }
 
+/** One thing that must be changed before the call can succeed: which rule, what breaks it, and how. */
+export interface PreconditionViolation {
+  readonly type: string;
+  readonly subject: string;
+  readonly description: string;
+}
+
 interface Details {
   readonly metadata?: Record<string, string>;
   readonly violations?: readonly FieldViolation[];
+  readonly preconditions?: readonly PreconditionViolation[];
   readonly retryAfterMs?: number;
 }
 
@@ -102,9 +116,13 @@ export function nothingFound(): ConnectError {
   return rpcError("NOTHING_FOUND", "No customers found matching the query.");
 }
 
-/** The state of things forbids it; the reason says which rule. */
-export function refused(reason: Reason, message: string): ConnectError {
-  return rpcError(reason, message);
+/** The state of things forbids it; the reason says which rule, PreconditionFailure what breaks it if there are several. */
+export function refused(
+  reason: Reason,
+  message: string,
+  preconditions?: readonly PreconditionViolation[],
+): ConnectError {
+  return rpcError(reason, message, preconditions && { preconditions });
 }
 
 /** Somebody changed the resource since the caller read it. */
@@ -130,6 +148,9 @@ export function rpcError(reason: Reason, message: string, details: Details = {})
   const all: { desc: DescMessage; value: object }[] = [info];
   if (details.violations !== undefined) {
     all.push({ desc: BadRequestSchema, value: { fieldViolations: [...details.violations] } });
+  }
+  if (details.preconditions !== undefined) {
+    all.push({ desc: PreconditionFailureSchema, value: { violations: [...details.preconditions] } });
   }
   if (details.retryAfterMs !== undefined) {
     all.push({ desc: RetryInfoSchema, value: { retryDelay: durationOf(details.retryAfterMs) } });

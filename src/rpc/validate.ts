@@ -44,16 +44,22 @@ export function required<T>(value: T | undefined, field: string): T {
   return value;
 }
 
-/** The violations of fields that must have a value and have none, by their names in snake_case. */
+/**
+ * The violations of fields that must have a value and have none, by their names in snake_case; not of those that had none
+ * `before`.
+ */
 export function missingFields<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc>,
   required: readonly string[],
   prefix: string,
+  before?: MessageShape<Desc>,
 ): FieldViolation[] {
   const reflected = reflect(schema, message);
+  const stored = before && reflect(schema, before);
   return schema.fields
     .filter((field) => required.includes(field.name) && !reflected.isSet(field))
+    .filter((field) => stored === undefined || stored.isSet(field))
     .map((field) => ({ field: join(prefix, field.name), description: requiredMessage }));
 }
 

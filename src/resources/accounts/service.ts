@@ -5,13 +5,14 @@ import {
   type AccountSettings,
   AccountSettingsSchema,
   SettingsPreset,
+  type SettingViolation,
 } from "../../../gen/clientele/v1/accounts_pb.js";
 import { notify } from "../../db/notifications.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { countryCode } from "../../formats/countries.js";
 import { callOf } from "../../rpc/caller.js";
-import { invalidField, notFound, requiredMessage } from "../../rpc/errors.js";
+import { invalidField, notFound, refused, requiredMessage } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { applyMask, changedPaths } from "../../rpc/field-mask.js";
 import { required, requireValid } from "../../rpc/validate.js";
@@ -19,6 +20,7 @@ import { accountFromRow, settingsFromRow, settingsToColumn, writableFields } fro
 import { presetSettings } from "./presets.js";
 import { settingsChannel } from "./settings.js";
 import * as store from "./store.js";
+import { settingViolations } from "./violations.js";
 
 export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
   return {
@@ -39,7 +41,7 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
     async updateAccountSettings(req, ctx) {
       const { db, tenantId, event } = callOf(ctx);
       const changes = required(req.settings, "settings");
-      const settings = await inTransaction(db, async (trx) => {
+      const answer = await inTransaction(db, async (trx) => {
         const row = await store.lockTenant(trx, tenantId);
         if (row === undefined) throw notFound("account");
         requireEtag("settings", { version: row.settings_version }, changes.etag);
@@ -50,14 +52,17 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
           refills && changes.preset !== SettingsPreset.UNSPECIFIED ? refilled(changes.preset, before) : before;
         const { next } = applyMask(AccountSettingsSchema, base, changes, req.updateMask, writableFields);
         requireSettings(next);
+        const violations = await settingViolations(trx, tenantId, before, next);
+        if (req.validateOnly) return { settings: next, violations };
+        if (!req.acceptExisting) requireNone(violations);
         const paths = changedPaths(AccountSettingsSchema, before, next);
         const column = settingsToColumn(next);
         const updated = await store.updateSettings(trx, tenantId, column, event("account_settings.updated", paths));
         await notify(trx, settingsChannel, tenantId);
-        return settingsFromRow(updated);
+        return { settings: settingsFromRow(updated), violations };
       });
-      deps.settings.forget(tenantId);
-      return { settings };
+      if (!req.validateOnly) deps.settings.forget(tenantId);
+      return answer;
     },
   };
 }
@@ -65,6 +70,20 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
 function refilled(preset: SettingsPreset, before: AccountSettings): AccountSettings {
   const { updateTime, etag } = before;
   return create(AccountSettingsSchema, { ...presetSettings(preset), ...(updateTime && { updateTime }), etag });
+}
+
+// What the change tightens must hold for what there is.
+function requireNone(violations: readonly SettingViolation[]): void {
+  if (violations.length === 0) return;
+  const preconditions = violations.map(({ setting, resource, description, count, exampleIds }) => {
+    return {
+      type: setting,
+      subject: resource,
+      description: `${description}: ${count}, such as ${exampleIds.join(", ")}.`,
+    };
+  });
+  const names = violations.map(({ setting }) => setting).join(", ");
+  throw refused("SETTINGS_VIOLATED", `Present data breaks the settings: ${names}.`, preconditions);
 }
 
 // Every setting must stay decided.

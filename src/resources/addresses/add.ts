@@ -20,7 +20,7 @@ export async function addAddress(
   const limit = settings.maxAddressesPerCustomer ?? 0;
   const count = await store.countAddresses(db, tenantId, customerId);
   if (limit > 0 && count >= limit) {
-    throw refused("ADDRESS_LIMIT_REACHED", `Customer already has ${limit} addresses registered.`);
+    throw refused("ADDRESS_LIMIT_REACHED", `Customer already has ${count} addresses registered.`);
   }
   const columns = { id, ...addressToColumns(address) };
   const created = event("address.created", populatedPaths(AddressSchema, address, writableFields));

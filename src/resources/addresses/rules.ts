@@ -10,13 +10,14 @@ import { missingFields, violationsIn, withoutBlanks } from "../../rpc/validate.j
 
 /**
  * The address as it will be stored: trimmed, without blanks, its country as a code. `prefix` is its path in the
- * request. Throws INVALID_ARGUMENT unless it keeps the contract and the settings.
+ * request. Throws INVALID_ARGUMENT unless it keeps the contract and the settings; a setting that the stored one,
+ * `before`, breaks already it may go on to break.
  */
-export function validAddress(given: Address, settings: AccountSettings, prefix: string): Address {
+export function validAddress(given: Address, settings: AccountSettings, prefix: string, before?: Address): Address {
   const address = withoutBlanks(AddressSchema, given);
   const violations = violationsIn(AddressSchema, address, prefix);
-  violations.push(...missingFields(AddressSchema, address, settings.requiredAddressFields, prefix));
-  violations.push(...countryViolations(address, settings.allowedCountries, prefix));
+  violations.push(...missingFields(AddressSchema, address, settings.requiredAddressFields, prefix, before));
+  violations.push(...countryViolations(address, settings.allowedCountries, prefix, before?.country));
   const { country } = address;
   if (country !== undefined) {
     violations.push(...postalViolations(address).map((it) => ({ ...it, field: `${prefix}.${it.field}` })));
@@ -35,12 +36,17 @@ export function validAddress(given: Address, settings: AccountSettings, prefix: 
 }
 
 // The country as a code, in place; what is wrong with it.
-function countryViolations(address: Address, allowed: readonly string[], prefix: string): FieldViolation[] {
+function countryViolations(
+  address: Address,
+  allowed: readonly string[],
+  prefix: string,
+  before: string | undefined,
+): FieldViolation[] {
   if (address.country === undefined) return [];
   const code = countryCode(address.country);
   const field = `${prefix}.country`;
   if (code === undefined) return [{ field, description: "Enter a valid country." }];
   address.country = code;
-  if (allowed.length === 0 || allowed.includes(code)) return [];
+  if (allowed.length === 0 || allowed.includes(code) || code === before) return [];
   return [{ field, description: `Addresses in ${countryName(code)} are not accepted.` }];
 }

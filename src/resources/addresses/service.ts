@@ -70,7 +70,7 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
         const before = addressFromRow(row, customer.default_address_id);
         const { next, changedPaths } = applyMask(AddressSchema, before, changes, req.updateMask, writableFields);
         if (changedPaths.length === 0) return { address: before };
-        const columns = addressToColumns(validAddress(next, settings, "address"));
+        const columns = addressToColumns(validAddress(next, settings, "address", before));
         const changed = event("address.updated", changedPaths);
         const updated = await store.updateAddress(trx, tenantId, customer.id, row.id, columns, changed);
         return { address: addressFromRow(updated, customer.default_address_id) };

@@ -5,6 +5,7 @@ import type { Call } from "../../rpc/caller.js";
 import { deleteAddressesOf } from "../addresses/store.js";
 import { detachPaymentMethodsOf } from "../payment-methods/store.js";
 import * as store from "./store.js";
+import { keepEmail } from "./write.js";
 
 type PurgeCall = Pick<Call, "db" | "tenantId" | "event">;
 
@@ -17,6 +18,7 @@ export async function purgeCustomer(
   const { id } = row;
   const freesEmail = settings.emailReusableAfterDelete === true;
   const purged = event(row.delete_time === null ? "customer.deleted" : "customer.purged");
+  await keepEmail(db, tenantId, id, settings);
   await store.purgeCustomer(db, tenantId, id, { freesEmail }, purged);
   await store.replaceExternalReferences(db, tenantId, id, []);
   await deleteAddressesOf(db, tenantId, id, event("address.deleted"));

@@ -1,4 +1,4 @@
-import type { JsonObject } from "@bufbuild/protobuf";
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
 import type { AccountSettings, MetadataLimits } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Customer, CustomerSchema } from "../../../gen/clientele/v1/customers_pb.js";
@@ -11,21 +11,22 @@ import { missingFields, violationsIn, withoutBlanks } from "../../rpc/validate.j
 import { type CustomerRow, lockCustomer } from "./store.js";
 
 const maxIdLength = 40;
-const maxMetadataBytes = 65_536;
+/** What metadata may measure as compact JSON, whatever the settings say. */
+export const maxMetadataBytes = 65_536;
 // A message of protobuf may nest 100 deep, and each level of JSON takes three of them.
 const maxMetadataDepth = 20;
 
 /**
  * The customer as it will be stored: trimmed, without blanks, its country as a code. Throws INVALID_ARGUMENT unless it
- * keeps the contract and the settings.
+ * keeps the contract and the settings; a setting that the stored one, `before`, breaks already it may go on to break.
  */
-export function validCustomer(given: Customer, settings: AccountSettings): Customer {
+export function validCustomer(given: Customer, settings: AccountSettings, before?: Customer): Customer {
   const customer = withoutBlanks(CustomerSchema, given);
   if (customer.metadata !== undefined) customer.metadata = mergeObject({}, customer.metadata);
   const violations = violationsIn(CustomerSchema, customer, "customer");
-  violations.push(...missingFields(CustomerSchema, customer, settings.requiredCustomerFields, "customer"));
+  violations.push(...missingFields(CustomerSchema, customer, settings.requiredCustomerFields, "customer", before));
   violations.push(...referenceViolations(customer));
-  violations.push(...metadataViolations(customer.metadata ?? {}, settings.metadataLimits));
+  violations.push(...metadataViolations(customer.metadata ?? {}, settings.metadataLimits, before?.metadata));
   if (customer.country !== undefined) {
     const code = countryCode(customer.country);
     if (code === undefined) violations.push({ field: "customer.country", description: "Enter a valid country." });
@@ -67,29 +68,44 @@ function referenceViolations({ externalReferences }: Customer): FieldViolation[]
   return repeated.map((name) => ({ field: "customer.external_references", description: `has ${name} more than once` }));
 }
 
-function metadataViolations(metadata: JsonObject, limits: MetadataLimits | undefined): FieldViolation[] {
-  const keys = Object.keys(metadata);
+/** What of the metadata exceeds the limits; not what the metadata before exceeded as far already. */
+export function metadataViolations(
+  metadata: JsonObject,
+  limits: MetadataLimits | undefined,
+  before: JsonObject = {},
+): FieldViolation[] {
   const violations: FieldViolation[] = [];
-  const exceeds = (size: number, limit: number | undefined, field: string, unit: string) => {
-    if (limit !== undefined && size > limit)
+  const exceeds = (size: number, sizeBefore: number, limit: number | undefined, field: string, unit: string) => {
+    if (limit !== undefined && size > Math.max(limit, sizeBefore))
       violations.push({ field, description: `must be at most ${limit} ${unit}` });
   };
   const maxBytes = Math.min(limits?.maxBytes ?? maxMetadataBytes, maxMetadataBytes);
-  exceeds(Buffer.byteLength(JSON.stringify(metadata)), maxBytes, "customer.metadata", "bytes of JSON");
-  exceeds(depthOf(metadata), maxMetadataDepth, "customer.metadata", "levels deep");
-  exceeds(keys.length, limits?.maxKeys, "customer.metadata", "keys");
+  exceeds(bytesOf(metadata), bytesOf(before), maxBytes, "customer.metadata", "bytes of JSON");
+  exceeds(depthOf(metadata), depthOf(before), maxMetadataDepth, "customer.metadata", "levels deep");
+  const [keys, keysBefore] = [Object.keys(metadata), Object.keys(before)];
+  exceeds(keys.length, keysBefore.length, limits?.maxKeys, "customer.metadata", "keys");
   for (const [key, value] of Object.entries(metadata)) {
     const field = `customer.metadata.${key.slice(0, 40)}`;
-    const text = typeof value === "string" ? value : JSON.stringify(value);
-    exceeds(lengthOf(key), limits?.maxKeyLength, field, "characters long as a key");
-    exceeds(lengthOf(text), limits?.maxValueLength, field, "characters long");
+    const known = Object.hasOwn(before, key);
+    const keyBefore = known ? lengthOf(key) : 0;
+    const valueBefore = known ? lengthOf(textOf(before[key])) : 0;
+    exceeds(lengthOf(key), keyBefore, limits?.maxKeyLength, field, "characters long as a key");
+    exceeds(lengthOf(textOf(value)), valueBefore, limits?.maxValueLength, field, "characters long");
   }
   return violations.slice(0, 100);
+}
+
+function bytesOf(metadata: JsonObject): number {
+  return Buffer.byteLength(JSON.stringify(metadata));
 }
 
 function depthOf(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
   return 1 + Math.max(0, ...Object.values(value).map(depthOf));
+}
+
+function textOf(value: JsonValue | undefined): string {
+  return typeof value === "string" ? value : JSON.stringify(value ?? null);
 }
 
 // In characters, as a person counts them, not in UTF-16 units.

@@ -30,7 +30,16 @@ import { listCustomers, searchCustomers } from "./list-store.js";
 import { purgeCustomer } from "./purge.js";
 import { lockActiveCustomer } from "./rules.js";
 import * as store from "./store.js";
-import { checkNewCustomer, explainViolation, holdsEmail, insertCustomer, isOneRow, updateCustomer } from "./write.js";
+import {
+  checkNewCustomer,
+  explainViolation,
+  holdsEmail,
+  insertCustomer,
+  isOneRow,
+  keepEmail,
+  requireFreeEmail,
+  updateCustomer,
+} from "./write.js";
 
 export function customerService(deps: Deps): ServiceImpl<typeof CustomerService> {
   return {
@@ -122,6 +131,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
           return {};
         }
         if (row.delete_time !== null) throw refused("CUSTOMER_DELETED", "The customer is deleted.");
+        await keepEmail(trx, tenantId, row.id, settings);
         const purgeAfter = settings.deletion?.purgeAfter;
         const purgeTime = purgeAfter ? new Date(now.getTime() + Number(purgeAfter.seconds) * 1000) : null;
         const changed = event("customer.deleted", ["state", "delete_time", "purge_time"]);
@@ -142,6 +152,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
         if (row.delete_time === null) throw refused("CUSTOMER_NOT_DELETED", "The customer is not deleted.");
         const changed = event("customer.undeleted", ["state", "delete_time", "purge_time"]);
         const uniqueEmail = holdsEmail(settings);
+        await requireFreeEmail(trx, tenantId, row.id, row.email, settings);
         const active = await store.undeleteCustomer(trx, tenantId, row, uniqueEmail, changed).catch(explainViolation);
         const references = row.external_references;
         await store.replaceExternalReferences(trx, tenantId, row.id, references).catch(explainViolation);

@@ -3,6 +3,7 @@ import type { Knex } from "knex";
 import type { EventDraft } from "../../rpc/event-draft.js";
 import type { AddressRow } from "../addresses/store.js";
 import { changeWithEvent } from "../events/store.js";
+import { changedEmailKey, emailKey, ownerWithoutKey } from "./email-keys-store.js";
 
 export interface CustomerRow {
   tenant_id: string;
@@ -82,9 +83,6 @@ const columnNames: readonly (keyof CustomerRow)[] = [
 ];
 const qualifiedNames = columnNames.map((name) => `customers.${name}`);
 
-// What makes an address its owner's own; null asks for no such thing.
-const emailKey = "sha256(convert_to(lower(btrim(?::text)), 'UTF8'))";
-
 /** The id of a customer in another system. */
 export interface ExternalReferenceColumns {
   readonly name: string;
@@ -99,24 +97,27 @@ interface NewCustomer {
   readonly settingsVersion: number;
 }
 
-/** Inserts a customer, unless the settings have changed since: then undefined. One statement. */
+/** Inserts a customer, unless the settings have changed since, or an owner without a key has its address: then undefined. */
 export async function insertCustomer(db: Knex, tenantId: string, customer: NewCustomer, event: EventDraft) {
   const { id, columns, uniqueEmail, settingsVersion } = customer;
   const row = { id, ...columns, create_time: event.time, update_time: event.time };
+  const claimed = uniqueEmail ? columns.email : null;
   const names = Object.keys(row);
   const change = db.raw(
     `insert into customers (tenant_id, email_key, ${names.map(() => "??").join(", ")})
      select tenant.tenant_id, ${emailKey}, ${names.map(() => "??").join(", ")}
      from (select tenant_id from tenants where tenant_id = ? and settings_version = ? for share) tenant,
        jsonb_populate_record(null::customers, ?::jsonb) given
+     where not exists (${ownerWithoutKey})
      returning ${columnNames.join(", ")}`,
     [
       ...names,
-      uniqueEmail ? columns.email : null,
+      claimed,
       ...names.map((name) => `given.${name}`),
       tenantId,
       settingsVersion,
       JSON.stringify(row),
+      ...[tenantId, claimed, id],
     ],
   );
   const [inserted] = await changeWithEvent<CustomerRow>(db, tenantId, change, event);
@@ -205,7 +206,7 @@ export async function replaceExternalReferences(
   if (rows.length > 0) await trx("external_references").insert(rows);
 }
 
-/** Changes a locked customer. `uniqueEmail` says whether its address must be its own. */
+/** Changes a locked customer. `uniqueEmail` says whether its address must be its own, unless it stays the same. */
 export async function updateCustomer(
   trx: Knex,
   tenantId: string,
@@ -214,7 +215,8 @@ export async function updateCustomer(
   event: EventDraft,
   uniqueEmail?: boolean,
 ): Promise<CustomerRow> {
-  const email_key = uniqueEmail ? trx.raw(emailKey, [columns.email ?? null]) : null;
+  const email = columns.email ?? null;
+  const email_key = uniqueEmail ? trx.raw(changedEmailKey, [email, email]) : null;
   // The driver would take a list for an array of Postgres.
   const references = columns.external_references && {
     external_references: JSON.stringify(columns.external_references),

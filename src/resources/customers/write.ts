@@ -1,8 +1,10 @@
 import { equals } from "@bufbuild/protobuf";
+import type { Knex } from "knex";
 import { type AccountSettings, EmailMutability, EmailUniqueness } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
 import { type Customer, CustomerSchema, type UpdateCustomerRequest } from "../../../gen/clientele/v1/customers_pb.js";
 import { violates } from "../../db/errors.js";
+import { inTransaction } from "../../db/transaction.js";
 import type { Call } from "../../rpc/caller.js";
 import { invalidField, refused, rpcError } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
@@ -13,6 +15,7 @@ import { addressToColumns } from "../addresses/convert.js";
 import { validAddress } from "../addresses/rules.js";
 import { findAddress, updateAddress } from "../addresses/store.js";
 import { customerFromRow, customerToColumns, writableFields } from "./convert.js";
+import { claimEmailKey, isRefusedByOwner } from "./email-keys-store.js";
 import { requireAssignableId, validCustomer } from "./rules.js";
 import * as store from "./store.js";
 
@@ -54,6 +57,13 @@ export async function insertCustomer(call: Call, newId: NewId, checked: Checked,
   const row = await store
     .insertCustomer(db, tenantId, { id, columns, uniqueEmail, settingsVersion }, created)
     .catch(explainViolation);
+  if (
+    row === undefined &&
+    uniqueEmail &&
+    (await isRefusedByOwner(db, tenantId, { id, email: columns.email, settingsVersion }))
+  ) {
+    throw emailTaken();
+  }
   if (row === undefined || isOneRow(checked)) return row && { row, shipping: null };
   await store.replaceExternalReferences(db, tenantId, id, columns.external_references).catch(explainViolation);
   if (shipping === undefined || addressId === undefined) return { row, shipping: null };
@@ -80,17 +90,18 @@ export async function updateCustomer(
   const { next } = masked;
   // A derived name that is written back stays derived.
   if (next.displayName === before.displayName) Object.assign(next, { displayName: row.display_name ?? undefined });
-  const columns = customerToColumns(validCustomer(next, settings));
+  const columns = customerToColumns(validCustomer(next, settings, before));
   const changedPaths = masked.changedPaths.filter((path) => path !== "shipping");
   requireMutableEmail(row, columns, settings);
   if (masked.changedPaths.includes("shipping") && !sameShipping(before, next)) {
-    columns.default_address_id = await writeShipping(call, newId, row, next.shipping, settings);
+    columns.default_address_id = await writeShipping(call, newId, row, before.shipping, next.shipping, settings);
     if (columns.default_address_id !== defaultId) changedPaths.push("default_address_id");
   }
   if (changedPaths.length === 0) return row;
   if (changedPaths.includes("external_references")) {
     await store.replaceExternalReferences(db, tenantId, row.id, columns.external_references).catch(explainViolation);
   }
+  if (changedPaths.includes("email")) await requireFreeEmail(db, tenantId, row.id, columns.email, settings);
   const changed = event("customer.updated", changedPaths);
   return await store
     .updateCustomer(db, tenantId, row.id, columns, changed, holdsEmail(settings))
@@ -110,11 +121,12 @@ async function writeShipping(
   call: Call,
   newId: NewId,
   row: store.CustomerRow,
+  before: Address | undefined,
   given: Address | undefined,
   settings: AccountSettings,
 ): Promise<string | null> {
   if (given === undefined) return null;
-  const address = validAddress(given, settings, "customer.shipping");
+  const address = validAddress(given, settings, "customer.shipping", before);
   if (row.default_address_id === null) return (await addAddress(call, row.id, newId("adr"), address, settings)).row.id;
   const changed = call.event("address.updated", populatedPaths(AddressSchema, address, shippingPaths));
   await updateAddress(call.db, call.tenantId, row.id, row.default_address_id, addressToColumns(address), changed);
@@ -135,11 +147,37 @@ export function holdsEmail(settings: AccountSettings): boolean {
   return settings.emailUniqueness === EmailUniqueness.UNIQUE;
 }
 
+/**
+ * Throws ALREADY_EXISTS if a locked customer may not take an address, because one has it that was written while
+ * duplicates were allowed. All others hold a key, and the constraint refuses. While the settings are held there come no
+ * more such owners.
+ */
+export async function requireFreeEmail(
+  trx: Knex,
+  tenantId: string,
+  id: string,
+  email: string | null,
+  settings: AccountSettings,
+): Promise<void> {
+  if (holdsEmail(settings) && (await isRefusedByOwner(trx, tenantId, { id, email }))) throw emailTaken();
+}
+
+/** Gives a locked customer the key of its address before it goes and the address is to stay taken. */
+export async function keepEmail(trx: Knex, tenantId: string, id: string, settings: AccountSettings): Promise<void> {
+  if (!holdsEmail(settings) || settings.emailReusableAfterDelete === true) return;
+  await inTransaction(trx, (savepoint) => claimEmailKey(savepoint, tenantId, id)).catch((error: unknown) => {
+    // Another one who shared the address took the key in this instant: it is held then.
+    if (!violates(error, "customers_email_key")) throw error;
+  });
+}
+
+function emailTaken() {
+  return rpcError("EMAIL_TAKEN", "A customer with this e-mail address exists already.");
+}
+
 /** Turns the violation of a constraint of customers into what it means to a client. */
 export function explainViolation(error: unknown): never {
-  if (violates(error, "customers_email_key")) {
-    throw rpcError("EMAIL_TAKEN", "A customer with this e-mail address exists already.");
-  }
+  if (violates(error, "customers_email_key")) throw emailTaken();
   if (violates(error, "customers_pkey")) {
     throw rpcError("CUSTOMER_ID_TAKEN", "A customer with this id exists or existed already.");
   }

@@ -1,0 +1,139 @@
+import { create } from "@bufbuild/protobuf";
+import type { Knex } from "knex";
+import {
+  type AccountSettings,
+  EmailUniqueness,
+  type MetadataLimits,
+  type SettingViolation,
+  SettingViolationSchema,
+} from "../../../gen/clientele/v1/accounts_pb.js";
+import { findAddressesElsewhere, findIncompleteAddresses } from "../addresses/violations-store.js";
+import { maxMetadataBytes, metadataViolations } from "../customers/rules.js";
+import {
+  type Found,
+  findCustomersWithMoreAddresses,
+  findIncompleteCustomers,
+  findSharedEmails,
+  listLargeMetadata,
+} from "../customers/violations-store.js";
+
+/** One setting that present data may break. */
+interface Rule {
+  readonly setting: string;
+  readonly resource: "customer" | "address";
+  readonly tightens: (before: AccountSettings, after: AccountSettings) => boolean;
+  readonly find: (trx: Knex, tenantId: string, settings: AccountSettings) => Promise<Found>;
+  readonly describe: (settings: AccountSettings) => string;
+}
+
+const rules: readonly Rule[] = [
+  {
+    setting: "required_customer_fields",
+    resource: "customer",
+    tightens: (before, after) => adds(before.requiredCustomerFields, after.requiredCustomerFields),
+    find: (trx, tenantId, settings) => findIncompleteCustomers(trx, tenantId, settings.requiredCustomerFields),
+    describe: (settings) => `Customers without ${anyOf(settings.requiredCustomerFields)}`,
+  },
+  {
+    setting: "email_uniqueness",
+    resource: "customer",
+    tightens: (before, after) => !isUnique(before) && isUnique(after),
+    find: findSharedEmails,
+    describe: () => "Customers that share their e-mail address with another one",
+  },
+  {
+    setting: "max_addresses_per_customer",
+    resource: "customer",
+    tightens: (before, after) => mostAddresses(after) < mostAddresses(before),
+    find: (trx, tenantId, settings) => findCustomersWithMoreAddresses(trx, tenantId, mostAddresses(settings)),
+    describe: (settings) => `Customers with more than ${mostAddresses(settings)} addresses`,
+  },
+  {
+    setting: "allowed_countries",
+    resource: "address",
+    tightens: ({ allowedCountries: before }, { allowedCountries: after }) =>
+      after.length > 0 && (before.length === 0 || adds(after, before)),
+    find: (trx, tenantId, settings) => findAddressesElsewhere(trx, tenantId, settings.allowedCountries),
+    describe: () => "Addresses in a country that is not allowed",
+  },
+  {
+    setting: "required_address_fields",
+    resource: "address",
+    tightens: (before, after) => adds(before.requiredAddressFields, after.requiredAddressFields),
+    find: (trx, tenantId, settings) => findIncompleteAddresses(trx, tenantId, settings.requiredAddressFields),
+    describe: (settings) => `Addresses without ${anyOf(settings.requiredAddressFields)}`,
+  },
+  {
+    setting: "metadata_limits",
+    resource: "customer",
+    tightens: ({ metadataLimits: before }, { metadataLimits: after }) =>
+      limitsOf(after).some((limit, index) => limit < limitsOf(before)[index]!),
+    find: findExcessiveMetadata,
+    describe: () => "Customers whose metadata exceeds a limit",
+  },
+];
+
+/**
+ * What of a tenant's data breaks the settings `after` a change, for each setting that the change tightens; requirements
+ * §2. While the tenant is locked, so that nothing is written meanwhile by the settings before.
+ */
+export async function settingViolations(
+  trx: Knex,
+  tenantId: string,
+  before: AccountSettings,
+  after: AccountSettings,
+): Promise<SettingViolation[]> {
+  const violations: SettingViolation[] = [];
+  for (const { setting, resource, tightens, find, describe } of rules) {
+    if (!tightens(before, after)) continue;
+    const { count, ids } = await find(trx, tenantId, after);
+    if (count === 0) continue;
+    const description = describe(after);
+    violations.push(create(SettingViolationSchema, { setting, resource, description, count, exampleIds: [...ids] }));
+  }
+  return violations;
+}
+
+const batchSize = 500;
+
+// In batches, because there may be any number of them, and each may be large.
+async function findExcessiveMetadata(trx: Knex, tenantId: string, { metadataLimits }: AccountSettings): Promise<Found> {
+  const limits = {
+    bytes: metadataLimits?.maxBytes ?? maxMetadataBytes,
+    keys: metadataLimits?.maxKeys ?? null,
+    keyLength: metadataLimits?.maxKeyLength ?? null,
+    valueLength: metadataLimits?.maxValueLength ?? null,
+  };
+  const [ids, page] = [[] as string[], { afterId: "", limit: batchSize }];
+  for (let count = 0; ; ) {
+    const rows = await listLargeMetadata(trx, tenantId, limits, page);
+    const excessive = rows.filter(({ metadata }) => metadataViolations(metadata, metadataLimits).length > 0);
+    count += excessive.length;
+    ids.push(...excessive.slice(0, 10 - ids.length).map(({ id }) => id));
+    if (rows.length < batchSize) return { count, ids };
+    page.afterId = rows.at(-1)!.id;
+  }
+}
+
+// Whether the second list has something that the first has not.
+function adds(before: readonly string[], after: readonly string[]): boolean {
+  return after.some((item) => !before.includes(item));
+}
+
+function anyOf(fields: readonly string[]): string {
+  return new Intl.ListFormat("en", { type: "disjunction" }).format(fields);
+}
+
+function isUnique({ emailUniqueness }: AccountSettings): boolean {
+  return emailUniqueness === EmailUniqueness.UNIQUE;
+}
+
+function mostAddresses({ maxAddressesPerCustomer }: AccountSettings): number {
+  return maxAddressesPerCustomer || Number.POSITIVE_INFINITY;
+}
+
+function limitsOf(limits: MetadataLimits | undefined): number[] {
+  const none = Number.POSITIVE_INFINITY;
+  const { maxBytes = maxMetadataBytes, maxKeys = none, maxKeyLength = none, maxValueLength = none } = limits ?? {};
+  return [maxBytes, maxKeys, maxKeyLength, maxValueLength];
+}
