@@ -76,7 +76,14 @@ describe("the house", () => {
       addresses: ["add.ts", "violations-store.ts"],
       "api-keys": ["keyring.ts", "secret.ts"],
       checkouts: ["resolve.ts"],
-      customers: ["email-keys-store.ts", "list-store.ts", "purge.ts", "violations-store.ts", "write.ts"],
+      customers: [
+        "lookup-store.ts",
+        "email-keys-store.ts",
+        "list-store.ts",
+        "purge.ts",
+        "violations-store.ts",
+        "write.ts",
+      ],
       "payment-methods": ["state.ts", "token.ts"],
     };
     for (const { path } of sources.filter((file) => file.path.startsWith("src/resources/"))) {

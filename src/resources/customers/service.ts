@@ -27,6 +27,7 @@ import { pageOf, toPage } from "../../rpc/paging.js";
 import { required } from "../../rpc/validate.js";
 import { customerFromRow, filterableFields, orderableFields } from "./convert.js";
 import { listCustomers, searchCustomers } from "./list-store.js";
+import * as lookups from "./lookup-store.js";
 import { purgeCustomer } from "./purge.js";
 import { lockActiveCustomer } from "./rules.js";
 import * as store from "./store.js";
@@ -57,7 +58,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
 
     async batchGetCustomers(req, ctx) {
       const { db, tenantId, liveMode } = callOf(ctx);
-      const rows = await store.findCustomers(db, tenantId, req.ids);
+      const rows = await lookups.findCustomers(db, tenantId, req.ids);
       const byId = new Map(rows.map((row) => [row.id, customerFromRow(row, liveMode, row.shipping)]));
       const customers = req.ids.map((id) => byId.get(id));
       if (!customers.every((customer) => customer !== undefined)) throw notFound("customer");
@@ -72,7 +73,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       for (let attempt = 0; attempt < 3; attempt++) {
         const found = await inTransaction(call.db, async (trx) => {
           const inside = { ...call, db: trx };
-          await store.lockLookup(trx, call.tenantId, lookup.key);
+          await lookups.lockLookup(trx, call.tenantId, lookup.key);
           const row = await lookup.find(trx, call.tenantId);
           if (row !== undefined) return { customer: customerFromRow(row, call.liveMode, row.shipping), created: false };
           return { customer: await createCustomer(inside, given), created: true };
@@ -191,11 +192,11 @@ function lookupOf({ email = "", externalReferences }: Customer, by: CustomerKey)
   if (by === CustomerKey.EXTERNAL_REFERENCE) {
     const [reference] = externalReferences;
     if (reference === undefined) throw invalidField("customer.external_references", requiredMessage);
-    const find = (trx: Knex, tenantId: string) => store.findCustomerByReference(trx, tenantId, reference);
+    const find = (trx: Knex, tenantId: string) => lookups.findCustomerByReference(trx, tenantId, reference);
     return { key: `reference ${reference.name} ${reference.id}`, find };
   }
   if (email.trim() === "") throw invalidField("customer.email", requiredMessage);
-  const find = (trx: Knex, tenantId: string) => store.findCustomerByEmail(trx, tenantId, email);
+  const find = (trx: Knex, tenantId: string) => lookups.findCustomerByEmail(trx, tenantId, email);
   return { key: `email ${email.trim().toLowerCase()}`, find };
 }
 
