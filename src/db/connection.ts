@@ -51,7 +51,8 @@ const mostNames = 500;
 /**
  * Opens a pool. Nothing is sent before the first statement, and a lost connection is replaced by the next one. Statements
  * end with the deadline of their call: Postgres stops them. Without named statements, so behind a transaction pooler, it
- * does so in transactions only; elsewhere the connection is given up. Set the time limits of the role there.
+ * does so in transactions only; elsewhere the connection is given up. Set the time limits of the role there. When a call
+ * is cancelled, it waits for no connection, sends nothing more, and Postgres is asked to stop what it runs.
  */
 export function connect(options: ConnectOptions): Knex {
   const log = (message: unknown) => options.log?.(String(message));
@@ -119,7 +120,7 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
       } catch (error) {
         if (cancellation?.cancelled) throw callCancelled();
         if (late) throw deadlineExceeded();
-        log(`Acquire connection error: ${error}`);
+        options.log?.(`Acquire connection error: ${error}`);
         throw isPoolTimeout(error) ? new knex.KnexTimeoutError("Timeout acquiring a connection") : error;
       } finally {
         clearTimeout(timer);
@@ -130,23 +131,46 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
     override async _query(connection: Connection, statement: Statement): Promise<Statement> {
       const ends = /^\s*(commit|rollback)\b/i.exec(statement.sql)?.[1]?.toUpperCase();
       const given = statement.options;
+      const cancellation = unlimited || ends !== undefined ? undefined : presentCancellation();
+      if (cancellation?.cancelled) throw callCancelled();
       if (!unlimited) {
         const left = Math.min(deadlineLeft() ?? backstopMs, backstopMs);
         if (ends === undefined && left <= 0) throw deadlineExceeded();
-        if (ends === undefined && presentCancellation()?.cancelled) throw callCancelled();
         if (ends === undefined) limitNext(connection, left);
         statement.options = { ...given, query_timeout: Math.max(left, 0) + silenceMs };
       }
       // With the transaction goes what was set in it.
       if (ends === "ROLLBACK" || (ends !== undefined && !options.namedStatements)) limits.delete(connection);
-      if (ends === undefined) return await this.#stoppably(connection, statement);
+      const name = options.namedStatements ? nameOf(statement, names) : undefined;
+      const unnamed = statement.options;
+      if (name !== undefined) statement.options = { ...unnamed, name };
+      const running = cancellation && stoppable(connection);
+      if (running !== undefined) cancellation?.stops.add(running.stop);
+      const send = () => super._query(connection, statement);
       try {
-        const done = await unstoppable(connection, () => super._query(connection, statement));
+        const done = await (ends === undefined ? send() : unstoppable(connection, send));
         // A broken transaction answers a commit with a rollback, which knex takes for success.
         if (ends === "COMMIT" && done.response?.command === "ROLLBACK")
           throw new Error("the transaction was rolled back");
         return done;
       } catch (error) {
+        if (ends !== undefined) limits.delete(connection);
+        const isStale = name !== undefined && isStaleStatement(error);
+        if (isStale || isConnectionLost(error)) connection.__knex__disposed = error;
+        // Whatever it was, such as the rest of a broken transaction, it came of that.
+        if (cancellation?.cancelled) throw callCancelled();
+        if (!isStale || connection.getTransactionStatus() !== "I") throw error;
+        if (unnamed === undefined) delete statement.options;
+        else statement.options = unnamed;
+        return await send();
+      } finally {
+        if (running !== undefined) cancellation?.stops.delete(running.stop);
+        const pending = running?.answered();
+        if (pending !== undefined) await pending;
+      }
+    }
+  };
+
   /** Makes Postgres stop the next statements when `left` milliseconds have passed, without waiting for its answer. */
   function limitNext(connection: Connection, left: number): void {
     // A transaction pooler gives every transaction another session, whose settings must not be touched.
@@ -180,6 +204,11 @@ function nameOf({ sql, bindings }: Statement, names: Map<string, string>): strin
   const name = createHash("sha256").update(sql).digest("base64url").slice(0, 22);
   names.set(sql, name);
   return name;
+}
+
+// The pool's own errors tell by their class alone.
+function isPoolTimeout(error: unknown): boolean {
+  return error instanceof Error && error.constructor.name === "TimeoutError";
 }
 
 function streamOf(connection: Connection): { destroy(): void } | undefined {

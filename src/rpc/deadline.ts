@@ -1,5 +1,5 @@
-import type { Interceptor } from "@connectrpc/connect";
-import { withDeadline } from "../db/deadline.js";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { cancel, createCancellation, withDeadline } from "../db/deadline.js";
 import { rpcError } from "./errors.js";
 
 const defaultMs = 10_000;
@@ -8,35 +8,49 @@ const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1
 
 /**
  * Gives every call a deadline, 10 s when the client names none and at most 60 s, tells the database of it, and answers
- * DEADLINE_EXCEEDED when it has passed. A stream has one only if the client asks for it.
+ * DEADLINE_EXCEEDED when it has passed. The work of a call whose client goes away is stopped, and answered CANCELLED to
+ * whoever still listens. A stream has a deadline only if the client asks for it.
  */
 export const deadlineInterceptor: Interceptor = (next) => async (req) => {
   const asked = timeoutOf(req.header);
   if (req.stream) return await next(req);
   const timeoutMs = Math.min(asked ?? defaultMs, maxMs);
-  const { promise: passed, cancel } = timer(timeoutMs, req.signal);
+  const cancellation = createCancellation();
+  const { promise: passed, end } = timer(timeoutMs, req.signal, () => cancel(cancellation));
   try {
-    return await Promise.race([withDeadline(Date.now() + timeoutMs, () => next(req)), passed]);
+    const answer = withDeadline(Date.now() + timeoutMs, () => next(req), cancellation);
+    return await Promise.race([answer, passed]);
   } finally {
-    cancel();
+    end();
   }
 };
 
-// Rejects when the time is over, or when the client has gone.
-function timer(ms: number, signal: AbortSignal) {
+// Rejects when the time is over, or when the client has gone. The signal tells of the end of every call, also of those
+// that are answered, so it is not listened to any longer than this.
+function timer(ms: number, signal: AbortSignal, onGone: () => void) {
   const { promise, reject } = withResolvers();
   const late = () => reject(rpcError("DEADLINE_EXCEEDED", "The deadline of the call has passed."));
-  const gone = () => reject(signal.reason);
+  const aborted = () => {
+    // Connect keeps the client's deadline too. Postgres knows of it, and needs not be told to stop.
+    if (isDeadline(signal.reason)) return late();
+    reject(rpcError("CALL_CANCELLED", "The call was cancelled."));
+    onGone();
+  };
   const timeout = setTimeout(late, ms);
-  signal.addEventListener("abort", gone, { once: true });
   promise.catch(() => {});
+  if (signal.aborted) aborted();
+  else signal.addEventListener("abort", aborted, { once: true });
   return {
     promise,
-    cancel: () => {
+    end: () => {
       clearTimeout(timeout);
-      signal.removeEventListener("abort", gone);
+      signal.removeEventListener("abort", aborted);
     },
   };
+}
+
+function isDeadline(reason: unknown): boolean {
+  return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
 }
 
 function withResolvers() {
