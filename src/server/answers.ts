@@ -139,6 +139,11 @@ function amendedEnd(data: Uint8Array, record: CallRecord): Uint8Array {
   return endStream.serialize(error === undefined ? { metadata } : { metadata, error: completeError(error) });
 }
 
+/** The only frame of a stream of Connect that fails before it began. */
+export function endStreamOf(error: ConnectError): Uint8Array {
+  return encodeEnvelope(endStreamFlag, endStream.serialize({ metadata: new Headers(), error }));
+}
+
 async function* afterwards(body: AsyncIterable<Uint8Array> | undefined, then: () => void): AsyncIterable<Uint8Array> {
   if (body !== undefined) yield* body;
   then();

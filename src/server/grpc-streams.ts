@@ -12,6 +12,8 @@ import { rpcError } from "../rpc/errors.js";
 import type { CallRecord } from "../rpc/record.js";
 import { completeError, noteOutcome, statusHeaders } from "./answers.js";
 import { closeSession } from "./connections.js";
+import { advertisedHeaderBytes, headerBytes, headerTooLarge } from "./header-limit.js";
+import { closeAfterAnswer } from "./http-calls.js";
 import type { Limits } from "./limits.js";
 import type { Observer } from "./observe.js";
 
@@ -54,12 +56,21 @@ export function watchStreams(observe: Observer, limits: Limits) {
     const servers = http2ServersOf(server);
     const sessions = new Set<ServerHttp2Session>();
     for (const http2 of servers) {
-      http2.prependListener("stream", onStream);
+      const serve = http2.listeners("stream");
+      http2.removeAllListeners("stream");
+      http2.on(
+        "stream",
+        (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, rawHeaders: string[]) => {
+          onStream(stream, headers);
+          if (headerBytes(rawHeaders) > limits.headerMaxBytes) refuseHeader(stream, headers);
+          else for (const listener of serve) listener.call(http2, stream, headers, flags, rawHeaders);
+        },
+      );
       http2.on("session", (session: ServerHttp2Session) => {
         sessions.add(session);
         session.once("close", () => sessions.delete(session));
         // grpc-js has no option for it.
-        session.settings({ maxHeaderListSize: limits.headerMaxBytes });
+        session.settings({ maxHeaderListSize: advertisedHeaderBytes(limits.headerMaxBytes) });
       });
     }
     return {
@@ -103,7 +114,8 @@ function amendAnswers(stream: ServerHttp2Stream, record: CallRecord): void {
 
 // Header fields may hold a status: as trailers, or as the header of a call that ends before it began.
 function amendHeaders(headers: OutgoingHttpHeaders, record: CallRecord): OutgoingHttpHeaders {
-  if (Number(headers[":status"] ?? 200) >= 400) noteOutcome(record, notGrpc);
+  const httpStatus = Number(headers[":status"] ?? 200);
+  if (httpStatus >= 400) noteOutcome(record, httpStatus === 431 ? headerTooLarge : notGrpc);
   const code = Number(headers["grpc-status"] ?? Number.NaN);
   if (code === 0) noteOutcome(record, undefined);
   if (!(code > 0)) return headers;
@@ -117,6 +129,15 @@ function amendHeaders(headers: OutgoingHttpHeaders, record: CallRecord): Outgoin
   }
   noteOutcome(record, findTrailerError(new Headers({ "grpc-status-details-bin": String(details) })));
   return headers;
+}
+
+function refuseHeader(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+  stream.on("error", () => {});
+  const isGrpc = headers["content-type"]?.startsWith("application/grpc");
+  const status = { ":status": 200, "content-type": "application/grpc+proto", ...statusHeaders(headerTooLarge) };
+  closeAfterAnswer(stream);
+  stream.resume();
+  stream.respond(isGrpc ? status : { ":status": 431 }, { endStream: true });
 }
 
 const notGrpc = rpcError("REQUEST_MALFORMED", "This content type is not supported.");

@@ -1,6 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { type ConnectRouter, createConnectRouter, createContextValues, type Interceptor } from "@connectrpc/connect";
+import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from "node:http2";
+import {
+  type ConnectError,
+  type ConnectRouter,
+  createConnectRouter,
+  createContextValues,
+  type Interceptor,
+} from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import {
   compressionBrotli,
@@ -11,7 +17,7 @@ import {
 import { shortenTimeout } from "../rpc/deadline.js";
 import { rpcError } from "../rpc/errors.js";
 import { type CallRecord, recordKey } from "../rpc/record.js";
-import { amendAnswer, errorAnswer, noteOutcome, statusHeaders } from "./answers.js";
+import { amendAnswer, endStreamOf, errorAnswer, noteOutcome, statusHeaders } from "./answers.js";
 import type { Limits } from "./limits.js";
 import type { Observer } from "./observe.js";
 import { timedBody } from "./request-body.js";
@@ -37,7 +43,8 @@ export function createCalls({ routes, interceptors, limits, observe }: CallsOpti
   routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
-  return (req: HttpRequest, res: HttpResponse): void => {
+  /** With a `refusal` the call is answered by it, and goes no further. */
+  return (req: HttpRequest, res: HttpResponse, refusal?: ConnectError): void => {
     const handler = handlers.get(pathOf(req));
     const record = observe.begin(
       handler?.requestPath.slice(1) ?? "unknown",
@@ -49,7 +56,12 @@ export function createCalls({ routes, interceptors, limits, observe }: CallsOpti
       if (!res.writableFinished) record.code ??= "CANCELLED";
       observe.end(record, performance.now() - start, res.headersSent ? res.statusCode : undefined);
     });
-    const answered = handler === undefined ? answerUnknown(req, res, record) : answerCall(handler, req, res, record);
+    const answered =
+      refusal !== undefined
+        ? answerRefusal(req, res, record, refusal, 429)
+        : handler === undefined
+          ? answerRefusal(req, res, record, methodUnknown, 404)
+          : answerCall(handler, req, res, record);
     answered.catch(() => res.destroy());
   };
 
@@ -101,14 +113,31 @@ function universalRequest(req: HttpRequest, res: HttpResponse, record: CallRecor
   }
 }
 
-async function answerUnknown(req: HttpRequest, res: HttpResponse, record: CallRecord): Promise<void> {
-  const error = rpcError("METHOD_UNKNOWN", "There is no such method.");
+const methodUnknown = rpcError("METHOD_UNKNOWN", "There is no such method.");
+
+// `httpStatus` is for a unary call of Connect; every other protocol tells its errors elsewhere.
+async function answerRefusal(
+  req: HttpRequest,
+  res: HttpResponse,
+  record: CallRecord,
+  error: ConnectError,
+  httpStatus: number,
+): Promise<void> {
   noteOutcome(record, error);
-  if ("stream" in req) endAfterAnswer(req, res);
-  if (record.protocol === "connect") {
-    return await universalResponseToNodeResponse({ status: 404, ...errorAnswer(error) }, res);
+  if ("stream" in req) {
+    endAfterAnswer(req, res);
+    req.resume();
   }
-  res.setHeader("content-type", req.headers["content-type"] ?? "");
+  const type = req.headers["content-type"] ?? "";
+  if (type.startsWith("application/connect+")) {
+    res.setHeader("content-type", type);
+    res.end(endStreamOf(error));
+    return;
+  }
+  if (record.protocol === "connect") {
+    return await universalResponseToNodeResponse({ status: httpStatus, ...errorAnswer(error) }, res);
+  }
+  res.setHeader("content-type", type);
   for (const [name, value] of Object.entries(statusHeaders(error))) res.setHeader(name, value);
   res.end();
 }
@@ -122,7 +151,11 @@ export function endAfterAnswer(req: HttpRequest, res: HttpResponse): void {
     if (!res.headersSent) res.setHeader("connection", "close");
     return;
   }
-  const { stream } = req;
+  closeAfterAnswer(req.stream);
+}
+
+/** Closes a stream once its answer has left, whatever the client still sends. */
+export function closeAfterAnswer(stream: ServerHttp2Stream): void {
   stream.once("finish", () => {
     const timer = setTimeout(() => stream.close(), lingerMs);
     stream.once("close", () => clearTimeout(timer));

@@ -6,6 +6,7 @@ import type { Registry } from "prom-client";
 import { createConnections } from "./connections.js";
 import { corsHeaders } from "./cors.js";
 import type { RunningServer } from "./drain.js";
+import { headerBytes, headerTooLarge } from "./header-limit.js";
 import type { Readiness } from "./health.js";
 import { createCalls, endAfterAnswer, type HttpRequest, type HttpResponse, isCall, pathOf } from "./http-calls.js";
 import { defaultLimits, type Limits } from "./limits.js";
@@ -59,9 +60,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
     for (const [name, value] of Object.entries(corsHeaders(req.headers, allowedOrigins))) {
       if (value !== undefined) res.setHeader(name, value);
     }
-    if (req.method === "OPTIONS") send(res, 204);
-    else if (isCall(req)) serveCall(req, res);
-    else if (!servePage(req, res) && !options.extraHandler?.(req, res)) void refuse(req, res);
+    // Of HTTP/1.1 Node itself refuses it.
+    const tooLarge = "stream" in req && headerBytes(req.rawHeaders) > limits.headerMaxBytes;
+    if (isCall(req) && req.method !== "OPTIONS") serveCall(req, res, tooLarge ? headerTooLarge : undefined);
+    else if (tooLarge) void refuse(req, res, 431, { code: "resource_exhausted", message: headerTooLarge.rawMessage });
+    else if (req.method === "OPTIONS") send(res, 204);
+    else if (!servePage(req, res) && !options.extraHandler?.(req, res)) void refuse(req, res, 404, notFound);
   }
 
   function servePage(req: HttpRequest, res: HttpResponse): boolean {
@@ -76,11 +80,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   }
 }
 
-async function refuse(req: HttpRequest, res: HttpResponse): Promise<void> {
+const notFound = { code: "not_found", message: "There is nothing at this address." };
+
+async function refuse(req: HttpRequest, res: HttpResponse, status: number, error: object): Promise<void> {
   // Only then is it known whether the request has a body that is still to come, and is not waited for.
   await afterRead();
   if (!req.complete) endAfterAnswer(req, res);
-  send(res, 404, '{"code":"not_found","message":"There is nothing at this address."}', "application/json");
+  send(res, status, JSON.stringify(error), "application/json");
 }
 
 function send(res: HttpResponse, status: number, body = "", type = "text/plain; charset=utf-8"): void {

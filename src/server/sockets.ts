@@ -7,6 +7,7 @@ import {
 } from "node:http2";
 import { createServer as createNet, type Server, type Socket } from "node:net";
 import type { Connections } from "./connections.js";
+import { advertisedHeaderBytes } from "./header-limit.js";
 import type { HttpRequest, HttpResponse } from "./http-calls.js";
 import type { Limits } from "./limits.js";
 
@@ -80,7 +81,8 @@ function http1Options(limits: Limits) {
 }
 
 function http2Options(limits: Limits) {
-  return { settings: { maxHeaderListSize: limits.headerMaxBytes, maxConcurrentStreams: limits.streamsPerSession } };
+  const maxHeaderListSize = advertisedHeaderBytes(limits.headerMaxBytes);
+  return { settings: { maxHeaderListSize, maxConcurrentStreams: limits.streamsPerSession } };
 }
 
 // Reads until the first bytes tell the version of HTTP, and puts them back.
