@@ -11,6 +11,7 @@ import { createCalls, endAfterAnswer, type HttpRequest, type HttpResponse, isCal
 import { defaultLimits, type Limits } from "./limits.js";
 import type { Observer } from "./observe.js";
 import { type Certificate, createSocketServer } from "./sockets.js";
+import { type Upload, uploadAt } from "./uploads.js";
 
 export interface HttpServerOptions {
   readonly routes: (router: ConnectRouter) => void;
@@ -27,7 +28,9 @@ export interface HttpServerOptions {
   readonly observe: Observer;
   /** What `/metrics` shows. */
   readonly registry: Registry;
-  /** Answers what is no call, such as an upload, and returns true; returns false for what is not its own. */
+  /** What can also be called by posting a form. */
+  readonly uploads?: readonly Upload[];
+  /** Answers what is no call, such as a page, and returns true; returns false for what is not its own. */
   readonly extraHandler?: (req: HttpRequest, res: HttpResponse) => boolean;
   readonly limits?: Partial<Limits>;
 }
@@ -61,7 +64,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
     }
     if (req.method === "OPTIONS") send(res, 204);
     else if (isCall(req)) serveCall(req, res);
-    else if (!servePage(req, res) && !options.extraHandler?.(req, res)) void refuse(req, res);
+    else if (!serveUpload(req, res) && !servePage(req, res) && !options.extraHandler?.(req, res)) void refuse(req, res);
+  }
+
+  function serveUpload(req: HttpRequest, res: HttpResponse): boolean {
+    const upload = req.method === "POST" ? uploadAt(options.uploads ?? [], pathOf(req)) : undefined;
+    if (upload !== undefined) serveCall(req, res, upload);
+    return upload !== undefined;
   }
 
   function servePage(req: HttpRequest, res: HttpResponse): boolean {
