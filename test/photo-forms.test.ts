@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { request } from "node:http";
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { UploadPhotoResponseSchema } from "../gen/clientele/v1/photos_pb.js";
@@ -152,22 +154,23 @@ test.for(wrong)("a form of $name is refused", async ({ form, want }) => {
 
 test("a form is not read to its end when the file is too large", async () => {
   const { id } = await createCustomer(clients);
-  let sent = 0;
-  const piece = Buffer.alloc(64 * 1024);
-  const endless = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(Buffer.from(`--b\r\n${named}\r\n\r\n`)),
-    pull: (controller) => {
-      sent += piece.length;
-      controller.enqueue(piece);
-    },
+  const url = `${clientele.httpUrl}/v1/customers/${id}/photo`;
+  const req = request(url, { method: "POST", headers: raw().headers, agent: false });
+  // The service may hang up while the client still writes.
+  const answered = new Promise<number | undefined>((resolve) => {
+    req.on("response", (res) => resolve(res.resume().statusCode)).on("error", () => resolve(undefined));
   });
-  const init = { method: "POST", headers: raw().headers, body: endless, duplex: "half" };
-  const outcome = await fetch(`${clientele.httpUrl}/v1/customers/${id}/photo`, init as RequestInit).then(
-    async (answer) => await answer.text(),
-    () => "hung up",
-  );
-  expect(outcome).toMatch(/PHOTO_TOO_LARGE|must be at most|hung up/);
-  expect(sent).toBeLessThan(4 * maxPhotoBytes);
+  req.write(`--b\r\n${named}\r\n\r\n`);
+  let sent = 0;
+  const piece = Buffer.alloc(256 * 1024);
+  const closed = new Promise<void>((resolve) => req.on("close", resolve));
+  while (sent < 20 * maxPhotoBytes && !req.destroyed) {
+    sent += piece.length;
+    if (!req.write(piece)) await Promise.race([once(req, "drain").catch(() => {}), closed]);
+  }
+  expect(await answered).toBeOneOf([400, undefined]);
+  expect(sent).toBeLessThan(5 * maxPhotoBytes);
+  req.destroy();
 });
 
 test("a form is taken at its address alone", async () => {
