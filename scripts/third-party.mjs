@@ -13,10 +13,7 @@ const target = join(root, "third_party");
 const copies = [
   ["google-gax/build/protos/google/rpc/error_details.proto", "google/rpc/error_details.proto"],
   ["@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto", "grpc/reflection/v1/reflection.proto"],
-  [
-    "@grpc/reflection/build/proto/grpc/reflection/v1alpha/reflection.proto",
-    "grpc/reflection/v1alpha/reflection.proto",
-  ],
+  ["@grpc/reflection/build/proto/grpc/reflection/v1alpha/reflection.proto", "grpc/reflection/v1alpha/reflection.proto"],
   ["grpc-health-check/proto/health/v1/health.proto", "grpc/health/v1/health.proto"],
 ];
 
@@ -29,7 +26,9 @@ mkdirSync(join(target, "buf/validate"), { recursive: true });
 writeFileSync(join(target, "buf/validate/validate.proto"), printValidate());
 
 function printValidate() {
-  const lines = ["// Copyright Buf Technologies, Inc. Apache-2.0. Printed from the descriptor in @bufbuild/protovalidate."];
+  const lines = [
+    "// Copyright Buf Technologies, Inc. Apache-2.0. Printed from the descriptor in @bufbuild/protovalidate.",
+  ];
   const registry = createRegistry(validate);
   const scalarNames = { 14: undefined, ...Object.fromEntries(scalars()) };
   const { proto } = validate;
@@ -71,9 +70,7 @@ function printValidate() {
     return [...registry]
       .filter((type) => type.kind === "extension" && type.extendee.typeName === extendee)
       .filter((type) => options?.$unknown?.some((unknown) => unknown.no === type.number))
-      .map(
-        (type) => `(${type.typeName}) = { ${textOf(getOption({ kind, proto: { options } }, type), type.message)} }`,
-      );
+      .map((type) => `(${type.typeName}) = { ${textOf(getOption({ kind, proto: { options } }, type), type.message)} }`);
   }
 
   function printField(field, indent, inOneof) {

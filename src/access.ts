@@ -6,6 +6,7 @@ import { CheckoutService } from "../gen/clientele/v1/checkouts_pb.js";
 import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
 import { OrderService } from "../gen/clientele/v1/orders_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
+import { PhotoService } from "../gen/clientele/v1/photos_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection as ReflectionV1 } from "../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.js";
@@ -56,6 +57,7 @@ const table = new Map<string, Readonly<Record<string, readonly CallerKind[]>>>([
     setDefaultPaymentMethod: secretKey,
     detachPaymentMethod: secretKey,
   }),
+  allow(PhotoService, { uploadPhoto: secretKey, deletePhoto: secretKey }),
   allow(CheckoutService, { createCheckout: secretKey, getCheckout: secretKey, listCheckouts: secretKey }),
   allow(OrderService, { createOrder: secretKey, getOrder: secretKey, listOrders: secretKey }),
   allow(Health, { check: anybody, list: anybody, watch: anybody }),

@@ -12,6 +12,8 @@ export interface Config {
   readonly httpPort: number;
   /** Port of the internal gRPC listener; 0 for any free one. */
   readonly grpcPort: number;
+  /** Where clients reach the public port, such as `https://api.shop.example`; absent where they reach it by its address. */
+  readonly publicUrl: string | undefined;
   /** Origins that browsers may call from, such as `https://shop.example`. */
   readonly allowedOrigins: readonly string[];
   /** Certificate and key for both listeners; absent for clear text. */
@@ -39,6 +41,10 @@ const schema = z
     CLIENTELE_HOST: text.default("127.0.0.1"),
     CLIENTELE_HTTP_PORT: port(8080),
     CLIENTELE_GRPC_PORT: port(50_051),
+    CLIENTELE_PUBLIC_URL: text
+      .regex(/^https?:\/\/[^/?#]+[^?#]*$/, "must be an address such as https://api.shop.example")
+      .transform((url) => url.replace(/\/+$/, ""))
+      .optional(),
     CLIENTELE_ALLOWED_ORIGINS: z
       .string()
       .default("")
@@ -77,6 +83,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     host: env.CLIENTELE_HOST,
     httpPort: env.CLIENTELE_HTTP_PORT,
     grpcPort: env.CLIENTELE_GRPC_PORT,
+    publicUrl: env.CLIENTELE_PUBLIC_URL,
     allowedOrigins: env.CLIENTELE_ALLOWED_ORIGINS,
     tls:
       env.CLIENTELE_TLS_CERT_FILE !== undefined && env.CLIENTELE_TLS_KEY_FILE !== undefined

@@ -6,6 +6,7 @@ import { listen } from "./db/notifications.js";
 import { type CardVault, createSandboxVault } from "./external/card-vault.js";
 import { createSettingsReader, type SettingsReader, settingsChannel } from "./resources/accounts/settings.js";
 import { createKeyring, type Keyring, keysChannel } from "./resources/api-keys/keyring.js";
+import { createImageReader, type ReadImage } from "./resources/photos/image.js";
 import { type Clock, createNewId, type NewId, type RandomBytes } from "./rpc/ids.js";
 import { createLogger, type Logger } from "./rpc/log.js";
 
@@ -19,6 +20,7 @@ export interface Deps {
   readonly settings: SettingsReader;
   readonly keyring: Keyring;
   readonly cardVault: CardVault;
+  readonly readImage: ReadImage;
 }
 
 /** What tests decide and production does not. */
@@ -41,7 +43,8 @@ export async function buildDeps(config: Config, databaseUrl: string, overrides: 
   const settings = createSettingsReader(db);
   const keyring = createKeyring(db);
   const cardVault = overrides.cardVault ?? createSandboxVault();
-  const deps: Deps = { db, clock, randomBytes, newId, logger, settings, keyring, cardVault };
+  const readImage = createImageReader();
+  const deps: Deps = { db, clock, randomBytes, newId, logger, settings, keyring, cardVault, readImage };
 
   const listeners = await Promise.all([
     listen(databaseUrl, settingsChannel, { onNotify: settings.forget, onGap: settings.clear }),

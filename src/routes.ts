@@ -1,5 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
+import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { AccountService } from "../gen/clientele/v1/accounts_pb.js";
 import { AddressService } from "../gen/clientele/v1/addresses_pb.js";
 import { ApiKeyService } from "../gen/clientele/v1/api_keys_pb.js";
@@ -7,6 +8,7 @@ import { CheckoutService } from "../gen/clientele/v1/checkouts_pb.js";
 import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
 import { OrderService } from "../gen/clientele/v1/orders_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
+import { PhotoService } from "../gen/clientele/v1/photos_pb.js";
 import type { Deps } from "./deps.js";
 import { accountService } from "./resources/accounts/service.js";
 import { addressService } from "./resources/addresses/service.js";
@@ -15,7 +17,10 @@ import { checkoutService } from "./resources/checkouts/service.js";
 import { customerService } from "./resources/customers/service.js";
 import { orderService } from "./resources/orders/service.js";
 import { paymentMethodService } from "./resources/payment-methods/service.js";
+import { photoService } from "./resources/photos/service.js";
+import { maxUploadMessage, photoUpload } from "./resources/photos/upload.js";
 import { replayable } from "./rpc/idempotency.js";
+import type { Upload } from "./server/uploads.js";
 
 /** Every service of ours; what is reflected and what is health-checked. */
 export const services = [
@@ -24,20 +29,28 @@ export const services = [
   CustomerService,
   AddressService,
   PaymentMethodService,
+  PhotoService,
   CheckoutService,
   OrderService,
 ];
 
+/** What can also be called by posting a form. */
+export const uploads: readonly Upload[] = [photoUpload];
+
 /** What the service answers: a line for each service. */
 export function createRoutes(deps: Deps) {
   return (router: ConnectRouter): void => {
-    const serve = <Service extends DescService>(service: Service, implementation: ServiceImpl<Service>) =>
-      router.service(service, replayable(implementation));
+    const serve = <Service extends DescService>(
+      service: Service,
+      implementation: ServiceImpl<Service>,
+      options: Partial<UniversalHandlerOptions> = {},
+    ) => router.service(service, replayable(implementation), options);
     serve(AccountService, accountService(deps));
     serve(ApiKeyService, apiKeyService(deps));
     serve(CustomerService, customerService(deps));
     serve(AddressService, addressService(deps));
     serve(PaymentMethodService, paymentMethodService(deps));
+    serve(PhotoService, photoService(deps), { readMaxBytes: maxUploadMessage });
     serve(CheckoutService, checkoutService(deps));
     serve(OrderService, orderService(deps));
   };

@@ -8,7 +8,8 @@ import { allowedCallers } from "./access.js";
 import type { Config } from "./config.js";
 import { buildDeps, type Overrides } from "./deps.js";
 import { startJobs } from "./jobs.js";
-import { createRoutes, services } from "./routes.js";
+import { photoPage } from "./resources/photos/page.js";
+import { createRoutes, services, uploads } from "./routes.js";
 import { createInterceptors } from "./rpc/interceptors.js";
 import { drain } from "./server/drain.js";
 import { startGrpcServer } from "./server/grpc.js";
@@ -31,7 +32,10 @@ export async function serve(config: Config, databaseUrl: string, overrides: Over
   const readiness = createReadiness();
   const registry = new Registry();
   const observe = createObserver({ logger: deps.logger, registry });
-  const interceptors = createInterceptors({ ...deps, authenticate: deps.keyring.authenticate, allowedCallers });
+  let { httpPort } = config;
+  const publicUrl = () => config.publicUrl ?? urlOf(config, httpPort);
+  const { authenticate } = deps.keyring;
+  const interceptors = createInterceptors({ ...deps, publicUrl, authenticate, allowedCallers });
   const reflection = reflectionServices([...services, Health]);
   const names = services.map((service) => service.typeName);
   const ours = createRoutes(deps);
@@ -48,7 +52,9 @@ export async function serve(config: Config, databaseUrl: string, overrides: Over
   const clientCa = config.grpcClientCaFile === undefined ? undefined : await readFile(config.grpcClientCaFile);
   const { host, allowedOrigins } = config;
   const common = { routes, interceptors, host, tls, observe };
-  const http = await startHttpServer({ ...common, port: config.httpPort, allowedOrigins, readiness, registry });
+  const pages = { uploads, extraHandler: photoPage(deps, observe) };
+  const http = await startHttpServer({ ...common, ...pages, port: httpPort, allowedOrigins, readiness, registry });
+  httpPort = http.port;
   const grpc = await startGrpcServer({ ...common, port: config.grpcPort, clientCa });
   const jobs = config.jobs ? await startJobs(deps, databaseUrl) : undefined;
   readiness.set(true);
@@ -60,4 +66,9 @@ export async function serve(config: Config, databaseUrl: string, overrides: Over
       await close();
     },
   };
+}
+
+// For those on the same machine; in production the configuration says better.
+function urlOf({ host, tls }: Config, port: number): string {
+  return `${tls === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

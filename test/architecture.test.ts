@@ -85,6 +85,7 @@ describe("the house", () => {
         "write.ts",
       ],
       "payment-methods": ["state.ts", "token.ts"],
+      photos: ["image.ts", "page.ts", "token.ts", "upload.ts"],
     };
     for (const { path } of sources.filter((file) => file.path.startsWith("src/resources/"))) {
       const [resource = "", name = ""] = path.split("/").slice(2);

@@ -53,16 +53,17 @@ export function stoppable(connection: Cancellable): Stoppable {
   }
 }
 
-/** Sends the end of a transaction, which nothing stops. */
-export async function unstoppable<T>(connection: Cancellable, send: () => Promise<T>): Promise<T> {
+/**
+ * From now on nothing stops what `connection` runs, until `allowStops`: it ends a transaction. Where there is a promise,
+ * that must not be sent before it resolves.
+ */
+export function forbidStops(connection: Cancellable): Promise<void> | undefined {
   ending.add(connection);
-  try {
-    const pending = requests.get(connection);
-    if (pending !== undefined) await pending;
-    return await send();
-  } finally {
-    ending.delete(connection);
-  }
+  return requests.get(connection);
+}
+
+export function allowStops(connection: Cancellable): void {
+  ending.delete(connection);
 }
 
 async function request(connection: Cancellable): Promise<void> {

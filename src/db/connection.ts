@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import knex, { type Knex } from "knex";
 import pg from "pg";
-import { type Cancellable, stoppable, unstoppable } from "./cancel.js";
+import { allowStops, type Cancellable, forbidStops, stoppable } from "./cancel.js";
 import { callCancelled, deadlineExceeded, deadlineLeft, presentCancellation } from "./deadline.js";
 import { isConnectionLost, isStaleStatement } from "./errors.js";
 
@@ -146,9 +146,10 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
       if (name !== undefined) statement.options = { ...unnamed, name };
       const running = cancellation && stoppable(connection);
       if (running !== undefined) cancellation?.stops.add(running.stop);
-      const send = () => super._query(connection, statement);
       try {
-        const done = await (ends === undefined ? send() : unstoppable(connection, send));
+        const requested = ends === undefined ? undefined : forbidStops(connection);
+        if (requested !== undefined) await requested;
+        const done = await super._query(connection, statement);
         // A broken transaction answers a commit with a rollback, which knex takes for success.
         if (ends === "COMMIT" && done.response?.command === "ROLLBACK")
           throw new Error("the transaction was rolled back");
@@ -162,8 +163,9 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
         if (!isStale || connection.getTransactionStatus() !== "I") throw error;
         if (unnamed === undefined) delete statement.options;
         else statement.options = unnamed;
-        return await send();
+        return await super._query(connection, statement);
       } finally {
+        if (ends !== undefined) allowStops(connection);
         if (running !== undefined) cancellation?.stops.delete(running.stop);
         const pending = running?.answered();
         if (pending !== undefined) await pending;

@@ -23,6 +23,8 @@ export interface Call extends Caller {
   readonly db: Knex;
   /** The time of the call, in whole milliseconds; everything it writes carries it. */
   readonly now: Date;
+  /** Where clients reach the public port, without a slash at its end. */
+  readonly publicUrl: string;
   /** The event of a change that the call makes: its type, such as `customer.updated`, and the paths it changes. */
   readonly event: (type: string, changedPaths?: readonly string[]) => EventDraft;
 }

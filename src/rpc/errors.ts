@@ -19,6 +19,8 @@ export const reasons = {
   FILTER_INVALID: Code.InvalidArgument,
   ORDER_BY_INVALID: Code.InvalidArgument,
   IDEMPOTENCY_KEY_INVALID: Code.InvalidArgument,
+  PHOTO_INVALID: Code.InvalidArgument,
+  PHOTO_TOO_LARGE: Code.InvalidArgument,
   REQUEST_MALFORMED: Code.InvalidArgument,
   // The caller.
   CREDENTIALS_MISSING: Code.Unauthenticated,

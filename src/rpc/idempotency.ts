@@ -28,10 +28,11 @@ const header = "idempotency-key";
 export const replayedHeader = "idempotency-replayed";
 const lifetimeMs = 24 * 60 * 60 * 1000;
 
-/** What opens a call: where it reads and writes, and what gives it time. */
+/** What opens a call: where it reads and writes, what gives it time, and where clients reach the service. */
 interface Opening {
   readonly db: Knex;
   readonly clock: Clock;
+  readonly publicUrl: () => string;
 }
 
 /**
@@ -39,11 +40,11 @@ interface Opening {
  * answer: for 24 hours the same request gets the first answer again, another one is FAILED_PRECONDITION. A failed call
  * has no effect and is not remembered.
  */
-export function callInterceptor({ db, clock }: Opening): Interceptor {
+export function callInterceptor({ db, clock, publicUrl }: Opening): Interceptor {
   const open = (caller: Caller, on: Knex): Call => {
     const now = clock();
     const event: Call["event"] = (type, changedPaths = []) => ({ type, changedPaths, actor: caller.actor, time: now });
-    return { ...caller, db: on, now, event };
+    return { ...caller, db: on, now, event, publicUrl: publicUrl() };
   };
 
   return (next) => async (req) => {

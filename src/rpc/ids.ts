@@ -10,6 +10,14 @@ export type Clock = () => Date;
 /** Makes that many random bytes; tests decide them. */
 export type RandomBytes = (size: number) => Uint8Array;
 
+const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+const tokenSize = 32;
+
+/** A text that nobody can guess: 32 characters of base32, 160 bits. */
+export function randomToken(randomBytes: RandomBytes): string {
+  return Array.from(randomBytes(tokenSize), (byte) => alphabet[byte % alphabet.length]).join("");
+}
+
 /** Identifiers from a clock and a source of randomness. Within one millisecond they sort in no order. */
 export function createNewId(clock: Clock, randomBytes: RandomBytes): NewId {
   return (prefix) => {

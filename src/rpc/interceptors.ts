@@ -11,6 +11,8 @@ import { validateInterceptor } from "./validate.js";
 interface InterceptorDeps {
   readonly db: Knex;
   readonly clock: Clock;
+  /** Known once the public port listens. */
+  readonly publicUrl: () => string;
   readonly logger: Logger;
   readonly authenticate: Authenticate;
   readonly allowedCallers: AllowedCallers;

@@ -77,7 +77,7 @@ export function withoutBlanks<Desc extends DescMessage>(schema: Desc, message: M
 
 // The one min_len of the contract is 1.
 function descriptionOf(ruleId: string, message: string): string {
-  return ruleId === "required" || ruleId === "string.min_len" ? requiredMessage : message;
+  return /^(required|(string|bytes)\.min_len)$/.test(ruleId) ? requiredMessage : message;
 }
 
 type Path = readonly { kind: string; name?: string; index?: number; key?: unknown }[];

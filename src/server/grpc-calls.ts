@@ -1,6 +1,6 @@
 import { type EventEmitter, once } from "node:events";
 import type { Readable, Writable } from "node:stream";
-import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, type Message, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import {
   ConnectError,
   type ConnectRouter,
@@ -50,15 +50,15 @@ const kinds = {
 };
 const asIs = (bytes: Buffer) => bytes;
 
-/** Registers every method of the routes with grpc-js. The result tells by path whether the client sends a stream. */
+/** Registers methods with grpc-js. The result tells by path whether the client sends a stream. */
 export function registerMethods(
   server: Server,
-  routes: (router: ConnectRouter) => void,
+  specs: readonly LimitedSpec[],
   interceptors: Interceptor[],
   observe: Observer,
 ): Map<string, { readonly clientStreams: boolean }> {
   const methods = new Map<string, { readonly clientStreams: boolean }>();
-  for (const spec of specsOf(routes)) {
+  for (const spec of specs) {
     const path = `/${spec.method.parent.typeName}/${spec.method.name}`;
     methods.set(path, { clientStreams: spec.kind === "client_streaming" || spec.kind === "bidi_streaming" });
     const serve = (call: Incoming, reply?: Reply) => {
@@ -70,17 +70,22 @@ export function registerMethods(
   return methods;
 }
 
-// Lists what routes would hand to a router.
-function specsOf(routes: (router: ConnectRouter) => void): MethodImplSpec[] {
-  const specs: MethodImplSpec[] = [];
+/** A method with its implementation, and how many bytes a request message of it may have. */
+export type LimitedSpec = MethodImplSpec & { readonly readMaxBytes: number };
+
+/** Lists what routes would hand to a router. `readMaxBytes` holds where they do not say otherwise. */
+export function specsOf(routes: (router: ConnectRouter) => void, readMaxBytes: number): LimitedSpec[] {
+  const specs: LimitedSpec[] = [];
   const router: ConnectRouter = {
     handlers: createConnectRouter().handlers,
-    service(service, implementation) {
-      specs.push(...Object.values(createServiceImplSpec(service, implementation).methods));
+    service(service, implementation, options) {
+      const { methods } = createServiceImplSpec(service, implementation);
+      specs.push(...Object.values(methods).map((spec) => ({ readMaxBytes, ...options, ...spec })));
       return router;
     },
-    rpc(method, implementation) {
-      specs.push(createMethodImplSpec(method, implementation) as MethodImplSpec);
+    rpc(method, implementation, options) {
+      const spec = createMethodImplSpec(method, implementation) as MethodImplSpec;
+      specs.push({ readMaxBytes, ...options, ...spec });
       return router;
     },
   };
@@ -88,7 +93,7 @@ function specsOf(routes: (router: ConnectRouter) => void): MethodImplSpec[] {
   return specs;
 }
 
-async function serveCall(spec: MethodImplSpec, call: Incoming, reply: Reply | undefined, interceptors: Interceptor[]) {
+async function serveCall(spec: LimitedSpec, call: Incoming, reply: Reply | undefined, interceptors: Interceptor[]) {
   const cancel = new AbortController();
   const events: EventEmitter = call;
   // A call that ends well is "cancelled" too, and making an error is what costs.
@@ -113,19 +118,19 @@ async function serveCall(spec: MethodImplSpec, call: Incoming, reply: Reply | un
 
 // Writes every message of the answer but the last of a kind that has only one, which it returns.
 async function answer(
-  spec: MethodImplSpec,
+  spec: LimitedSpec,
   call: Incoming,
   context: Context,
   interceptors: Interceptor[],
   isStream: boolean,
 ) {
-  const { input, output } = spec.method;
+  const { output } = spec.method;
   if (spec.kind === "unary" && "request" in call) {
-    const message = await invokeUnaryImplementation(spec, context, parse(input, call.request), interceptors);
+    const message = await invokeUnaryImplementation(spec, context, parse(spec, call.request), interceptors);
     call.sendMetadata(metadataOf(context.responseHeader));
     return serialize(output, message);
   }
-  const inputs = "request" in call ? createAsyncIterable([parse(input, call.request)]) : parseAll(input, call);
+  const inputs = "request" in call ? createAsyncIterable([parse(spec, call.request)]) : parseAll(spec, call);
   const outputs = transformInvokeImplementation(spec, context, interceptors)(inputs);
   let bytes: Buffer | undefined;
   for await (const message of outputs) {
@@ -162,20 +167,24 @@ async function write(call: Writable, bytes: Buffer, signal: AbortSignal): Promis
   if (!call.write(bytes)) await once(call, "drain", { signal });
 }
 
-async function* parseAll<T extends DescMessage>(schema: T, call: Readable & { readonly cancelled: boolean }) {
+async function* parseAll(spec: LimitedSpec, call: Readable & { readonly cancelled: boolean }) {
   try {
     // Else a handler that stops reading would destroy the stream, and its answer with it.
-    for await (const bytes of call.iterator({ destroyOnReturn: false })) yield parse(schema, bytes);
+    for await (const bytes of call.iterator({ destroyOnReturn: false })) yield parse(spec, bytes);
   } catch (error) {
     throw call.cancelled ? cancelled() : error;
   }
 }
 
-function parse<T extends DescMessage>(schema: T, bytes: Uint8Array): MessageShape<T> {
+// What grpc-js lets pass is as large as the largest message of any method.
+function parse({ method, readMaxBytes }: LimitedSpec, bytes: Uint8Array): Message {
+  if (bytes.byteLength > readMaxBytes) {
+    throw rpcError("MESSAGE_TOO_LARGE", `The request is larger than ${readMaxBytes} bytes.`);
+  }
   try {
-    return fromBinary(schema, bytes);
+    return fromBinary(method.input, bytes);
   } catch {
-    throw rpcError("REQUEST_MALFORMED", `The request is not a ${schema.typeName}.`);
+    throw rpcError("REQUEST_MALFORMED", `The request is not a ${method.input.typeName}.`);
   }
 }
 

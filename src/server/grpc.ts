@@ -1,7 +1,7 @@
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { RunningServer } from "./drain.js";
-import { registerMethods } from "./grpc-calls.js";
+import { registerMethods, specsOf } from "./grpc-calls.js";
 import { watchStreams } from "./grpc-streams.js";
 import { defaultLimits, type Limits } from "./limits.js";
 import type { Observer } from "./observe.js";
@@ -33,8 +33,9 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   const { routes, interceptors, observe, tls, clientCa } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const streams = watchStreams(observe, limits);
+  const specs = specsOf(routes, limits.readMaxBytes);
   const server = new Server({
-    "grpc.max_receive_message_length": limits.readMaxBytes,
+    "grpc.max_receive_message_length": Math.max(...specs.map((spec) => spec.readMaxBytes)),
     "grpc.max_send_message_length": limits.writeMaxBytes,
     "grpc.max_concurrent_streams": limits.streamsPerSession,
     "grpc.max_connection_idle_ms": limits.idleMs,
@@ -43,7 +44,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
     "grpc.enable_channelz": 0,
     interceptors: [streams.interceptor],
   });
-  const methods = registerMethods(server, routes, interceptors, observe);
+  const methods = registerMethods(server, specs, interceptors, observe);
   const port = await bind(server, `${options.host}:${options.port}`, credentials(tls, clientCa));
   const sessions = streams.attach(server, methods);
   return { port, close: (graceMs) => close(server, sessions, graceMs) };

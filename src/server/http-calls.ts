@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from "node:http2";
+import type { DescMethod } from "@bufbuild/protobuf";
 import {
   type ConnectError,
   type ConnectRouter,
@@ -21,6 +22,7 @@ import { amendAnswer, endStreamOf, errorAnswer, noteOutcome, statusHeaders } fro
 import type { Limits } from "./limits.js";
 import type { Observer } from "./observe.js";
 import { timedBody } from "./request-body.js";
+import { answerOfUpload, callOfUpload, type UploadRequest } from "./uploads.js";
 
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
 export type HttpResponse = ServerResponse | Http2ServerResponse;
@@ -44,8 +46,8 @@ export function createCalls({ routes, interceptors, limits, observe }: CallsOpti
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   /** With a `refusal` the call is answered by it, and goes no further. */
-  return (req: HttpRequest, res: HttpResponse, refusal?: ConnectError): void => {
-    const handler = handlers.get(pathOf(req));
+  return (req: HttpRequest, res: HttpResponse, refusal?: ConnectError, upload?: UploadRequest): void => {
+    const handler = handlers.get(upload === undefined ? pathOf(req) : requestPathOf(upload.upload.method));
     const record = observe.begin(
       handler?.requestPath.slice(1) ?? "unknown",
       protocolOf(req),
@@ -61,11 +63,17 @@ export function createCalls({ routes, interceptors, limits, observe }: CallsOpti
         ? answerRefusal(req, res, record, refusal, 429)
         : handler === undefined
           ? answerRefusal(req, res, record, methodUnknown, 404)
-          : answerCall(handler, req, res, record);
+          : answerCall(handler, req, res, record, upload);
     answered.catch(() => res.destroy());
   };
 
-  async function answerCall(handler: UniversalHandler, req: HttpRequest, res: HttpResponse, record: CallRecord) {
+  async function answerCall(
+    handler: UniversalHandler,
+    req: HttpRequest,
+    res: HttpResponse,
+    record: CallRecord,
+    upload: UploadRequest | undefined,
+  ) {
     const request = universalRequest(req, res, record);
     if (request === undefined) {
       const error = rpcError("REQUEST_MALFORMED", "The request names no usable host.");
@@ -75,17 +83,23 @@ export function createCalls({ routes, interceptors, limits, observe }: CallsOpti
     shortenTimeout(request.header);
     const isStream = /^(client|bidi)_streaming$/.test(handler.method.methodKind);
     const body = timedBody(request.body as AsyncIterable<Uint8Array>, limits.bodyMs, isStream);
-    const answer = await observe.run(record, () => handler({ ...request, body }));
+    const call = upload === undefined ? { ...request, body } : callOfUpload(request, body, upload);
+    const answer = await observe.run(record, () => handler(call));
     const amended = await amendAnswer(answer, record);
     // The rest of a request that was refused half-way is not waited for.
     if (!req.complete) endAfterAnswer(req, res);
-    await universalResponseToNodeResponse(amended, res);
+    const last = upload === undefined ? amended : await answerOfUpload(amended, upload);
+    await universalResponseToNodeResponse(last, res);
   }
 }
 
 /** Whether a request is meant as a call: by its content type, or by the shape of its path. */
 export function isCall(req: HttpRequest): boolean {
   return protocolOf(req) !== "connect" || /^\/[\w.]+\.[A-Z]\w*\/[A-Z]\w*$/.test(pathOf(req));
+}
+
+function requestPathOf(method: DescMethod): string {
+  return `/${method.parent.typeName}/${method.name}`;
 }
 
 export function pathOf(req: HttpRequest): string {

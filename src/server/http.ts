@@ -12,6 +12,7 @@ import { createCalls, endAfterAnswer, type HttpRequest, type HttpResponse, isCal
 import { defaultLimits, type Limits } from "./limits.js";
 import type { Observer } from "./observe.js";
 import { type Certificate, createSocketServer } from "./sockets.js";
+import { type Upload, uploadAt } from "./uploads.js";
 
 export interface HttpServerOptions {
   readonly routes: (router: ConnectRouter) => void;
@@ -28,7 +29,9 @@ export interface HttpServerOptions {
   readonly observe: Observer;
   /** What `/metrics` shows. */
   readonly registry: Registry;
-  /** Answers what is no call, such as an upload, and returns true; returns false for what is not its own. */
+  /** What can also be called by posting a form. */
+  readonly uploads?: readonly Upload[];
+  /** Answers what is no call, such as a page, and returns true; returns false for what is not its own. */
   readonly extraHandler?: (req: HttpRequest, res: HttpResponse) => boolean;
   readonly limits?: Partial<Limits>;
 }
@@ -65,7 +68,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
     if (isCall(req) && req.method !== "OPTIONS") serveCall(req, res, tooLarge ? headerTooLarge : undefined);
     else if (tooLarge) void refuse(req, res, 431, { code: "resource_exhausted", message: headerTooLarge.rawMessage });
     else if (req.method === "OPTIONS") send(res, 204);
-    else if (!servePage(req, res) && !options.extraHandler?.(req, res)) void refuse(req, res, 404, notFound);
+    else if (!serveUpload(req, res) && !servePage(req, res) && !options.extraHandler?.(req, res)) {
+      void refuse(req, res, 404, notFound);
+    }
+  }
+
+  function serveUpload(req: HttpRequest, res: HttpResponse): boolean {
+    const upload = req.method === "POST" ? uploadAt(options.uploads ?? [], pathOf(req)) : undefined;
+    if (upload !== undefined) serveCall(req, res, undefined, upload);
+    return upload !== undefined;
   }
 
   function servePage(req: HttpRequest, res: HttpResponse): boolean {

@@ -1,6 +1,6 @@
 /** What a listener grants one client. Bytes and milliseconds. */
 export interface Limits {
-  /** The largest request message, before and after decompression. */
+  /** The largest request message, before and after decompression; of a service whose routes say so, more. */
   readonly readMaxBytes: number;
   /** The largest response message. */
   readonly writeMaxBytes: number;

@@ -9,6 +9,7 @@ import { CheckoutService } from "../../gen/clientele/v1/checkouts_pb.js";
 import { CustomerService } from "../../gen/clientele/v1/customers_pb.js";
 import { OrderService } from "../../gen/clientele/v1/orders_pb.js";
 import { PaymentMethodService } from "../../gen/clientele/v1/payment_methods_pb.js";
+import { PhotoService } from "../../gen/clientele/v1/photos_pb.js";
 import { readConfig } from "../../src/config.js";
 import type { Overrides } from "../../src/deps.js";
 import { createAccount } from "../../src/resources/accounts/create.js";
@@ -43,6 +44,7 @@ export interface Clients {
   readonly customers: Client<typeof CustomerService>;
   readonly addresses: Client<typeof AddressService>;
   readonly paymentMethods: Client<typeof PaymentMethodService>;
+  readonly photos: Client<typeof PhotoService>;
   readonly checkouts: Client<typeof CheckoutService>;
   readonly orders: Client<typeof OrderService>;
 }
@@ -110,6 +112,7 @@ export function clientsOn(transport: Transport): Clients {
     customers: createClient(CustomerService, transport),
     addresses: createClient(AddressService, transport),
     paymentMethods: createClient(PaymentMethodService, transport),
+    photos: createClient(PhotoService, transport),
     checkouts: createClient(CheckoutService, transport),
     orders: createClient(OrderService, transport),
   };

@@ -34,6 +34,7 @@ export function messagesOf(
     if (field.fieldKind === "enum") return fc.oneof(fc.integer({ min: 0, max: 5 }), int32);
     if (field.fieldKind !== "scalar") return fc.constant(undefined);
     if (field.scalar === ScalarType.STRING) return strings;
+    if (field.scalar === ScalarType.BYTES) return fc.uint8Array({ maxLength: 100 });
     if (field.scalar === ScalarType.BOOL) return fc.boolean();
     return field.scalar === ScalarType.INT64 ? int64 : int32;
   }

@@ -56,6 +56,10 @@ export interface World {
   readonly unique: string;
 }
 
+/** A PNG of one pixel. */
+export const tinyPhoto =
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+
 const url = `https://shop.example/${canary}`;
 
 const address = {
@@ -116,6 +120,7 @@ export async function populate(clients: Clients): Promise<World> {
     await clients.customers.deleteCustomer({ id: customer!.id });
     return customer!.id;
   };
+  await clients.photos.uploadPhoto({ customerId, content: Buffer.from(tinyPhoto, "base64") });
   return {
     unique,
     apiKey: await newKey(),
@@ -183,6 +188,8 @@ const requests: Readonly<Record<string, (world: World) => JsonObject>> = {
   }),
   "PaymentMethodService.SetDefaultPaymentMethod": (world) => ({ customerId: world.customer, id: world.freshToken }),
   "PaymentMethodService.DetachPaymentMethod": (world) => ({ customerId: world.customer, id: world.paymentMethod }),
+  "PhotoService.UploadPhoto": (world) => ({ customerId: world.customer, content: tinyPhoto }),
+  "PhotoService.DeletePhoto": (world) => ({ customerId: world.customer }),
   "CheckoutService.CreateCheckout": (world) => ({
     url,
     customerId: world.customer,

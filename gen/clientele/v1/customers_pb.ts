@@ -118,7 +118,8 @@ export type Customer = Message<"clientele.v1.Customer"> & {
   liveMode: boolean;
 
   /**
-   * The picture of the customer: derived from the e-mail address at libravatar.org. Output only.
+   * The picture of the customer: the photo uploaded with PhotoService, else one derived from the e-mail address at
+   * libravatar.org. Output only.
    *
    * @generated from field: string photo_url = 14;
    */

@@ -1,9 +1,11 @@
 import type { Knex } from "knex";
 import * as house from "./0001_house.js";
 import * as customersInFull from "./0002_customers_in_full.js";
+import * as photos from "./0003_photos.js";
 
 /** All migrations by name, in the order in which they run. Append only. */
 export const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0001_house": house,
   "0002_customers_in_full": customersInFull,
+  "0003_photos": photos,
 };

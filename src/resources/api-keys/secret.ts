@@ -1,20 +1,16 @@
 import { createHash } from "node:crypto";
 import { type ApiKey, ApiKeyKind } from "../../../gen/clientele/v1/api_keys_pb.js";
-import type { NewId, RandomBytes } from "../../rpc/ids.js";
+import { type NewId, type RandomBytes, randomToken } from "../../rpc/ids.js";
 import { kindToColumn } from "./convert.js";
 import type { ApiKeyColumns } from "./store.js";
-
-const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
-const randomSize = 32;
 
 /**
  * Makes the secret of a key: `sk` or `pk`, `test` or `live`, the tenant's 26 characters, so that the key finds its
  * tenant without a look across tenants, and 32 random ones: 160 bits.
  */
 function createSecret(kind: ApiKeyKind, liveMode: boolean, tenantId: string, randomBytes: RandomBytes): string {
-  const random = Array.from(randomBytes(randomSize), (byte) => alphabet[byte % alphabet.length]).join("");
   const prefix = kind === ApiKeyKind.SECRET ? "sk" : "pk";
-  return `${prefix}_${liveMode ? "live" : "test"}_${tenantId.slice(tenantId.indexOf("_") + 1)}${random}`;
+  return `${prefix}_${liveMode ? "live" : "test"}_${tenantId.slice(tenantId.indexOf("_") + 1)}${randomToken(randomBytes)}`;
 }
 
 /** The tenant a secret names; undefined if it is not formed like one. */

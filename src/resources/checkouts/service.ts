@@ -107,7 +107,7 @@ async function candidatesOfCustomer(
   described: DescribedToken | undefined,
   settings: AccountSettings,
 ): Promise<Candidates> {
-  const { db, tenantId, now, liveMode } = call;
+  const { db, tenantId, now } = call;
   const row = await lockActiveCustomer(db, tenantId, req.customerId);
   const savedAddress = async (id: string) => {
     const address = await findAddress(db, tenantId, row.id, id);
@@ -134,7 +134,7 @@ async function candidatesOfCustomer(
   const shipping = await requestShipping();
   return {
     request: requestOf(req, shipping?.country ?? row.country ?? undefined),
-    customer: customerFromRow(row, liveMode),
+    customer: customerFromRow(row, call),
     requestShipping: shipping,
     requestPaymentMethod: await requestPaymentMethod(),
     ...(row.default_address_id !== null && { defaultShipping: await savedAddress(row.default_address_id) }),

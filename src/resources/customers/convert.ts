@@ -10,11 +10,13 @@ import {
 } from "../../../gen/clientele/v1/customers_pb.js";
 import { enumColumn } from "../../db/enums.js";
 import { countryName } from "../../formats/countries.js";
+import type { Call } from "../../rpc/caller.js";
 import { etagOf } from "../../rpc/etag.js";
 import type { Fields } from "../../rpc/filter.js";
 import type { OrderFields } from "../../rpc/order-by.js";
 import { addressFromRow } from "../addresses/convert.js";
 import type { AddressRow } from "../addresses/store.js";
+import { photoUrl } from "../photos/token.js";
 import type { CustomerColumns, CustomerRow } from "./store.js";
 
 /** What a mask may name. */
@@ -79,7 +81,11 @@ export const orderableFields = {
 
 const type = enumColumn<CustomerType>(CustomerTypeSchema);
 
-export function customerFromRow(row: CustomerRow, liveMode: boolean, shipping: AddressRow | null = null): Customer {
+export function customerFromRow(
+  row: CustomerRow,
+  { liveMode, publicUrl }: Pick<Call, "liveMode" | "publicUrl">,
+  shipping: AddressRow | null = null,
+): Customer {
   return create(CustomerSchema, {
     id: row.id,
     ...(row.email !== null && { email: row.email }),
@@ -93,7 +99,7 @@ export function customerFromRow(row: CustomerRow, liveMode: boolean, shipping: A
     type: type.fromColumn(row.type),
     enabled: row.enabled,
     liveMode,
-    photoUrl: photoUrlOf(row),
+    photoUrl: photoUrlOf(row, publicUrl),
     metadata: row.metadata,
     externalReferences: row.external_references,
     ...(shipping && { shipping: addressFromRow(shipping, row.default_address_id) }),
@@ -133,8 +139,9 @@ function displayNameOf(row: CustomerRow): string {
   return row.display_name ?? row.email ?? row.name ?? row.id;
 }
 
-// The default picture of 4G; one without an e-mail address is as good as one of its id.
-function photoUrlOf({ email, id }: CustomerRow): string {
+// The customer's own photo, else the default picture of 4G; without an e-mail address it is as good as one of the id.
+function photoUrlOf({ tenant_id, photo_token, email, id }: CustomerRow, publicUrl: string): string {
+  if (photo_token !== null) return photoUrl(publicUrl, tenant_id, photo_token);
   const hash = createHash("md5")
     .update((email ?? id).toLowerCase())
     .digest("hex");

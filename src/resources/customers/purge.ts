@@ -4,6 +4,7 @@ import type { Deps } from "../../deps.js";
 import type { Call } from "../../rpc/caller.js";
 import { deleteAddressesOf } from "../addresses/store.js";
 import { detachPaymentMethodsOf } from "../payment-methods/store.js";
+import { deletePhotoOf } from "../photos/store.js";
 import * as store from "./store.js";
 import { keepEmail } from "./write.js";
 
@@ -21,6 +22,7 @@ export async function purgeCustomer(
   await keepEmail(db, tenantId, id, settings);
   await store.purgeCustomer(db, tenantId, id, { freesEmail }, purged);
   await store.replaceExternalReferences(db, tenantId, id, []);
+  await deletePhotoOf(db, tenantId, id, event("photo.deleted"));
   await deleteAddressesOf(db, tenantId, id, event("address.deleted"));
   const detached = event("payment_method.detached");
   await detachPaymentMethodsOf(db, tenantId, id, settings.paymentMethodDetachment, detached);

@@ -50,16 +50,16 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
     },
 
     async getCustomer(req, ctx) {
-      const { db, tenantId, liveMode } = callOf(ctx);
-      const row = await store.findCustomer(db, tenantId, req.id);
+      const call = callOf(ctx);
+      const row = await store.findCustomer(call.db, call.tenantId, req.id);
       if (row === undefined) throw notFound("customer");
-      return { customer: customerFromRow(row, liveMode, row.shipping) };
+      return { customer: customerFromRow(row, call, row.shipping) };
     },
 
     async batchGetCustomers(req, ctx) {
-      const { db, tenantId, liveMode } = callOf(ctx);
-      const rows = await lookups.findCustomers(db, tenantId, req.ids);
-      const byId = new Map(rows.map((row) => [row.id, customerFromRow(row, liveMode, row.shipping)]));
+      const call = callOf(ctx);
+      const rows = await lookups.findCustomers(call.db, call.tenantId, req.ids);
+      const byId = new Map(rows.map((row) => [row.id, customerFromRow(row, call, row.shipping)]));
       const customers = req.ids.map((id) => byId.get(id));
       if (!customers.every((customer) => customer !== undefined)) throw notFound("customer");
       return { customers };
@@ -75,7 +75,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
           const inside = { ...call, db: trx };
           await lookups.lockLookup(trx, call.tenantId, lookup.key);
           const row = await lookup.find(trx, call.tenantId);
-          if (row !== undefined) return { customer: customerFromRow(row, call.liveMode, row.shipping), created: false };
+          if (row !== undefined) return { customer: customerFromRow(row, call, row.shipping), created: false };
           return { customer: await createCustomer(inside, given), created: true };
         }).catch(wasTaken);
         if (found !== undefined) return found;
@@ -89,7 +89,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const page = pageOf(call, ListCustomersRequestSchema, req, parseOrderBy(req.orderBy, orderableFields));
       const { rows: found, totalSize } = await listCustomers(call.db, call.tenantId, wanted, page);
       const { rows, ...tokens } = toPage(found, page);
-      const customers = rows.map((row) => customerFromRow(row, call.liveMode, row.shipping));
+      const customers = rows.map((row) => customerFromRow(row, call, row.shipping));
       return { customers, ...tokens, ...(totalSize !== undefined && { totalSize }) };
     },
 
@@ -103,7 +103,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
         const { settings } = await deps.settings.read(call.db, call.tenantId);
         if (settings.searchNoMatch === SearchNoMatch.NOT_FOUND) throw nothingFound();
       }
-      return { customers: rows.map((row) => customerFromRow(row, call.liveMode, row.shipping)), ...tokens };
+      return { customers: rows.map((row) => customerFromRow(row, call, row.shipping)), ...tokens };
     },
 
     // Locks, so that the etag and the rules are checked against what is stored.
@@ -169,7 +169,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const insert = (on: Knex) => insertCustomer({ ...call, db: on }, deps.newId, checked, version);
       const isAlone = isOneRow(checked) || call.db.isTransaction;
       const inserted = await (isAlone ? insert(call.db) : inTransaction(call.db, insert));
-      if (inserted !== undefined) return customerFromRow(inserted.row, call.liveMode, inserted.shipping);
+      if (inserted !== undefined) return customerFromRow(inserted.row, call, inserted.shipping);
       deps.settings.forget(call.tenantId);
     }
     throw conflict();
@@ -182,9 +182,10 @@ const bestMatchFirst: readonly OrderTerm[] = [
 ];
 
 // A changed customer, with the default address that it shows.
-async function show({ db, tenantId, liveMode }: Call, row: store.CustomerRow): Promise<Customer> {
+async function show(call: Call, row: store.CustomerRow): Promise<Customer> {
+  const { db, tenantId } = call;
   const shown = row.default_address_id === null ? undefined : await store.findCustomer(db, tenantId, row.id);
-  return customerFromRow(row, liveMode, shown?.shipping);
+  return customerFromRow(row, call, shown?.shipping);
 }
 
 // What a customer is looked for by, as a text that is the same for all who look for it, and how it is found.

@@ -23,6 +23,7 @@ export interface CustomerRow {
   external_references: { name: string; id: string }[];
   default_address_id: string | null;
   default_payment_method_id: string | null;
+  photo_token: string | null;
   version: number;
   create_time: Date;
   update_time: Date;
@@ -74,6 +75,7 @@ const columnNames: readonly (keyof CustomerRow)[] = [
   "external_references",
   "default_address_id",
   "default_payment_method_id",
+  "photo_token",
   "version",
   "create_time",
   "update_time",
@@ -184,7 +186,7 @@ export async function updateCustomer(
   trx: Knex,
   tenantId: string,
   id: string,
-  columns: Partial<CustomerColumns>,
+  columns: Partial<CustomerColumns & Pick<CustomerRow, "photo_token">>,
   event: EventDraft,
   uniqueEmail?: boolean,
 ): Promise<CustomerRow> {
@@ -223,7 +225,7 @@ export async function purgeCustomer(
   { freesEmail }: Pick<Deletion, "freesEmail">,
   event: EventDraft,
 ): Promise<CustomerRow> {
-  const cleared: Record<keyof CustomerColumns, unknown> = {
+  const cleared: Record<keyof CustomerColumns | "photo_token", unknown> = {
     email: null,
     name: null,
     first_name: null,
@@ -238,6 +240,7 @@ export async function purgeCustomer(
     external_references: "[]",
     default_address_id: null,
     default_payment_method_id: null,
+    photo_token: null,
   };
   const deletion = { purged: true, purge_time: null, delete_time: trx.raw("coalesce(delete_time, ?)", [event.time]) };
   return await change(trx, tenantId, id, { ...cleared, ...deletion, ...(freesEmail && { email_key: null }) }, event);

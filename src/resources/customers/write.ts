@@ -85,7 +85,7 @@ export async function updateCustomer(
   requireEtag("customer", row, changes!.etag);
   const defaultId = row.default_address_id;
   const shipping = defaultId === null ? undefined : await findAddress(db, tenantId, row.id, defaultId);
-  const before = customerFromRow(row, call.liveMode, shipping);
+  const before = customerFromRow(row, call, shipping);
   const masked = applyMask(CustomerSchema, before, changes!, updateMask, writableFields);
   const { next } = masked;
   // A derived name that is written back stays derived.

@@ -6,6 +6,7 @@ const customerColumns: Readonly<Record<string, string>> = {
   customer: "id",
   address: "customer_id",
   payment_method: "customer_id",
+  photo: "customer_id",
   checkout: "customer_id",
   order: "customer_id",
 };

@@ -1,0 +1,53 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { Customer } from "../../../gen/clientele/v1/customers_pb.js";
+import type { PhotoService } from "../../../gen/clientele/v1/photos_pb.js";
+import { inTransaction } from "../../db/transaction.js";
+import type { Deps } from "../../deps.js";
+import { type Call, callOf } from "../../rpc/caller.js";
+import { notFound } from "../../rpc/errors.js";
+import { requireEtag } from "../../rpc/etag.js";
+import { randomToken } from "../../rpc/ids.js";
+import { customerFromRow } from "../customers/convert.js";
+import { lockActiveCustomer } from "../customers/rules.js";
+import { findCustomer, updateCustomer } from "../customers/store.js";
+import * as store from "./store.js";
+
+export function photoService({ readImage, newId, randomBytes }: Deps): ServiceImpl<typeof PhotoService> {
+  return {
+    // The image is made before the customer is locked: that may take a second.
+    async uploadPhoto(req, ctx) {
+      const call = callOf(ctx);
+      const { tenantId, event } = call;
+      const { contentType, content } = await readImage(req.content);
+      return await inTransaction(call.db, async (trx) => {
+        const customer = await lockActiveCustomer(trx, tenantId, req.customerId);
+        requireEtag("customer", customer, req.etag);
+        const token = randomToken(randomBytes);
+        const photo = { id: newId("pho"), content_type: contentType, content, token };
+        await store.replacePhoto(trx, tenantId, customer.id, photo, event("photo.uploaded", ["content"]));
+        return { customer: await showPhoto({ ...call, db: trx }, customer.id, token) };
+      });
+    },
+
+    async deletePhoto(req, ctx) {
+      const call = callOf(ctx);
+      const { tenantId, event } = call;
+      return await inTransaction(call.db, async (trx) => {
+        const customer = await lockActiveCustomer(trx, tenantId, req.customerId);
+        requireEtag("customer", customer, req.etag);
+        const existed = await store.deletePhotoOf(trx, tenantId, customer.id, event("photo.deleted"));
+        if (!existed) throw notFound("photo");
+        return { customer: await showPhoto({ ...call, db: trx }, customer.id, null) };
+      });
+    },
+  };
+}
+
+// Lets a locked customer show another photo, or none.
+async function showPhoto(call: Call, customerId: string, token: string | null): Promise<Customer> {
+  const { db, tenantId, event } = call;
+  await updateCustomer(db, tenantId, customerId, { photo_token: token }, event("customer.updated", ["photo_url"]));
+  const row = await findCustomer(db, tenantId, customerId);
+  if (row === undefined) throw notFound("customer");
+  return customerFromRow(row, call, row.shipping);
+}
