@@ -1,3 +1,5 @@
+import { withoutDeadline } from "../db/deadline.js";
+
 /** Values that may be as old as the cache allows, each loaded once however many ask for it at a time. */
 export interface TtlCache<Value> {
   get(key: string): Promise<Value>;
@@ -19,7 +21,8 @@ export function createTtlCache<Value>(
     get(key) {
       const known = entries.get(key);
       if (known !== undefined && known.expires > performance.now()) return known.value;
-      const value = load(key);
+      // The first caller's deadline is not that of the others.
+      const value = withoutDeadline(() => load(key));
       const entry = { value, expires: performance.now() + ttlMs };
       entries.delete(key);
       entries.set(key, entry);
