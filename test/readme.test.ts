@@ -42,7 +42,7 @@ test("what the first start prints works word for word", async () => {
 
 test("the table of the configuration names every variable, and no other", () => {
   const [, table = ""] = readme.split("## Configuration");
-  const named = [...table.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name);
+  const named = [...table.matchAll(/^\| `([A-Z_]+)` *\|/gm)].map(([, name]) => name);
   const known = [...read("src/config.ts").matchAll(/^ {4}([A-Z_]+): /gm)].map(([, name]) => name);
   expect(known.length).toBeGreaterThan(10);
   expect(named).toEqual(known);
