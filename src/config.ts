@@ -31,7 +31,9 @@ export interface Config {
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
 }
 
-const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
+const portRule = "must be a whole number from 0 to 65535";
+const port = (fallback: number) =>
+  z.coerce.number(portRule).int(portRule).min(0, portRule).max(65_535, portRule).default(fallback);
 const text = z.string().min(1);
 
 const schema = z

@@ -6,12 +6,12 @@ import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.js";
 import { allowedCallers } from "./access.js";
 import type { Config } from "./config.js";
-import { buildDeps, type Overrides } from "./deps.js";
+import { buildDeps, type Deps, type Overrides } from "./deps.js";
 import { startJobs } from "./jobs.js";
 import { photoPage } from "./resources/photos/page.js";
 import { createRoutes, services, uploads } from "./routes.js";
 import { createInterceptors } from "./rpc/interceptors.js";
-import { drain } from "./server/drain.js";
+import { drain, type RunningServer } from "./server/drain.js";
 import { startGrpcServer } from "./server/grpc.js";
 import { createReadiness, healthService } from "./server/health.js";
 import { startHttpServer } from "./server/http.js";
@@ -26,9 +26,30 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** Starts both listeners on a migrated database. Rejects if a port is taken or a certificate cannot be read. */
+/**
+ * Starts both listeners on a migrated database. Rejects if a port is taken or a certificate cannot be read, and leaves
+ * nothing behind then.
+ */
 export async function serve(config: Config, databaseUrl: string, overrides: Overrides = {}): Promise<Service> {
   const { deps, close } = await buildDeps(config, databaseUrl, overrides);
+  const listeners: RunningServer[] = [];
+  try {
+    return await start(config, databaseUrl, deps, listeners, close);
+  } catch (error) {
+    await Promise.all(listeners.map((listener) => listener.close(0)));
+    await close();
+    throw error;
+  }
+}
+
+// What has started stands in `listeners`.
+async function start(
+  config: Config,
+  databaseUrl: string,
+  deps: Deps,
+  listeners: RunningServer[],
+  close: () => Promise<void>,
+): Promise<Service> {
   const readiness = createReadiness();
   const registry = new Registry();
   const observe = createObserver({ logger: deps.logger, registry });
@@ -54,15 +75,17 @@ export async function serve(config: Config, databaseUrl: string, overrides: Over
   const common = { routes, interceptors, host, tls, observe };
   const pages = { uploads, extraHandler: photoPage(deps, observe) };
   const http = await startHttpServer({ ...common, ...pages, port: httpPort, allowedOrigins, readiness, registry });
+  listeners.push(http);
   httpPort = http.port;
   const grpc = await startGrpcServer({ ...common, port: config.grpcPort, clientCa });
+  listeners.push(grpc);
   const jobs = config.jobs ? await startJobs(deps, databaseUrl) : undefined;
   readiness.set(true);
   return {
     httpPort: http.port,
     grpcPort: grpc.port,
     stop: async () => {
-      await Promise.all([drain([http, grpc], readiness, config.drainMs), jobs?.stop()]);
+      await Promise.all([drain(listeners, readiness, config.drainMs), jobs?.stop()]);
       await close();
     },
   };

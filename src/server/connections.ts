@@ -53,18 +53,24 @@ export function createConnections(): Connections {
       server.close();
       for (const session of sessions) void closeSession(session);
       for (const [socket, res] of http1Answers) {
-        if (res === undefined) socket.destroy();
-        else endWith(res, socket);
+        if (res !== undefined) endWith(res, socket);
       }
+      const lingering = setTimeout(() => {
+        for (const [socket, res] of http1Answers) if (res === undefined) socket.destroy();
+      }, lingerMs);
       const timer = setTimeout(() => {
         for (const session of sessions) session.destroy();
         for (const socket of sockets) socket.destroy();
       }, graceMs);
       await closed;
       clearTimeout(timer);
+      clearTimeout(lingering);
     },
   };
 }
+
+// HTTP/1.1 cannot announce the end of an idle connection, and a request may be on its way: for so long it is still answered.
+const lingerMs = 1_000;
 
 // Also how long a drain takes at least: a client without calls may hang up on the first GOAWAY, and Node does not tell.
 const pingMs = 500;
