@@ -5,6 +5,8 @@ import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { Command, Option } from "commander";
 import { SettingsPreset } from "../gen/clientele/v1/accounts_pb.js";
 import { type ApiKey, ApiKeyKind, ApiKeySchema } from "../gen/clientele/v1/api_keys_pb.js";
+import { exportCommand } from "./commands/export.js";
+import { importCommand } from "./commands/import.js";
 import { type Config, readConfig } from "./config.js";
 import { connect } from "./db/connection.js";
 import { type Embedded, findEmbedded, startEmbedded } from "./db/embedded.js";
@@ -109,6 +111,9 @@ keys
       else print(describe(apiKey));
     });
   });
+
+program.addCommand(importCommand(withDatabase));
+program.addCommand(exportCommand(withDatabase));
 
 try {
   await program.parseAsync();

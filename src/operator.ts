@@ -61,7 +61,11 @@ export async function revokeKey(deps: OperatorDeps, choice: TenantChoice, id: st
   });
 }
 
-async function findTenant({ db }: OperatorDeps, { account, liveMode }: TenantChoice): Promise<TenantRow> {
+/** The tenant that is meant. Throws an Error that says what to do if there is none, or more than one of that name. */
+export async function findTenant(
+  { db }: Pick<OperatorDeps, "db">,
+  { account, liveMode }: TenantChoice,
+): Promise<TenantRow> {
   const tenants = (await listTenants(db)).filter((tenant) => tenant.live_mode === liveMode);
   const chosen = tenants.filter(
     (tenant) => account === undefined || tenant.account_id === account || tenant.account_name === account,

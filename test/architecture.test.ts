@@ -40,6 +40,21 @@ describe("the house", () => {
     expect(converts.filter(({ text }) => /\bKnex\b|await /.test(text)).map(({ path }) => path)).toEqual([]);
   });
 
+  test("what reads the customers of another system is pure", () => {
+    const readers = sources.filter(
+      ({ path, text }) => path.startsWith("src/imports/") && /^export function read[A-Z]\w*\(object/m.test(text),
+    );
+    expect(readers).toHaveLength(5);
+    const allowed = /^(src\/imports\/(refusal|source-row)|src\/formats\/\w+|gen\/.*)\.ts$/;
+    const known = readers.flatMap(({ path, imports }) =>
+      imports.filter((to) => !allowed.test(to)).map((to) => `${path} > ${to}`),
+    );
+    expect(known).toEqual([]);
+    expect(
+      readers.filter(({ text }) => /\b(await|async|Knex|Date\.now|new Date\(\))\b/.test(text)).map(({ path }) => path),
+    ).toEqual([]);
+  });
+
   test("only rpc builds a ConnectError", () => {
     const builders = sources.filter(({ text }) => /new ConnectError\(|ConnectError\.from\(/.test(text));
     expect(builders.map(({ path }) => path)).toEqual(["src/rpc/errors.ts"]);

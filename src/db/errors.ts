@@ -47,6 +47,11 @@ export function violates(error: unknown, constraint: string): boolean {
   return /^(23505|23503|23514)$/.test(codeOf(error)) && property(error, "constraint") === constraint;
 }
 
+/** True when the data of a statement broke a constraint, cannot be stored, or is nested too deeply to be read. */
+export function isDataRefused(error: unknown): boolean {
+  return /^(2[23]|54)...$/.test(codeOf(error));
+}
+
 /** True when the connection that the error came from can never be used again. */
 export function isConnectionLost(error: unknown): boolean {
   const code = codeOf(error);

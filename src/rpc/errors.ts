@@ -170,6 +170,12 @@ export function reasonOf(error: unknown): Reason | undefined {
   return error.findDetails(ErrorInfoSchema)[0]?.reason as Reason | undefined;
 }
 
+/** The wrong fields that an error names. */
+export function violationsOf(error: unknown): FieldViolation[] {
+  const [details] = error instanceof ConnectError ? error.findDetails(BadRequestSchema) : [];
+  return (details?.fieldViolations ?? []).map(({ field, description }) => ({ field, description }));
+}
+
 // What Connect itself throws, by status: it carries no ErrorInfo.
 const reasonOfCode: Partial<Record<Code, Reason>> = {
   [Code.InvalidArgument]: "REQUEST_MALFORMED",

@@ -38,3 +38,31 @@ export async function changeWithEvent<Row>(
     .from("changed");
   return rows as Row[];
 }
+
+/** One event among many, of a customer or of what belongs to it. */
+export interface ManyEventsRow {
+  readonly type: string;
+  readonly resource_id: string;
+  readonly customer_id: string;
+  readonly changed_paths: readonly string[];
+}
+
+/**
+ * A part of a statement that writes many events, in their order: those whose customers the part `changed` returns by
+ * `id`.
+ */
+export function manyEvents(
+  db: Knex,
+  tenantId: string,
+  rows: readonly ManyEventsRow[],
+  { actor, time }: Pick<EventDraft, "actor" | "time">,
+): Knex.Raw {
+  return db.raw(
+    `insert into events (tenant_id, type, resource_id, customer_id, changed_paths, actor, create_time)
+     select ?, given.type, given.resource_id, given.customer_id, given.changed_paths, ?, ?
+     from jsonb_populate_recordset(null::events, ?::jsonb) with ordinality given
+       join changed on changed.id = given.customer_id
+     order by given.ordinality`,
+    [tenantId, actor, time, JSON.stringify(rows)],
+  );
+}

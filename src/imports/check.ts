@@ -1,0 +1,147 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { type AccountSettings, DeletionMode } from "../../gen/clientele/v1/accounts_pb.js";
+import { type Address, AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
+import { type Customer, CustomerSchema, ExternalReferenceSchema } from "../../gen/clientele/v1/customers_pb.js";
+import { writableFields as addressFields, addressToColumns } from "../resources/addresses/convert.js";
+import { validAddress } from "../resources/addresses/rules.js";
+import { customerToColumns, writableFields } from "../resources/customers/convert.js";
+import { checkNewCustomer } from "../resources/customers/write.js";
+import type { ImportedAddress, ImportedCustomer } from "../resources/imports/store.js";
+import { refused } from "../rpc/errors.js";
+import { populatedPaths } from "../rpc/field-mask.js";
+import type { NewId } from "../rpc/ids.js";
+import { requireValid } from "../rpc/validate.js";
+import { type Line, maxLineBytes } from "./lines.js";
+import { refusal } from "./refusal.js";
+import { type AddressInit, isObject, type Reader, type SourceRow } from "./source-row.js";
+
+/** What rows are checked against. */
+export interface Rules {
+  readonly source: string;
+  readonly read: Reader;
+  readonly settings: AccountSettings;
+  readonly liveMode: boolean;
+  readonly newId: NewId;
+  readonly now: Date;
+}
+
+/** How far ahead of ours the clock of a source may be. */
+const skewMs = 300_000;
+const idPattern = /^[!-~]{1,40}$/;
+
+/** A line as the customer that it becomes. Throws a refusal, or what the API throws for such a customer. */
+export function checkLine({ text, fault }: Line, rules: Rules): ImportedCustomer {
+  if (fault === "LINE_TOO_LONG") throw refusal(fault, `The line is longer than ${maxLineBytes} bytes.`);
+  if (text === undefined) throw refusal("UTF8_INVALID", "The line is not UTF-8.");
+  const row = rules.read(parsed(text));
+  if (row.liveMode !== undefined && row.liveMode !== rules.liveMode) {
+    const [theirs, ours] = rules.liveMode ? ["test", "live"] : ["live", "test"];
+    throw refusal("MODE_MISMATCH", `The customer is of the ${theirs} mode, and this tenant of the ${ours} mode.`);
+  }
+  // Only an escape can hold what no text can: a NUL, or half a character.
+  if (text.includes("\\u")) requireText(row);
+  return checkRow(row, rules);
+}
+
+function requireText({ id = "", customer, addresses }: SourceRow): void {
+  requireValid(CustomerSchema, { ...create(CustomerSchema, customer), id }, "customer");
+  for (const [index, address] of addresses.entries()) {
+    requireValid(AddressSchema, create(AddressSchema, address), `addresses[${index}]`);
+  }
+}
+
+function parsed(text: string) {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw refusal("JSON_INVALID", "The line is not JSON.");
+  }
+  if (!isObject(value as null)) throw refusal("JSON_INVALID", "The line is not a JSON object.");
+  return value as Parameters<Reader>[0];
+}
+
+function checkRow(row: SourceRow, rules: Rules): ImportedCustomer {
+  const { settings, newId, now } = rules;
+  const addresses = checkAddresses(row.addresses, rules);
+  const preferred = defaultOf(row, settings);
+  const { customer } = checkNewCustomer(identified(row, rules), settings);
+  const id = customer.id === "" ? newId("cus") : customer.id;
+  const deletion = deletionOf(row, rules);
+  if (preferred !== undefined) customer.defaultAddressId = addresses[preferred]!.columns.id;
+  const columns = customerToColumns(customer);
+  // A derived name that was written down stays derived.
+  if (columns.display_name === (columns.email ?? columns.name ?? id)) columns.display_name = null;
+  const paths = populatedPaths(CustomerSchema, customer, writableFields);
+  if (deletion.delete_time !== null) paths.push("state", "delete_time");
+  const freed = deletion.delete_time !== null && settings.emailReusableAfterDelete === true;
+  const created = { type: "customer.created", resource_id: id, customer_id: id, changed_paths: paths };
+  const added = addresses.map(({ address, columns: { id: resource_id } }) => {
+    const changed_paths = populatedPaths(AddressSchema, address, addressFields);
+    return { type: "address.created", resource_id, customer_id: id, changed_paths };
+  });
+  return {
+    columns: { id, ...columns, create_time: pastTime(row.createTime, "customer.create_time", now) ?? now, ...deletion },
+    addresses: addresses.map((address) => address.columns),
+    references: freed ? [] : columns.external_references,
+    events: [created, ...added],
+  };
+}
+
+// Under its own id where the settings let a customer have it, else under a new one with a reference to it.
+function identified({ id, customer: init }: SourceRow, { source, settings }: Rules): Customer {
+  const { shipping: _, defaultAddressId: __, ...customer } = create(CustomerSchema, init);
+  const isOurs = source === "clientele";
+  if (id === undefined || (settings.clientAssignedIds && (isOurs || idPattern.test(id)))) {
+    return { ...customer, id: id ?? "" };
+  }
+  const reference = create(ExternalReferenceSchema, { name: source, id });
+  return { ...customer, id: "", externalReferences: [...customer.externalReferences, reference] };
+}
+
+function checkAddresses(given: readonly AddressInit[], { settings, newId, now }: Rules) {
+  const limit = settings.maxAddressesPerCustomer ?? 0;
+  if (limit > 0 && given.length > limit) {
+    throw refused("ADDRESS_LIMIT_REACHED", `Customer already has ${limit} addresses registered.`);
+  }
+  const ids = new Set<string>();
+  return given.map((init, index) => {
+    const path = `addresses[${index}]`;
+    const address: Address = validAddress(create(AddressSchema, init), settings, path);
+    const id = address.id === "" ? newId("adr") : address.id;
+    if (!idPattern.test(id) || ids.has(id)) {
+      throw refusal("FIELDS_INVALID", "must be an id of its own, at most 40 characters", `${path}.id`);
+    }
+    ids.add(id);
+    const createTime = address.createTime && timestampDate(address.createTime);
+    const create_time = pastTime(createTime, `${path}.create_time`, now) ?? now;
+    const columns: ImportedAddress = { id, ...addressToColumns(address), create_time };
+    return { address, columns };
+  });
+}
+
+function defaultOf({ addresses, defaultAddress }: SourceRow, settings: AccountSettings): number | undefined {
+  if (defaultAddress !== undefined) return defaultAddress ?? undefined;
+  return addresses.length > 0 && settings.firstAddressBecomesDefault === true ? 0 : undefined;
+}
+
+// As if it had been deleted here: the settings say whether it is purged. Its own time to be purged stays.
+function deletionOf({ deletion }: SourceRow, { settings, now }: Rules) {
+  if (deletion === undefined) return { delete_time: null, purge_time: null };
+  if (settings.deletion?.mode === DeletionMode.PERMANENT) {
+    throw refused("CUSTOMER_DELETED", "The customer is deleted, and this tenant keeps no deleted customers.");
+  }
+  const delete_time = pastTime(deletion.deleteTime, "customer.delete_time", now) ?? now;
+  const purgeAfter = settings.deletion?.purgeAfter;
+  if (purgeAfter === undefined) return { delete_time, purge_time: null };
+  const due = new Date(delete_time.getTime() + Number(purgeAfter.seconds) * 1000);
+  return { delete_time, purge_time: deletion.purgeTime ?? due };
+}
+
+function pastTime(time: Date | undefined, field: string, now: Date): Date | undefined {
+  if (time !== undefined && time.getTime() > now.getTime() + skewMs) {
+    throw refusal("FIELDS_INVALID", "must not be in the future", field);
+  }
+  return time;
+}

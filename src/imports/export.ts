@@ -1,0 +1,56 @@
+import { type JsonObject, toJson } from "@bufbuild/protobuf";
+import type { Knex } from "knex";
+import { AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
+import { CustomerSchema } from "../../gen/clientele/v1/customers_pb.js";
+import type { TenantRow } from "../resources/accounts/store.js";
+import { addressFromRow } from "../resources/addresses/convert.js";
+import { customerFromRow } from "../resources/customers/convert.js";
+import { type ExportBatch, type ExportedCustomerRow, listExported } from "../resources/exports/store.js";
+import { isObject } from "./source-row.js";
+
+const batchSize = 500;
+
+/**
+ * Every customer of a tenant by id, a line of what `clientele import` reads each, some lines at a time. Who is written
+ * meanwhile may be in it or not; who was there throughout is in it once.
+ */
+export async function* exportLines(
+  db: Knex,
+  { tenant_id: tenantId, live_mode: liveMode }: TenantRow,
+  { after, includeDeleted }: Omit<ExportBatch, "size">,
+): AsyncGenerator<string> {
+  let last = after;
+  for (;;) {
+    const rows = await listExported(db, tenantId, { after: last, includeDeleted, size: batchSize });
+    if (rows.length > 0) yield rows.map((row) => `${JSON.stringify(exported(row, liveMode))}\n`).join("");
+    if (rows.length < batchSize) return;
+    last = rows.at(-1)!.id;
+  }
+}
+
+// Without what an import derives: a name to show that is no one's own, views, and names of codes. Payment methods are
+// not part of it, so neither is which one is the default; photos are not either.
+function exported(row: ExportedCustomerRow, liveMode: boolean): JsonObject {
+  const message = customerFromRow(row, { liveMode, publicUrl: "" });
+  const json = jsonOf(toJson(CustomerSchema, message));
+  const { photoUrl: _, countryName: _1, etag: _2, defaultPaymentMethodId: _3, displayName, ...kept } = json;
+  const derived = displayName === (row.email ?? row.name ?? row.id);
+  const addresses = row.addresses.map((address) => {
+    const {
+      customerId: _4,
+      etag: _5,
+      ...own
+    } = jsonOf(toJson(AddressSchema, addressFromRow(address, row.default_address_id)));
+    return own;
+  });
+  return {
+    ...kept,
+    ...(displayName !== undefined && !derived && { displayName }),
+    liveMode,
+    ...(addresses.length > 0 && { addresses }),
+  };
+}
+
+function jsonOf(value: ReturnType<typeof toJson>): JsonObject {
+  return isObject(value) ? value : {};
+}

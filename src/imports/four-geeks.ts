@@ -1,0 +1,54 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import {
+  type AddressInit,
+  booleanOf,
+  objectOf,
+  objectsOf,
+  present,
+  type SourceRow,
+  textOf,
+  timeOf,
+} from "./source-row.js";
+
+/**
+ * Reads a 4Geeks customer. The customer's ids at payment providers become references; a photo that was uploaded there is
+ * kept by its address in the metadata. Its addresses are read if they are in an `addresses` list.
+ */
+export function readFourGeeks(object: JsonObject): SourceRow {
+  const photo = textOf(object, "photo");
+  const uploaded = photo !== undefined && !/^https:\/\/[^/]*libravatar\.org\//.test(photo) ? { photo } : {};
+  const customer = present({
+    firstName: textOf(object, "first_name"),
+    lastName: textOf(object, "last_name"),
+    email: textOf(object, "email"),
+    phone: textOf(object, "phone"),
+    country: textOf(object, "country"),
+    metadata: { ...uploaded, ...objectOf(object, "metadata") },
+    externalReferences: objectsOf(object, "pay_providers").map((provider) => ({
+      name: textOf(provider, "name") ?? "",
+      id: textOf(provider, "id") ?? "",
+    })),
+  });
+  const test = booleanOf(object, "test");
+  const addresses = objectsOf(object, "addresses");
+  const preferred = addresses.findIndex((address) => booleanOf(address, "is_default") === true);
+  return {
+    id: textOf(object, "id"),
+    customer,
+    addresses: addresses.map(addressOf),
+    defaultAddress: preferred < 0 ? undefined : preferred,
+    liveMode: test === undefined ? undefined : !test,
+    createTime: timeOf(object, "created_on"),
+  };
+}
+
+function addressOf(address: JsonObject): AddressInit {
+  return present({
+    line1: textOf(address, "line1"),
+    line2: textOf(address, "line2"),
+    city: textOf(address, "city"),
+    state: textOf(address, "state"),
+    postalCode: textOf(address, "postal_code"),
+    country: textOf(address, "country"),
+  });
+}

@@ -1,0 +1,31 @@
+import { type FieldViolation, reasonOf, violationsOf } from "../rpc/errors.js";
+
+/** Why a row is not imported. It holds no value of the row. */
+export interface Refusal {
+  /** A reason of the API's errors, or JSON_INVALID, UTF8_INVALID, LINE_TOO_LONG, MODE_MISMATCH, SOURCE_DELETED, ROW_REFUSED. */
+  readonly reason: string;
+  readonly message: string;
+  readonly violations: readonly FieldViolation[];
+}
+
+const refusals = new WeakMap<Error, Refusal>();
+
+/** An error that refuses one row, and not the whole import. A description that is no sentence is led by its field. */
+export function refusal(reason: string, description: string, field?: string): Error {
+  const message = field === undefined || /^[A-Z]/.test(description) ? description : `${field}: ${description}`;
+  const error = new Error(message);
+  refusals.set(error, { reason, message, violations: field === undefined ? [] : [{ field, description }] });
+  return error;
+}
+
+/** What an error says of the row; undefined if it is none of the row's. */
+export function refusalOf(error: unknown): Refusal | undefined {
+  if (!(error instanceof Error)) return undefined;
+  // The stack is too small for it.
+  if (error instanceof RangeError)
+    return { reason: "JSON_INVALID", message: "The line is nested too deeply.", violations: [] };
+  const reason = reasonOf(error);
+  if (reason === undefined) return refusals.get(error);
+  const message = "rawMessage" in error ? String(error.rawMessage) : error.message;
+  return { reason, message, violations: violationsOf(error) };
+}

@@ -1,0 +1,125 @@
+import type { Knex } from "knex";
+import type { AccountSettings } from "../../gen/clientele/v1/accounts_pb.js";
+import { isDataRefused } from "../db/errors.js";
+import { inTransaction } from "../db/transaction.js";
+import { explainViolation, holdsEmail } from "../resources/customers/write.js";
+import * as store from "../resources/imports/store.js";
+import { type Refusal, refusalOf } from "./refusal.js";
+
+/** A checked row, and the line that it stands in. */
+export interface Row {
+  readonly line: number;
+  readonly customer: store.ImportedCustomer;
+}
+
+/** A line that is not imported, and why. */
+export interface Rejection extends Refusal {
+  readonly line: number;
+}
+
+/** Inserts rows in their order, as many as can be; answers which cannot, and why. Inside of a transaction. */
+export async function writeRows(
+  trx: Knex,
+  tenantId: string,
+  rows: readonly Row[],
+  settings: AccountSettings,
+  now: Date,
+): Promise<Rejection[]> {
+  const email = { unique: holdsEmail(settings), freeAfterDelete: settings.emailReusableAfterDelete === true };
+  const rejections: Rejection[] = [];
+  for (const group of groupsOf(rows)) rejections.push(...(await writeGroup(group)));
+  return rejections;
+
+  async function writeGroup(group: readonly Row[]): Promise<Rejection[]> {
+    const references = group.flatMap(({ customer }) => customer.references);
+    const taken = new Set<string>();
+    if (references.length > 0) {
+      for (const reference of await store.listTakenReferences(trx, tenantId, references)) taken.add(keyOf(reference));
+    }
+    const rejections = new Map<Row, Rejection>();
+    for (const row of group) {
+      const isTaken = row.customer.references.some((reference) => taken.has(keyOf(reference)));
+      if (isTaken) rejections.set(row, rejected(row, "REFERENCE"));
+    }
+    if (email.unique) {
+      const active = group.filter(({ customer }) => customer.columns.delete_time === null);
+      const emails = active.map(({ customer }) => customer.columns.email ?? "");
+      for (const place of await store.listSharedEmails(trx, tenantId, emails)) {
+        rejections.set(active[place]!, rejected(active[place]!, "EMAIL"));
+      }
+    }
+    return [...rejections.values(), ...(await insert(group.filter((row) => !rejections.has(row))))];
+  }
+
+  // In a savepoint, so that what the database refuses can be looked for, half by half.
+  async function insert(group: readonly Row[]): Promise<Rejection[]> {
+    if (group.length === 0) return [];
+    const customers = group.map(({ customer }) => customer);
+    try {
+      const inserted = await inTransaction(trx, (inner) =>
+        store.insertCustomers(inner, tenantId, customers, email, now),
+      );
+      return await explainMissing(group.filter(({ customer }) => !inserted.has(customer.columns.id)));
+    } catch (error) {
+      if (!isDataRefused(error)) throw error;
+      if (group.length === 1) return [explained(group[0]!, error)];
+      const middle = Math.ceil(group.length / 2);
+      return [...(await insert(group.slice(0, middle))), ...(await insert(group.slice(middle)))];
+    }
+  }
+
+  async function explainMissing(missing: readonly Row[]): Promise<Rejection[]> {
+    if (missing.length === 0) return [];
+    const ids = missing.map(({ customer }) => customer.columns.id);
+    const taken = await store.listTakenIds(trx, tenantId, ids);
+    return missing.map((row) => rejected(row, taken.has(row.customer.columns.id) ? "ID" : "EMAIL"));
+  }
+}
+
+// What one statement can insert: no two rows of a group have the same id or reference.
+function groupsOf(rows: readonly Row[]): Row[][] {
+  const groups: Row[][] = [];
+  let group: Row[] = [];
+  let keys = new Set<string>();
+  for (const row of rows) {
+    const own = [row.customer.columns.id, ...row.customer.references.map(keyOf)];
+    if (own.some((key) => keys.has(key))) {
+      groups.push(group);
+      [group, keys] = [[], new Set()];
+    }
+    group.push(row);
+    for (const key of own) keys.add(key);
+  }
+  return group.length > 0 ? [...groups, group] : groups;
+}
+
+// With a space in it, so that it is no id.
+function keyOf({ name, id }: { readonly name: string; readonly id: string }): string {
+  return `${name} ${id}`;
+}
+
+const conflicts = {
+  ID: { constraint: "customers_pkey", field: "customer.id" },
+  EMAIL: { constraint: "customers_email_key", field: "customer.email" },
+  REFERENCE: { constraint: "external_references_pkey", field: "customer.external_references" },
+} as const;
+
+// As the API would say it.
+function rejected(row: Row, conflict: keyof typeof conflicts): Rejection {
+  const { constraint, field } = conflicts[conflict];
+  const rejection = explained(row, { code: "23505", constraint });
+  return { ...rejection, violations: [{ field, description: rejection.message }] };
+}
+
+function explained({ line }: Row, error: unknown): Rejection {
+  try {
+    return explainViolation(error);
+  } catch (meaning) {
+    const refusal = refusalOf(meaning) ?? {
+      reason: "ROW_REFUSED",
+      message: "The database refuses the row.",
+      violations: [],
+    };
+    return { line, ...refusal };
+  }
+}
