@@ -13,9 +13,11 @@ export async function up(knex: Knex): Promise<void> {
     -- which are too few for pg_trgm.
     create function grams_of(input text) returns text[] language sql immutable parallel safe
       return array(
-        select distinct substr(line, place, size)
-        from unnest(string_to_array(input, E'\\n')) line, generate_series(1, length(line)) place, generate_series(1, 2) size
-        where place + size - 1 <= length(line));
+        select one from unnest(string_to_array(input, null)) one where one <> E'\\n'
+        union
+        select one || other
+        from unnest(string_to_array(input, null), (string_to_array(input, null))[2:]) pair(one, other)
+        where one <> E'\\n' and other <> E'\\n');
 
     -- The texts that a search looks at, folded, each begun by a line break.
     create function search_text_of(email text, first_name text, last_name text, name text) returns text
