@@ -31,8 +31,11 @@ for (const [name, code] of Object.entries({
   codeOfName.set(foldedName(name), code);
 }
 
+const maxNameLength = 100;
+
 /** The ISO 3166-1 alpha-2 code of a country given by code or English name, in any case; undefined if there is none. */
 export function countryCode(codeOrName: string): string | undefined {
+  if (codeOrName.length > maxNameLength) return undefined;
   const text = codeOrName.trim();
   const code = text.toUpperCase();
   return codes.includes(code) ? code : codeOfName.get(foldedName(text));

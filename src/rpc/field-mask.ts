@@ -9,7 +9,7 @@ import {
 } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { type FieldMask, StructSchema } from "@bufbuild/protobuf/wkt";
-import { type FieldViolation, invalidFields } from "./errors.js";
+import { type FieldViolation, invalidField, invalidFields } from "./errors.js";
 
 /** A message after an update, and the paths whose values it changed. */
 export interface Masked<Desc extends DescMessage> {
@@ -34,6 +34,8 @@ export function applyMask<Desc extends DescMessage>(
   const fields = new Map(schema.fields.map((field) => [field.name, field]));
   const violations: FieldViolation[] = [];
   const touched = new Set<DescField>();
+  // The keys to merge of each JSON object; undefined for all.
+  const merged = new Map<DescField, Set<string> | undefined>();
   const replaceAll = mask?.paths.includes("*") ?? false;
   for (const path of pathsOf(from, mask, writable)) {
     const { name, key } = parsePath(path);
@@ -43,9 +45,12 @@ export function applyMask<Desc extends DescMessage>(
       continue;
     }
     touched.add(field);
-    if (isStruct(field) && !replaceAll) mergeStruct(from, to, field, key);
-    else copyField(from, to, field);
+    if (!isStruct(field) || replaceAll) copyField(from, to, field);
+    else if (key === undefined) merged.set(field, undefined);
+    else if (!merged.has(field)) merged.set(field, new Set([key]));
+    else merged.get(field)?.add(key);
   }
+  for (const [field, keys] of merged) mergeStruct(from, to, field, keys);
   if (violations.length > 0) throw invalidFields(violations);
   return {
     next,
@@ -92,10 +97,13 @@ export function populatedPaths<Desc extends DescMessage>(
   return schema.fields.filter((field) => reflected.isSet(field) && among.includes(field.name)).map((f) => f.name);
 }
 
+const maxPaths = 1_000;
+
 function pathsOf(from: ReflectMessage, mask: FieldMask | undefined, writable: readonly string[]): readonly string[] {
   if (mask === undefined || mask.paths.length === 0) {
     return from.fields.filter((field) => from.isSet(field) && writable.includes(field.name)).map((f) => f.name);
   }
+  if (mask.paths.length > maxPaths) throw invalidField("update_mask", `must name at most ${maxPaths} paths`);
   return mask.paths.includes("*") ? writable : mask.paths;
 }
 
@@ -114,9 +122,10 @@ function isStruct(field: DescField): boolean {
 }
 
 // A Struct in a message is a plain JSON object.
-function mergeStruct(from: ReflectMessage, to: ReflectMessage, field: DescField, key: string | undefined): void {
+function mergeStruct(from: ReflectMessage, to: ReflectMessage, field: DescField, keys: Set<string> | undefined): void {
   const given = structOf(from, field);
-  const patch = key === undefined ? given : { [key]: Object.hasOwn(given, key) ? (given[key] ?? null) : null };
+  const named = keys && [...keys].map((key) => [key, Object.hasOwn(given, key) ? (given[key] ?? null) : null]);
+  const patch: JsonObject = named === undefined ? given : Object.fromEntries(named);
   structsOf(to)[field.localName] = mergeObject(structOf(to, field), patch);
 }
 

@@ -78,7 +78,7 @@ export function callInterceptor({ db, clock, publicUrl }: Opening): Interceptor 
 function isRead(method: DescMethod): boolean {
   return (
     method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS ||
-    /^(Get|List|Search)(?!Or)/.test(method.name)
+    /^(Get|List|Search)(?!Or[A-Z])/.test(method.name)
   );
 }
 

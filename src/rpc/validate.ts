@@ -29,7 +29,7 @@ export function violationsIn<Desc extends DescMessage>(
   message: MessageShape<Desc>,
   prefix: string,
 ): FieldViolation[] {
-  if (!isKeepable(message)) return [...unkeepable(message, prefix)];
+  if (!isKeepable(message)) return firstOf(unkeepable(message, prefix), 100);
   const result = validator.validate(schema, message);
   if (result.kind === "error") throw result.error;
   return (result.violations ?? []).map((violation) => ({
@@ -96,6 +96,12 @@ function isKeepable(value: unknown): boolean {
   if (typeof value === "number") return Number.isFinite(value);
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return true;
   return Object.entries(value).every(([key, inner]) => isKeepable(key) && isKeepable(inner));
+}
+
+function firstOf<T>(items: Iterable<T>, count: number): T[] {
+  const first: T[] = [];
+  for (const item of items) if (first.push(item) >= count) break;
+  return first;
 }
 
 // Where that is.

@@ -47,8 +47,9 @@ export function noteOutcome(record: CallRecord, error: ConnectError | undefined)
 export async function amendAnswer(
   answer: UniversalServerResponse,
   record: CallRecord,
+  isGet: boolean,
 ): Promise<UniversalServerResponse> {
-  if (answer.status >= 400) return await amendRefusal(answer, record);
+  if (answer.status >= 400) return await amendRefusal(answer, record, isGet);
   const { body, trailer } = answer;
   if (record.protocol === "grpc" && trailer !== undefined) {
     return { ...answer, body: afterwards(body, () => amendTrailer(trailer, record)) };
@@ -68,15 +69,22 @@ const refusals: Record<number, ConnectError> = {
 };
 
 // An error in HTTP terms: a failed unary call of Connect, or a request that is no call in any protocol.
-async function amendRefusal(answer: UniversalServerResponse, record: CallRecord): Promise<UniversalServerResponse> {
+async function amendRefusal(
+  answer: UniversalServerResponse,
+  record: CallRecord,
+  isGet: boolean,
+): Promise<UniversalServerResponse> {
   const header = new Headers(answer.header);
   // So large an error is one of ours, and complete.
   if (header.has("content-encoding")) return answer;
   const fallback = refusals[answer.status] ?? rpcError("INTERNAL", internalMessage);
   const bytes = await firstChunk(answer.body);
-  const error = completeError(bytes === undefined ? fallback : errorFromJsonBytes(bytes, undefined, fallback));
+  const told = bytes === undefined ? fallback : errorFromJsonBytes(bytes, undefined, fallback);
+  // Connect calls it internal too when it cannot read the query, which is before any interceptor has noted an outcome.
+  const unread = isGet && record.code === undefined && told.rawMessage === internalMessage;
+  const error = unread ? rpcError("REQUEST_MALFORMED", "The request cannot be read.") : completeError(told);
   noteOutcome(record, error);
-  return { ...answer, ...errorAnswer(error, header) };
+  return { ...answer, ...(unread && { status: 400 }), ...errorAnswer(error, header) };
 }
 
 /** The header and body of an error, as Connect's unary calls write it. */
@@ -105,7 +113,7 @@ function encodeMessage(message: string): string {
 /** The header fields or trailers by which gRPC tells an error. */
 export function statusHeaders(error: ConnectError): Record<string, string> {
   const headers = Object.fromEntries(setTrailerStatus(new Headers(), error));
-  return { ...headers, [headerGrpcMessage]: encodeMessage(error.rawMessage) };
+  return { ...headers, [headerGrpcMessage.toLowerCase()]: encodeMessage(error.rawMessage) };
 }
 
 function encodeByte(byte: number): string {

@@ -85,7 +85,7 @@ export function createCalls({ routes, interceptors, limits, observe }: CallsOpti
     const body = timedBody(request.body as AsyncIterable<Uint8Array>, limits.bodyMs, isStream);
     const call = upload === undefined ? { ...request, body } : callOfUpload(request, body, upload);
     const answer = await observe.run(record, () => handler(call));
-    const amended = await amendAnswer(answer, record);
+    const amended = await amendAnswer(answer, record, req.method === "GET");
     // The rest of a request that was refused half-way is not waited for.
     if (!req.complete) endAfterAnswer(req, res);
     const last = upload === undefined ? amended : await answerOfUpload(amended, upload);

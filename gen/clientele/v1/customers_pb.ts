@@ -371,7 +371,7 @@ export type ListCustomersRequest = Message<"clientele.v1.ListCustomersRequest"> 
    * `eq(email,ron@example.com):gt(create_time,2026-01-01T00:00:00Z)`: at most 10 of them and 8192 bytes.
    * Operators are `eq`, `like` (the whole value in any case, `*` for anything), `in` (one of several values), `gt`,
    * `ge`, `lt`, `le`, and `is_null` (no value). A bare value ends at the next `,` or `)`; one that holds these is put in
-   * double quotes, with `\\` before `"` and `\\`. Nothing compares with an absent value but `is_null`.
+   * double quotes, with `\` before `"` and `\`. Nothing compares with an absent value but `is_null`.
    * Fields are id, email (in any case), name, first_name, last_name, display_name, phone, country, locale, type, enabled,
    * default_address_id, default_payment_method_id, create_time, update_time, delete_time, purge_time and
    * `metadata.<key>`.
@@ -403,7 +403,7 @@ export const ListCustomersRequestSchema: GenMessage<ListCustomersRequest> = /*@_
  */
 export type ListCustomersResponse = Message<"clientele.v1.ListCustomersResponse"> & {
   /**
-   * The customers, newest first.
+   * The customers, in the order asked for.
    *
    * @generated from field: repeated clientele.v1.Customer customers = 1;
    */
@@ -620,7 +620,9 @@ export type UpdateCustomerRequest = Message<"clientele.v1.UpdateCustomerRequest"
   customer?: Customer | undefined;
 
   /**
-   * The paths to change, `*` for all, `metadata.<key>` for one key. Absent or empty: every populated field.
+   * The paths to change, `*` for all, `metadata.<key>` for one key. Absent or empty: every populated field. In JSON it is
+   * one text of lowerCamelCase paths, such as `firstName,metadata`, which cannot name a key of metadata: name `metadata`,
+   * which merges key by key.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */

@@ -7,7 +7,7 @@ export async function up(knex: Knex): Promise<void> {
 
     -- Lower case without accents, as searched for.
     create function fold_text(input text) returns text language sql immutable parallel safe
-      return lower(regexp_replace(normalize(input, NFD), '[\\u0300-\\u036f]', '', 'g'));
+      return lower(normalize(regexp_replace(normalize(input, NFD), '[\\u0300-\\u036f]', '', 'g'), NFC));
 
     -- Every character of a text of lines, and every two neighbours: what a search for one or two letters looks up,
     -- which are too few for pg_trgm.

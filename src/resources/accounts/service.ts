@@ -95,6 +95,11 @@ function requireSettings(settings: AccountSettings): void {
       throw invalidField(`settings.${field.name}`, requiredMessage);
     }
   }
+  const durations = { "deletion.purge_after": settings.deletion?.purgeAfter, erasure_delay: settings.erasureDelay };
+  for (const [field, duration] of Object.entries(durations)) {
+    if (duration !== undefined && duration.nanos !== 0)
+      throw invalidField(`settings.${field}`, "must be whole seconds");
+  }
   const unknown = settings.allowedCountries.find((code) => countryCode(code) !== code);
   if (unknown !== undefined) throw invalidField("settings.allowed_countries", `${unknown} is not an ISO 3166-1 code`);
 }

@@ -21,7 +21,6 @@ const type = enumColumn<CustomerType>(CustomerTypeSchema);
 const state = enumColumn<CheckoutState>(CheckoutStateSchema);
 
 export const stateToColumn = (value: CheckoutState) => state.toColumn(value)!;
-export const stateFromColumn = state.fromColumn;
 
 export function checkoutFromRow(row: CheckoutRow): Checkout {
   return create(CheckoutSchema, {

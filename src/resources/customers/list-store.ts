@@ -67,6 +67,16 @@ export interface FoundCustomerRow extends ShownCustomerRow {
   match_rank: number;
 }
 
+/** What is searched for, as `fold_text` folds what it is searched in: lower case, without accents, composed. */
+export function foldQuery(query: string): string {
+  return query
+    .normalize("NFD")
+    .replace(/[\u0300-\u036f]/g, "")
+    .normalize("NFC")
+    .toLowerCase()
+    .trim();
+}
+
 /**
  * A page of the active customers in whose e-mail address or names a text occurs, the best match first. One statement:
  * for each rank, an index finds the matches if they are few, and a walk along the newest customers if they are many.

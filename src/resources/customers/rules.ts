@@ -63,9 +63,9 @@ export async function lockActiveCustomer(trx: Knex, tenantId: string, id: string
 }
 
 function referenceViolations({ externalReferences }: Customer): FieldViolation[] {
-  const names = externalReferences.map(({ name }) => name);
-  const repeated = names.filter((name, index) => names.indexOf(name) !== index);
-  return repeated.map((name) => ({ field: "customer.external_references", description: `has ${name} more than once` }));
+  const names = new Set(externalReferences.map(({ name }) => name));
+  if (names.size === externalReferences.length) return [];
+  return [{ field: "customer.external_references", description: "has a name more than once" }];
 }
 
 /** What of the metadata exceeds the limits; not what the metadata before exceeded as far already. */
@@ -81,6 +81,8 @@ export function metadataViolations(
   };
   const maxBytes = Math.min(limits?.maxBytes ?? maxMetadataBytes, maxMetadataBytes);
   exceeds(bytesOf(metadata), bytesOf(before), maxBytes, "customer.metadata", "bytes of JSON");
+  // Nothing else is to look at what may be of any size.
+  if (violations.length > 0) return violations;
   exceeds(depthOf(metadata), depthOf(before), maxMetadataDepth, "customer.metadata", "levels deep");
   const [keys, keysBefore] = [Object.keys(metadata), Object.keys(before)];
   exceeds(keys.length, keysBefore.length, limits?.maxKeys, "customer.metadata", "keys");
@@ -101,7 +103,7 @@ function bytesOf(metadata: JsonObject): number {
 
 function depthOf(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
-  return 1 + Math.max(0, ...Object.values(value).map(depthOf));
+  return 1 + Object.values(value).reduce<number>((deepest, inner) => Math.max(deepest, depthOf(inner)), 0);
 }
 
 function textOf(value: JsonValue | undefined): string {

@@ -26,7 +26,7 @@ import { type OrderTerm, parseOrderBy } from "../../rpc/order-by.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
 import { required } from "../../rpc/validate.js";
 import { customerFromRow, filterableFields, orderableFields } from "./convert.js";
-import { listCustomers, searchCustomers } from "./list-store.js";
+import { foldQuery, listCustomers, searchCustomers } from "./list-store.js";
 import * as lookups from "./lookup-store.js";
 import { purgeCustomer } from "./purge.js";
 import { lockActiveCustomer } from "./rules.js";
@@ -77,7 +77,10 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
           const row = await lookup.find(trx, call.tenantId);
           if (row !== undefined) return { customer: customerFromRow(row, call, row.shipping), created: false };
           return { customer: await createCustomer(inside, given), created: true };
-        }).catch(wasTaken);
+        }).catch((error: unknown) => {
+          // Somebody made the customer meanwhile, without looking for it first: the next look finds it.
+          if (reasonOf(error) !== lookup.taken || attempt === 2) throw error;
+        });
         if (found !== undefined) return found;
       }
       throw conflict();
@@ -95,7 +98,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
 
     async searchCustomers(req, ctx) {
       const call = callOf(ctx);
-      const query = req.query.trim();
+      const query = foldQuery(req.query);
       if (query === "") throw invalidField("query", "The search query cannot be empty.");
       const page = pageOf(call, SearchCustomersRequestSchema, req, bestMatchFirst);
       const { rows, ...tokens } = toPage(await searchCustomers(call.db, call.tenantId, query, page), page);
@@ -194,15 +197,9 @@ function lookupOf({ email = "", externalReferences }: Customer, by: CustomerKey)
     const [reference] = externalReferences;
     if (reference === undefined) throw invalidField("customer.external_references", requiredMessage);
     const find = (trx: Knex, tenantId: string) => lookups.findCustomerByReference(trx, tenantId, reference);
-    return { key: `reference ${reference.name} ${reference.id}`, find };
+    return { key: `reference ${reference.name} ${reference.id}`, find, taken: "EXTERNAL_REFERENCE_TAKEN" };
   }
   if (email.trim() === "") throw invalidField("customer.email", requiredMessage);
-  const find = (trx: Knex, tenantId: string) => lookups.findCustomerByEmail(trx, tenantId, email);
-  return { key: `email ${email.trim().toLowerCase()}`, find };
-}
-
-// Somebody made the customer meanwhile, without looking for it first: the next look finds it.
-function wasTaken(error: unknown): undefined {
-  const reason = reasonOf(error);
-  if (reason !== "EMAIL_TAKEN" && reason !== "EXTERNAL_REFERENCE_TAKEN") throw error;
+  const find = (trx: Knex, tenantId: string) => lookups.findCustomerByEmail(trx, tenantId, email.trim());
+  return { key: `email ${email.trim().toLowerCase()}`, find, taken: "EMAIL_TAKEN" };
 }

@@ -92,8 +92,19 @@ export async function updateCustomer(
   if (next.displayName === before.displayName) Object.assign(next, { displayName: row.display_name ?? undefined });
   const columns = customerToColumns(validCustomer(next, settings, before));
   const changedPaths = masked.changedPaths.filter((path) => path !== "shipping");
+  // Absent under a mask of everything, it says nothing of the default.
+  const clears = next.shipping === undefined && updateMask?.paths.includes("shipping") === true;
   requireMutableEmail(row, columns, settings);
-  if (masked.changedPaths.includes("shipping") && !sameShipping(before, next)) {
+  if (
+    masked.changedPaths.includes("shipping") &&
+    !sameShipping(before, next) &&
+    (next.shipping !== undefined || clears)
+  ) {
+    if (changedPaths.includes("default_address_id")) {
+      throw invalidField("customer.shipping", "cannot be changed together with default_address_id");
+    }
+    // The customer changes too: two updates with one etag of it cannot both win.
+    changedPaths.push("shipping");
     columns.default_address_id = await writeShipping(call, newId, row, before.shipping, next.shipping, settings);
     if (columns.default_address_id !== defaultId) changedPaths.push("default_address_id");
   }

@@ -18,7 +18,7 @@ import { lockActiveCustomer } from "../customers/rules.js";
 import { findCustomer, updateCustomer } from "../customers/store.js";
 import { paymentMethodFromRow, writableFields } from "./convert.js";
 import * as store from "./store.js";
-import { attachToken, describeToken } from "./token.js";
+import { attachToken, canonicalToken, describeToken } from "./token.js";
 
 export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMethodService> {
   return {
@@ -46,7 +46,7 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
 
     async getPaymentMethod(req, ctx) {
       const { db, tenantId, now } = callOf(ctx);
-      const row = await store.findPaymentMethod(db, tenantId, req.customerId, req.id);
+      const row = await store.findPaymentMethod(db, tenantId, req.customerId, canonicalToken(req.id));
       if (row === undefined) throw notFound("payment method");
       return { paymentMethod: paymentMethodFromRow(row, row.default_payment_method_id, now) };
     },
@@ -125,7 +125,7 @@ async function requireCustomer(db: Knex, tenantId: string, id: string): Promise<
 
 async function lockedPaymentMethod(trx: Knex, tenantId: string, customerId: string, id: string) {
   const customer = await lockActiveCustomer(trx, tenantId, customerId);
-  const row = await store.lockToken(trx, tenantId, id);
+  const row = await store.lockToken(trx, tenantId, canonicalToken(id));
   if (row === undefined || row.customer_id !== customerId) throw notFound("payment method");
   return { customer, row };
 }

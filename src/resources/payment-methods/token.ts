@@ -8,6 +8,11 @@ import * as store from "./store.js";
 const vaultToken = /^cct_(sandbox|live)_[A-Za-z0-9_-]{1,200}$/;
 const sourceId = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
+/** The one spelling of a token: the hexadecimal digits of a UUID are the same in either case. */
+export function canonicalToken(token: string): string {
+  return sourceId.test(token) ? token.toLowerCase() : token;
+}
+
 /** A token, and the card behind it if nobody has the token yet. */
 export interface DescribedToken {
   readonly token: string;
@@ -21,10 +26,11 @@ export interface DescribedToken {
 export async function describeToken(
   vault: CardVault,
   { db, tenantId, liveMode }: Pick<Call, "db" | "tenantId" | "liveMode">,
-  token: string,
+  given: string,
   field: string,
   signal: AbortSignal,
 ): Promise<DescribedToken> {
+  const token = canonicalToken(given);
   const mode = vaultToken.exec(token)?.[1];
   if (mode === undefined && !sourceId.test(token)) throw invalidField(field, "must be a token of the card vault");
   if (mode !== undefined && (mode === "live") !== liveMode) {
