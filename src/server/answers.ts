@@ -47,9 +47,9 @@ export function noteOutcome(record: CallRecord, error: ConnectError | undefined)
 export async function amendAnswer(
   answer: UniversalServerResponse,
   record: CallRecord,
-  isGet: boolean,
+  isUnreadable: boolean,
 ): Promise<UniversalServerResponse> {
-  if (answer.status >= 400) return await amendRefusal(answer, record, isGet);
+  if (answer.status >= 400) return await amendRefusal(answer, record, isUnreadable);
   const { body, trailer } = answer;
   if (record.protocol === "grpc" && trailer !== undefined) {
     return { ...answer, body: afterwards(body, () => amendTrailer(trailer, record)) };
@@ -72,7 +72,7 @@ const refusals: Record<number, ConnectError> = {
 async function amendRefusal(
   answer: UniversalServerResponse,
   record: CallRecord,
-  isGet: boolean,
+  isUnreadable: boolean,
 ): Promise<UniversalServerResponse> {
   const header = new Headers(answer.header);
   // So large an error is one of ours, and complete.
@@ -80,8 +80,8 @@ async function amendRefusal(
   const fallback = refusals[answer.status] ?? rpcError("INTERNAL", internalMessage);
   const bytes = await firstChunk(answer.body);
   const told = bytes === undefined ? fallback : errorFromJsonBytes(bytes, undefined, fallback);
-  // Connect calls it internal too when it cannot read the query, which is before any interceptor has noted an outcome.
-  const unread = isGet && record.code === undefined && told.rawMessage === internalMessage;
+  // Connect calls it internal too when it cannot read the query.
+  const unread = isUnreadable && told.rawMessage === internalMessage;
   const error = unread ? rpcError("REQUEST_MALFORMED", "The request cannot be read.") : completeError(told);
   noteOutcome(record, error);
   return { ...answer, ...(unread && { status: 400 }), ...errorAnswer(error, header) };

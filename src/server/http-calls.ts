@@ -85,7 +85,7 @@ export function createCalls({ routes, interceptors, limits, observe }: CallsOpti
     const body = timedBody(request.body as AsyncIterable<Uint8Array>, limits.bodyMs, isStream);
     const call = upload === undefined ? { ...request, body } : callOfUpload(request, body, upload);
     const answer = await observe.run(record, () => handler(call));
-    const amended = await amendAnswer(answer, record, req.method === "GET");
+    const amended = await amendAnswer(answer, record, req.method === "GET" && !hasReadableQuery(req));
     // The rest of a request that was refused half-way is not waited for.
     if (!req.complete) endAfterAnswer(req, res);
     const last = upload === undefined ? amended : await answerOfUpload(amended, upload);
@@ -96,6 +96,12 @@ export function createCalls({ routes, interceptors, limits, observe }: CallsOpti
 /** Whether a request is meant as a call: by its content type, or by the shape of its path. */
 export function isCall(req: HttpRequest): boolean {
   return protocolOf(req) !== "connect" || /^\/[\w.]+\.[A-Z]\w*\/[A-Z]\w*$/.test(pathOf(req));
+}
+
+// Whether the message of a GET is text, or base64 if it says so.
+function hasReadableQuery(req: HttpRequest): boolean {
+  const query = new URLSearchParams((req.url ?? "").split("?", 2)[1]);
+  return query.get("base64") !== "1" || /^[\w+/=-]*$/.test(query.get("message") ?? "");
 }
 
 function requestPathOf(method: DescMethod): string {
