@@ -32,28 +32,33 @@ const batchSize = 100;
 
 /**
  * Purges the softly deleted customers whose purge_time has come, each in a transaction of its own; answers how many.
- * It may run on several replicas at a time.
+ * It may run on several replicas at a time. One that fails does not stop the others; it is logged, and next time is near.
  */
-export async function purgeDueCustomers({
-  db,
-  clock,
-  settings,
-}: Pick<Deps, "db" | "clock" | "settings">): Promise<number> {
-  let purged = 0;
+export async function purgeDueCustomers(deps: Pick<Deps, "db" | "clock" | "settings" | "logger">): Promise<number> {
+  let [purged, failed] = [0, 0];
   for (;;) {
-    const now = clock();
-    const due = await store.listDueCustomers(db, now, batchSize);
+    const now = deps.clock();
+    const due = await store.listDueCustomers(deps.db, now, batchSize, failed);
     for (const { tenant_id: tenantId, id } of due) {
-      purged += await inTransaction(db, async (trx) => {
-        const { settings: present } = await settings.read(trx, tenantId);
-        const row = await store.lockCustomer(trx, tenantId, id);
-        // Another replica was faster, or the customer was brought back.
-        if (row === undefined || row.purge_time === null || row.purge_time > now) return 0;
-        const event: Call["event"] = (type, changedPaths = []) => ({ type, changedPaths, actor: "system", time: now });
-        await purgeCustomer({ db: trx, tenantId, event }, row, present);
-        return 1;
-      });
+      try {
+        if (await purgeIfDue(deps, tenantId, id, now)) purged += 1;
+      } catch (error) {
+        failed += 1;
+        deps.logger.error({ error, tenantId }, "a customer could not be purged");
+      }
     }
     if (due.length < batchSize) return purged;
   }
+}
+
+async function purgeIfDue({ db, settings }: Pick<Deps, "db" | "settings">, tenantId: string, id: string, now: Date) {
+  return await inTransaction(db, async (trx) => {
+    const { settings: present } = await settings.read(trx, tenantId);
+    const row = await store.lockCustomer(trx, tenantId, id);
+    // Another replica was faster, or the customer was brought back.
+    if (row === undefined || row.purge_time === null || row.purge_time > now) return false;
+    const event: Call["event"] = (type, changedPaths = []) => ({ type, changedPaths, actor: "system", time: now });
+    await purgeCustomer({ db: trx, tenantId, event }, row, present);
+    return true;
+  });
 }

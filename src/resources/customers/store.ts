@@ -246,14 +246,18 @@ export async function purgeCustomer(
   return await change(trx, tenantId, id, { ...cleared, ...deletion, ...(freesEmail && { email_key: null }) }, event);
 }
 
-/** Customers whose time to be purged has come, the longest due first. Looks across tenants: for the job alone. */
+/**
+ * Customers whose time to be purged has come, the longest due first, without the first `skipped`. Looks across tenants:
+ * for the job alone.
+ */
 export async function listDueCustomers(
   db: Knex,
   now: Date,
   limit: number,
+  skipped: number,
 ): Promise<Pick<CustomerRow, "tenant_id" | "id">[]> {
-  const due = db("customers").whereRaw("not purged").where("purge_time", "<=", now);
-  return await due.orderBy("purge_time").limit(limit).select("tenant_id", "id");
+  const due = db("customers").whereRaw("not purged").where("purge_time", "<=", now).offset(skipped);
+  return await due.orderBy(["purge_time", "tenant_id", "id"]).limit(limit).select("tenant_id", "id");
 }
 
 /** Brings back a locked, softly deleted customer. */
