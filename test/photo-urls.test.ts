@@ -5,6 +5,7 @@ import { SettingsPreset } from "../gen/clientele/v1/accounts_pb.js";
 import type { Customer } from "../gen/clientele/v1/customers_pb.js";
 import { createSettingsReader } from "../src/resources/accounts/settings.js";
 import { purgeDueCustomers } from "../src/resources/customers/purge.js";
+import { createLogger } from "../src/rpc/log.js";
 import { type Clientele, type Clients, startClientele, type TestAccount } from "./support/clientele.js";
 import { createCustomer, getCustomer } from "./support/customers.js";
 import { failureOf } from "./support/errors.js";
@@ -158,7 +159,8 @@ describe("the customer", () => {
     expect(await failureOf(byCall(id, await plain("png")))).toMatchObject(deleted);
     expect(await failureOf(clients.photos.deletePhoto({ customerId: id }))).toMatchObject(deleted);
     const later = () => new Date(Date.now() + 31 * 24 * 60 * 60 * 1000);
-    await purgeDueCustomers({ db: clientele.db, clock: later, settings: createSettingsReader(clientele.db) });
+    const settings = createSettingsReader(clientele.db);
+    await purgeDueCustomers({ db: clientele.db, clock: later, settings, logger: createLogger("silent") });
     expect((await fetch(photoUrl)).status).toBe(404);
     expect(await clientele.db("photos").where({ customer_id: id })).toEqual([]);
   });
