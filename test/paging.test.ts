@@ -157,7 +157,7 @@ describe.for(lists)("the list of $name", ({ create, read }) => {
     const wanted = { code: invalid, reason: token, fields: { page_token: "does not belong to this list" } };
     const wrong = [
       flipped,
-      `A${genuine.slice(1)}`,
+      `${genuine.startsWith("A") ? "B" : "A"}${genuine.slice(1)}`,
       genuine.slice(1),
       `${genuine}A`,
       `${genuine}=`,
