@@ -303,7 +303,7 @@ export enum ApiKeyKind {
   SECRET = 1,
 
   /**
-   * `pk_…`: what a browser may do before a shopper has signed in.
+   * `pk_…`: meant for what a browser may do before a shopper has signed in. It may not call anything yet.
    *
    * @generated from enum value: API_KEY_KIND_PUBLISHABLE = 2;
    */

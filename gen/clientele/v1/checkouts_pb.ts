@@ -56,7 +56,8 @@ export type Checkout = Message<"clientele.v1.Checkout"> & {
   state: CheckoutState;
 
   /**
-   * What to call the buyer: as in the request, else the e-mail address, else the name. Output only.
+   * What to call the buyer: as in the request, else the e-mail address, else the name, else the
+   * customer's id. Output only.
    *
    * @generated from field: string display_name = 5;
    */

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { type AccountSettings, PaymentMethodAttachment } from "../../../gen/clientele/v1/accounts_pb.js";
+import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
 import {
   type CheckoutService,
@@ -19,7 +19,6 @@ import {
   invalidField,
   invalidFields,
   notFound,
-  refused,
   requiredMessage,
 } from "../../rpc/errors.js";
 import { applyMask } from "../../rpc/field-mask.js";
@@ -33,7 +32,13 @@ import { lockActiveCustomer } from "../customers/rules.js";
 import { findCustomer } from "../customers/store.js";
 import { paymentMethodFromCard, paymentMethodFromRow } from "../payment-methods/convert.js";
 import { findToken } from "../payment-methods/store.js";
-import { attachToken, type DescribedToken, describeToken, requireOwn } from "../payment-methods/token.js";
+import {
+  attachToken,
+  type DescribedToken,
+  describeToken,
+  requireAttachedBefore,
+  requireOwn,
+} from "../payment-methods/token.js";
 import { checkoutFromRow, resolvedToColumns } from "./convert.js";
 import { type Candidates, resolve } from "./resolve.js";
 import * as store from "./store.js";
@@ -120,9 +125,7 @@ async function candidatesOfCustomer(
   };
   const requestPaymentMethod = async () => {
     if (described === undefined) return undefined;
-    if (described.card !== undefined && settings.paymentMethodAttachment === PaymentMethodAttachment.EXPLICIT) {
-      throw refused("ATTACHMENT_EXPLICIT_ONLY", "Attach the payment method to the customer first.");
-    }
+    requireAttachedBefore(described, settings);
     const firstBecomesDefault = settings.firstPaymentMethodBecomesDefault === true;
     const { row: attached, defaultId } = await attachToken(call, row, { ...described, firstBecomesDefault });
     return paymentMethodFromRow(attached, defaultId, now);

@@ -49,11 +49,10 @@ export function cardToColumns(token: string, card: Card, label: string | undefin
 
 /** A card that belongs to nobody, as a guest's checkout shows it. */
 export function paymentMethodFromCard(token: string, card: Card, now: Date): PaymentMethod {
-  const { exp_month, exp_year } = cardToColumns(token, card, undefined);
   return create(PaymentMethodSchema, {
     id: token,
     type: PaymentMethodType.CARD,
     ...card,
-    state: stateAt(now, { exp_month, exp_year, consume_time: null }),
+    state: stateAt(now, { exp_month: card.expMonth, exp_year: card.expYear, consume_time: null }),
   });
 }

@@ -18,7 +18,7 @@ import { lockActiveCustomer } from "../customers/rules.js";
 import { findCustomer, updateCustomer } from "../customers/store.js";
 import { paymentMethodFromRow, writableFields } from "./convert.js";
 import * as store from "./store.js";
-import { attachToken, canonicalToken, describeToken } from "./token.js";
+import { attachToken, canonicalToken, describeToken, requireAttachedBefore } from "./token.js";
 
 export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMethodService> {
   return {
@@ -86,9 +86,7 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
       return await inTransaction(call.db, async (trx) => {
         const { settings } = await deps.settings.read(trx, call.tenantId);
         const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
-        if (described.card !== undefined && settings.paymentMethodAttachment === PaymentMethodAttachment.EXPLICIT) {
-          throw refused("ATTACHMENT_EXPLICIT_ONLY", "Attach the payment method to the customer first.");
-        }
+        requireAttachedBefore(described, settings);
         const attachment = { ...described, firstBecomesDefault: false };
         const { row } = await attachToken({ ...call, db: trx }, customer, attachment);
         if (customer.default_payment_method_id !== row.id) {

@@ -1,3 +1,4 @@
+import { type AccountSettings, PaymentMethodAttachment } from "../../../gen/clientele/v1/accounts_pb.js";
 import type { Card, CardVault } from "../../external/card-vault.js";
 import type { Call } from "../../rpc/caller.js";
 import { conflict, invalidField, notFound, refused } from "../../rpc/errors.js";
@@ -53,6 +54,12 @@ export function requireOwn(row: store.PaymentMethodRow, customerId: string | und
   if (row.customer_id !== customerId) {
     throw refused("PAYMENT_METHOD_UNAVAILABLE", "The payment method cannot be used here.");
   }
+}
+
+/** Refuses to attach a token by using it, where the settings ask for AttachPaymentMethod. Throws FAILED_PRECONDITION. */
+export function requireAttachedBefore({ card }: DescribedToken, settings: AccountSettings): void {
+  if (card === undefined || settings.paymentMethodAttachment !== PaymentMethodAttachment.EXPLICIT) return;
+  throw refused("ATTACHMENT_EXPLICIT_ONLY", "Attach the payment method to the customer first.");
 }
 
 interface Owner {
