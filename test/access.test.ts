@@ -10,8 +10,9 @@ import type { CallerKind } from "../src/rpc/caller.js";
 import { type Clientele, clientsOn, startClientele, type TestAccount, transports } from "./support/clientele.js";
 import { failureOf } from "./support/errors.js";
 import { startReplica } from "./support/replica.js";
-import { casesOf, methods, populate, requestFor, type World } from "./support/scenario.js";
+import { casesOf, methods, requestFor } from "./support/scenario.js";
 import { overFetch, ways } from "./support/ways.js";
+import { populate, type World } from "./support/world.js";
 
 const { getAccount } = AccountService.method;
 const missing = {

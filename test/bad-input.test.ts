@@ -9,8 +9,9 @@ import { type Clientele, startClientele, type TestAccount, transports } from "./
 import { failureOf } from "./support/errors.js";
 import { leavesOf, textsOf } from "./support/fields.js";
 import { messagesOf } from "./support/random-messages.js";
-import { casesOf, methods, nameOf, populate, replaceAt, requestFor, type World } from "./support/scenario.js";
+import { casesOf, methods, nameOf, replaceAt, requestFor } from "./support/scenario.js";
 import { overFetch, pathOf } from "./support/ways.js";
+import { populate, type World } from "./support/world.js";
 
 const { createCustomer, getCustomer, updateCustomer } = CustomerService.method;
 

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Clientele, startClientele, type TestAccount } from "./support/clientele.js";
 import { failureOf } from "./support/errors.js";
-import { canary, canaryPhone, casesOf, methods, mutations, populate, reads, requestFor } from "./support/scenario.js";
+import { casesOf, methods, mutations, reads, requestFor } from "./support/scenario.js";
 import { changesBetween, snapshot } from "./support/snapshot.js";
 import { overFetch } from "./support/ways.js";
+import { canary, canaryPhone, populate } from "./support/world.js";
 
 interface EventRow {
   readonly position: string;

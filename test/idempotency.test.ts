@@ -4,9 +4,10 @@ import { ApiKeyService } from "../gen/clientele/v1/api_keys_pb.js";
 import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
 import { type Clientele, startClientele } from "./support/clientele.js";
 import { failureOf } from "./support/errors.js";
-import { casesOf, mutations, otherRequest, populate, reads, requestFor } from "./support/scenario.js";
+import { casesOf, mutations, otherRequest, reads, requestFor } from "./support/scenario.js";
 import { dump } from "./support/snapshot.js";
 import { overFetch, pathOf } from "./support/ways.js";
+import { populate } from "./support/world.js";
 
 const { createCustomer, updateCustomer } = CustomerService.method;
 const { createApiKey } = ApiKeyService.method;

@@ -5,8 +5,9 @@ import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
 import { errorForLog } from "../src/rpc/log.js";
 import { type Clientele, startClientele } from "./support/clientele.js";
 import { failureOf } from "./support/errors.js";
-import { canary, canaryPhone, casesOf, methods, nameOf, populate, requestFor } from "./support/scenario.js";
+import { casesOf, methods, nameOf, requestFor } from "./support/scenario.js";
 import { overFetch, pathOf, ways } from "./support/ways.js";
+import { canary, canaryPhone, populate } from "./support/world.js";
 
 type Line = Readonly<Record<string, unknown>>;
 

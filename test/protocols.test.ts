@@ -6,8 +6,9 @@ import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
 import { type Clientele, startClientele, type TestAccount } from "./support/clientele.js";
 import { failureOf } from "./support/errors.js";
-import { canary, casesOf, methods, populate, reads, requestFor, type World } from "./support/scenario.js";
+import { casesOf, methods, reads, requestFor } from "./support/scenario.js";
 import { type Call, overFetch, pathOf, ways } from "./support/ways.js";
+import { canary, populate, type World } from "./support/world.js";
 
 const { createCustomer, getCustomer, listCustomers, updateCustomer } = CustomerService.method;
 const { createCheckout } = CheckoutService.method;

@@ -3,9 +3,10 @@ import type { DescMethodUnary, JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Clientele, startClientele } from "./support/clientele.js";
 import { idsOf } from "./support/fields.js";
-import { casesOf, methods, nameOf, populate, reads, replaceAt, requestFor, type World } from "./support/scenario.js";
+import { casesOf, methods, nameOf, reads, replaceAt, requestFor } from "./support/scenario.js";
 import { changesBetween, snapshot } from "./support/snapshot.js";
 import { pathOf } from "./support/ways.js";
+import { populate, type World } from "./support/world.js";
 
 interface Tenant {
   readonly key: string;

@@ -3,7 +3,7 @@ import type { Knex } from "knex";
 import type { EventDraft } from "./event-draft.js";
 
 /** What a caller may authenticate as; `public` needs no credential. */
-export type CallerKind = "secret_key" | "publishable_key" | "public";
+export type CallerKind = "secret_key" | "publishable_key" | "customer_token" | "public";
 
 /** Who calls, as the credential says. */
 export interface Caller {
@@ -11,8 +11,10 @@ export interface Caller {
   readonly tenantId: string;
   readonly accountId: string;
   readonly liveMode: boolean;
-  /** The id of the key. */
+  /** The id of the key or of the customer token. */
   readonly actor: string;
+  /** Whose token it is; absent for a key. */
+  readonly customerId?: string;
   /** Signs the tenant's page tokens. */
   readonly pageTokenKey: Uint8Array;
 }

@@ -1,0 +1,73 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { address, canary, canaryPhone, customerOf, tinyPhoto, url, type World } from "./world.js";
+
+/** A request for each RPC that succeeds in a fresh world and fills every field that a client may fill. */
+export const requests: Readonly<Record<string, (world: World) => JsonObject>> = {
+  "AccountService.GetAccount": () => ({}),
+  "AccountService.GetAccountSettings": () => ({}),
+  "AccountService.UpdateAccountSettings": () => ({
+    settings: { etag: "v1", maxAddressesPerCustomer: 7, allowedCountries: ["US", "CA"], erasureDelay: "86400s" },
+    updateMask: "maxAddressesPerCustomer,allowedCountries,erasureDelay",
+  }),
+  "ApiKeyService.CreateApiKey": () => ({ apiKey: { label: `${canary} key`, kind: "API_KEY_KIND_PUBLISHABLE" } }),
+  "ApiKeyService.GetApiKey": ({ apiKey }) => ({ id: apiKey }),
+  "ApiKeyService.ListApiKeys": () => ({ pageSize: 1 }),
+  "ApiKeyService.RevokeApiKey": ({ apiKey }) => ({ id: apiKey }),
+  "CustomerService.CreateCustomer": (world) => ({ customer: { id: `own-${world.unique}`, ...customerOf(world) } }),
+  "CustomerService.GetCustomer": ({ customer }) => ({ id: customer }),
+  "CustomerService.BatchGetCustomers": ({ customer }) => ({ ids: [customer] }),
+  "CustomerService.GetOrCreateCustomer": (world) => ({ customer: { id: `own-${world.unique}`, ...customerOf(world) } }),
+  "CustomerService.SearchCustomers": () => ({ query: canary, pageSize: 1 }),
+  "CustomerService.ListCustomers": () => ({ pageSize: 1, showDeleted: true }),
+  "CustomerService.UpdateCustomer": (world) => ({
+    customer: {
+      id: world.customer,
+      ...customerOf(world),
+      defaultAddressId: world.spareAddress,
+      defaultPaymentMethodId: world.sparePaymentMethod,
+    },
+    updateMask: "email,name,firstName,lastName,displayName,phone,country,locale,type,metadata,defaultAddressId",
+  }),
+  "CustomerService.DeleteCustomer": ({ customer }) => ({ id: customer }),
+  "CustomerService.UndeleteCustomer": ({ deletedCustomer }) => ({ id: deletedCustomer }),
+  "AddressService.CreateAddress": ({ customer }) => ({ customerId: customer, address }),
+  "AddressService.GetAddress": (world) => ({ customerId: world.customer, id: world.address }),
+  "AddressService.ListAddresses": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
+  "AddressService.UpdateAddress": (world) => ({
+    customerId: world.customer,
+    address: { id: world.address, ...address, line1: `2 ${canary} St`, city: `${canary} Town` },
+    updateMask: "line1,city",
+  }),
+  "AddressService.DeleteAddress": (world) => ({ customerId: world.customer, id: world.address }),
+  "AddressService.SetDefaultAddress": (world) => ({ customerId: world.customer, id: world.spareAddress }),
+  "PaymentMethodService.AttachPaymentMethod": (world) => ({
+    customerId: world.customer,
+    paymentMethod: { id: world.freshToken, label: `${canary} card` },
+  }),
+  "PaymentMethodService.GetPaymentMethod": (world) => ({ customerId: world.customer, id: world.paymentMethod }),
+  "PaymentMethodService.ListPaymentMethods": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
+  "PaymentMethodService.UpdatePaymentMethod": (world) => ({
+    customerId: world.customer,
+    paymentMethod: { id: world.paymentMethod, label: `${canary} card` },
+    updateMask: "label",
+  }),
+  "PaymentMethodService.SetDefaultPaymentMethod": (world) => ({ customerId: world.customer, id: world.freshToken }),
+  "PaymentMethodService.DetachPaymentMethod": (world) => ({ customerId: world.customer, id: world.paymentMethod }),
+  "PhotoService.UploadPhoto": (world) => ({ customerId: world.customer, content: tinyPhoto }),
+  "PhotoService.DeletePhoto": (world) => ({ customerId: world.customer }),
+  "CheckoutService.CreateCheckout": (world) => ({
+    url,
+    customerId: world.customer,
+    creditCardToken: world.freshToken,
+    contact: { email: `${canary}@example.com`, name: `${canary} name`, phone: canaryPhone },
+    shipping: address,
+    displayName: `${canary} display`,
+    locale: "en_US",
+    type: "CUSTOMER_TYPE_BUSINESS",
+  }),
+  "CheckoutService.GetCheckout": ({ checkout }) => ({ id: checkout }),
+  "CheckoutService.ListCheckouts": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
+  "OrderService.CreateOrder": ({ checkout }) => ({ checkoutId: checkout }),
+  "OrderService.GetOrder": ({ order }) => ({ id: order }),
+  "OrderService.ListOrders": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
+};

@@ -1,0 +1,106 @@
+import { randomBytes } from "node:crypto";
+import { ApiKeyKind } from "../../gen/clientele/v1/api_keys_pb.js";
+import type { Clients } from "./clientele.js";
+
+/** Stands in every text of `requestFor` that a client types freely, so that one can look where it went. */
+export const canary = "Canary";
+export const canaryPhone = "+15550177299";
+
+/** Ids of resources that one tenant has. What is named `spare` is nobody's default and in no use. */
+export interface World {
+  readonly apiKey: string;
+  readonly customer: string;
+  /** Softly deleted. */
+  readonly deletedCustomer: string;
+  readonly address: string;
+  readonly spareAddress: string;
+  readonly paymentMethod: string;
+  readonly sparePaymentMethod: string;
+  /** A token that nobody has used. */
+  readonly freshToken: string;
+  /** Pending, of the customer. */
+  readonly checkout: string;
+  readonly order: string;
+  /** Makes values unique that must be. */
+  readonly unique: string;
+}
+
+/** A PNG of one pixel. */
+export const tinyPhoto =
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+
+export const url = `https://shop.example/${canary}`;
+
+export const address = {
+  label: `${canary} label`,
+  name: `${canary} name`,
+  firstName: `${canary} first`,
+  lastName: `${canary} last`,
+  organization: `${canary} Inc`,
+  phone: canaryPhone,
+  email: `${canary}@example.com`,
+  line1: `1 ${canary} St`,
+  line2: `${canary} line2`,
+  city: `${canary} City`,
+  county: `${canary} County`,
+  state: "TX",
+  postalCode: "78701",
+  country: "US",
+  instructions: `${canary} bell`,
+  additionalAddressInfo: {
+    neighborhood: `${canary} hood`,
+    division: `${canary} division`,
+    phoneticName: `${canary} sound`,
+  },
+};
+
+export const customerOf = ({ unique }: Pick<World, "unique">) => ({
+  email: `${canary}.${unique}@example.com`,
+  name: `${canary} name`,
+  firstName: `${canary} first`,
+  lastName: `${canary} last`,
+  displayName: `${canary} display`,
+  phone: canaryPhone,
+  country: "US",
+  locale: "en_US",
+  type: "CUSTOMER_TYPE_BUSINESS",
+  enabled: true,
+  metadata: { note: `${canary} note`, [`${canary}Key`]: { deep: [1, true, `${canary}`] } },
+  externalReferences: [{ name: "stripe", id: `${canary}-${unique}` }],
+  shipping: address,
+});
+
+/** Gives a tenant one of each resource. `clients` carry a key of its test half. */
+export async function populate(clients: Clients): Promise<World> {
+  const unique = randomBytes(6).toString("hex");
+  const token = (name: string) => `cct_sandbox_${name}_${unique}`;
+  const created = await clients.customers.createCustomer({
+    customer: { email: `first.${unique}@example.com`, name: `${canary} before` },
+  });
+  const customerId = created.customer!.id;
+  const newAddress = async () => (await clients.addresses.createAddress({ customerId, address })).address!.id;
+  const attach = async (id: string) =>
+    (await clients.paymentMethods.attachPaymentMethod({ customerId, paymentMethod: { id } })).paymentMethod!.id;
+  const newCheckout = async () => (await clients.checkouts.createCheckout({ url, customerId })).checkout!.id;
+  const newKey = async () =>
+    (await clients.apiKeys.createApiKey({ apiKey: { kind: ApiKeyKind.SECRET, label: "spare" } })).apiKey!.id;
+  const newDeleted = async () => {
+    const { customer } = await clients.customers.createCustomer({ customer: { email: `gone.${unique}@example.com` } });
+    await clients.customers.deleteCustomer({ id: customer!.id });
+    return customer!.id;
+  };
+  await clients.photos.uploadPhoto({ customerId, content: Buffer.from(tinyPhoto, "base64") });
+  return {
+    unique,
+    apiKey: await newKey(),
+    customer: customerId,
+    deletedCustomer: await newDeleted(),
+    address: await newAddress(),
+    spareAddress: await newAddress(),
+    paymentMethod: await attach(token("first")),
+    sparePaymentMethod: await attach(token("spare")),
+    freshToken: token("fresh"),
+    order: (await clients.orders.createOrder({ checkoutId: await newCheckout() })).order!.id,
+    checkout: await newCheckout(),
+  };
+}
