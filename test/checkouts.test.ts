@@ -200,9 +200,14 @@ test("a guest cannot pay with a customer's token", async () => {
   expect(failure).toMatchObject({ code: "FailedPrecondition", reason: "PAYMENT_METHOD_UNAVAILABLE" });
 });
 
+test.for(["HTTPS://shop.example.com", "Http://shop.example.com/a?b#c"])("a URL may be spelled %s", async (url) => {
+  expect(await createCheckout(clients, { ...guest(), url })).toMatchObject({ url });
+});
+
 const invalid: [string, Request][] = [
   ["url", { url: "shop" }],
   ["url", { url: "ftp://shop.example.com" }],
+  ["url", { url: "JavaScript:alert(1)" }],
   ["contact.email", { contact: { email: "nonsense" } }],
   ["locale", { locale: "english" }],
   ["type", { type: 99 as CustomerType }],

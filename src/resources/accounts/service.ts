@@ -56,6 +56,7 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
         if (req.validateOnly) return { settings: next, violations };
         if (!req.acceptExisting) requireNone(violations);
         const paths = changedPaths(AccountSettingsSchema, before, next);
+        if (paths.length === 0) return { settings: before, violations };
         const column = settingsToColumn(next);
         const updated = await store.updateSettings(trx, tenantId, column, event("account_settings.updated", paths));
         await notify(trx, settingsChannel, tenantId);

@@ -10,7 +10,7 @@ import type { Deps } from "../../deps.js";
 import { callOf } from "../../rpc/caller.js";
 import { notFound } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
-import { applyMask } from "../../rpc/field-mask.js";
+import { applyMask, changedPaths } from "../../rpc/field-mask.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
 import { required } from "../../rpc/validate.js";
 import { lockActiveCustomer } from "../customers/rules.js";
@@ -68,10 +68,14 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
         const { row, customer } = await lockedAddress(trx, tenantId, req.customerId, changes.id);
         requireEtag("address", row, changes.etag);
         const before = addressFromRow(row, customer.default_address_id);
-        const { next, changedPaths } = applyMask(AddressSchema, before, changes, req.updateMask, writableFields);
-        if (changedPaths.length === 0) return { address: before };
-        const columns = addressToColumns(validAddress(next, settings, "address", before));
-        const changed = event("address.updated", changedPaths);
+        const masked = applyMask(AddressSchema, before, changes, req.updateMask, writableFields);
+        if (masked.changedPaths.length === 0) return { address: before };
+        const columns = addressToColumns(validAddress(masked.next, settings, "address", before));
+        // What is only spelled otherwise is stored as it was.
+        const after = addressFromRow({ ...row, ...columns }, customer.default_address_id);
+        const paths = changedPaths(AddressSchema, before, after);
+        if (paths.length === 0) return { address: before };
+        const changed = event("address.updated", paths);
         const updated = await store.updateAddress(trx, tenantId, customer.id, row.id, columns, changed);
         return { address: addressFromRow(updated, customer.default_address_id) };
       });

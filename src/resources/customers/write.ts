@@ -1,4 +1,4 @@
-import { equals } from "@bufbuild/protobuf";
+import { isDeepStrictEqual } from "node:util";
 import type { Knex } from "knex";
 import { type AccountSettings, EmailMutability, EmailUniqueness } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
@@ -89,24 +89,24 @@ export async function updateCustomer(
   const masked = applyMask(CustomerSchema, before, changes!, updateMask, writableFields);
   const { next } = masked;
   // A derived name that is written back stays derived.
-  if (next.displayName === before.displayName) Object.assign(next, { displayName: row.display_name ?? undefined });
+  if (next.displayName?.trim() === before.displayName)
+    Object.assign(next, { displayName: row.display_name ?? undefined });
   const columns = customerToColumns(validCustomer(next, settings, before));
-  const changedPaths = masked.changedPaths.filter((path) => path !== "shipping");
+  const changedPaths = masked.changedPaths.filter((path) => path !== "shipping" && isStoredAnew(row, columns, path));
+  requireMutableEmail(row, columns, settings);
   // Absent under a mask of everything, it says nothing of the default.
   const clears = next.shipping === undefined && updateMask?.paths.includes("shipping") === true;
-  requireMutableEmail(row, columns, settings);
-  if (
-    masked.changedPaths.includes("shipping") &&
-    !sameShipping(before, next) &&
-    (next.shipping !== undefined || clears)
-  ) {
-    if (changedPaths.includes("default_address_id")) {
-      throw invalidField("customer.shipping", "cannot be changed together with default_address_id");
+  if (masked.changedPaths.includes("shipping") && (next.shipping !== undefined || clears)) {
+    const given = next.shipping && validAddress(next.shipping, settings, "customer.shipping", before.shipping);
+    if (!sameAddress(before.shipping, given)) {
+      if (changedPaths.includes("default_address_id")) {
+        throw invalidField("customer.shipping", "cannot be changed together with default_address_id");
+      }
+      // The customer changes too: two updates with one etag of it cannot both win.
+      changedPaths.push("shipping");
+      columns.default_address_id = await writeShipping(call, newId, row, given, settings);
+      if (columns.default_address_id !== defaultId) changedPaths.push("default_address_id");
     }
-    // The customer changes too: two updates with one etag of it cannot both win.
-    changedPaths.push("shipping");
-    columns.default_address_id = await writeShipping(call, newId, row, before.shipping, next.shipping, settings);
-    if (columns.default_address_id !== defaultId) changedPaths.push("default_address_id");
   }
   if (changedPaths.length === 0) return row;
   if (changedPaths.includes("external_references")) {
@@ -119,12 +119,15 @@ export async function updateCustomer(
     .catch(explainViolation);
 }
 
+// A value that is only spelled otherwise is stored as it was. What has no column of its own is for the caller to know.
+function isStoredAnew(row: store.CustomerRow, columns: store.CustomerColumns, path: string): boolean {
+  return !(path in columns) || !isDeepStrictEqual(Reflect.get(row, path), Reflect.get(columns, path));
+}
+
 // What identifies an address is not written with it.
-function sameShipping({ shipping: before }: Customer, { shipping: after }: Customer): boolean {
+function sameAddress(before: Address | undefined, after: Address | undefined): boolean {
   if (before === undefined || after === undefined) return before === after;
-  const { id, customerId, isDefault, createTime, updateTime, etag } = before;
-  const times = { ...(createTime && { createTime }), ...(updateTime && { updateTime }) };
-  return equals(AddressSchema, before, { ...after, id, customerId, isDefault, ...times, etag });
+  return isDeepStrictEqual(addressToColumns(before), addressToColumns(after));
 }
 
 // Changes the default address, or makes one; answers which it is. Without an address the customer has no default.
@@ -132,12 +135,10 @@ async function writeShipping(
   call: Call,
   newId: NewId,
   row: store.CustomerRow,
-  before: Address | undefined,
-  given: Address | undefined,
+  address: Address | undefined,
   settings: AccountSettings,
 ): Promise<string | null> {
-  if (given === undefined) return null;
-  const address = validAddress(given, settings, "customer.shipping", before);
+  if (address === undefined) return null;
   if (row.default_address_id === null) return (await addAddress(call, row.id, newId("adr"), address, settings)).row.id;
   const changed = call.event("address.updated", populatedPaths(AddressSchema, address, shippingPaths));
   await updateAddress(call.db, call.tenantId, row.id, row.default_address_id, addressToColumns(address), changed);

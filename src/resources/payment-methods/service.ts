@@ -72,6 +72,7 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
         if (changedPaths.length === 0) return { paymentMethod: before };
         requireValid(PaymentMethodSchema, next, "payment_method");
         const label = next.label?.trim() || null;
+        if (label === row.label) return { paymentMethod: before };
         const changed = event("payment_method.updated", changedPaths);
         const updated = await store.updateLabel(trx, tenantId, row.id, label, changed);
         return { paymentMethod: paymentMethodFromRow(updated, customer.default_payment_method_id, now) };
