@@ -100,6 +100,7 @@ describe("the house", () => {
         "write.ts",
       ],
       "payment-methods": ["state.ts", "token.ts"],
+      erasures: ["manifest.ts", "impersonal.ts"],
       photos: ["image.ts", "page.ts", "token.ts", "upload.ts"],
     };
     for (const { path } of sources.filter((file) => file.path.startsWith("src/resources/"))) {

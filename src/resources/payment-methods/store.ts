@@ -30,6 +30,9 @@ export interface PaymentMethodOfCustomerRow extends PaymentMethodRow {
   default_payment_method_id: string | null;
 }
 
+// Not by the id: a token that was erased is known by its hash alone.
+const ofToken = "token_key = token_key_of(?)";
+
 /** Gives a token to a customer; undefined if anybody has it, or had it when it was consumed. */
 export async function insertPaymentMethod(
   trx: Knex,
@@ -41,7 +44,7 @@ export async function insertPaymentMethod(
   const times = { create_time: event.time, update_time: event.time };
   const change = trx("payment_methods")
     .insert({ tenant_id: tenantId, customer_id: customerId, ...columns, ...times })
-    .onConflict(["tenant_id", "id"])
+    .onConflict()
     .ignore()
     .returning("*");
   const [row] = await changeWithEvent<PaymentMethodRow>(trx, tenantId, change, event);
@@ -50,12 +53,12 @@ export async function insertPaymentMethod(
 
 /** A token, whoever has it. */
 export async function findToken(db: Knex, tenantId: string, id: string): Promise<PaymentMethodRow | undefined> {
-  return await db("payment_methods").where({ tenant_id: tenantId, id }).first();
+  return await db("payment_methods").where({ tenant_id: tenantId }).whereRaw(ofToken, [id]).first();
 }
 
 /** A token that nobody else changes until the end of the transaction, whoever has it. */
 export async function lockToken(trx: Knex, tenantId: string, id: string): Promise<PaymentMethodRow | undefined> {
-  return await trx("payment_methods").where({ tenant_id: tenantId, id }).forUpdate().first();
+  return await trx("payment_methods").where({ tenant_id: tenantId }).whereRaw(ofToken, [id]).forUpdate().first();
 }
 
 export async function findPaymentMethod(
@@ -133,6 +136,7 @@ export async function detachPaymentMethodsOf(
 // A consumed token keeps its row, so that it can never be attached again; a removed one leaves nothing.
 function detach(trx: Knex, rows: Knex.QueryBuilder, detachment: PaymentMethodDetachment, event: EventDraft) {
   if (detachment === PaymentMethodDetachment.REMOVE) return rows.delete().returning("*");
-  const consumed = { customer_id: null, label: null, consume_time: event.time, update_time: event.time };
+  const owner = { customer_id: null, former_customer_id: trx.ref("customer_id") };
+  const consumed = { ...owner, label: null, consume_time: event.time, update_time: event.time };
   return rows.update({ ...consumed, version: trx.raw("version + 1") }).returning("*");
 }

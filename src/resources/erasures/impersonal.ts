@@ -1,0 +1,40 @@
+/**
+ * The columns of text, JSON or bytes that tell of no person, each with the reason in a few words; those under `*` stand
+ * in several tables. All others stand in `personal`.
+ */
+export const impersonal: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "*": {
+    tenant_id: "which half of which merchant",
+    id: "drawn by the service",
+    customer_id: "what the merchant's own books call the customer",
+    checkout_id: "drawn by the service",
+    state: "a word of the contract",
+  },
+  tenants: {
+    account_id: "drawn by the service",
+    account_name: "the merchant's",
+    settings: "the merchant's",
+    page_token_key: "the merchant's",
+  },
+  api_keys: {
+    kind: "a word of the contract",
+    label: "the merchant's",
+    secret_hash: "the merchant's",
+    last4: "the merchant's",
+  },
+  payment_methods: {
+    type: "a word of the contract",
+    token_key: "the hash of a token, so that a consumed one is known again",
+    former_customer_id: "what the merchant's own books call the customer",
+  },
+  checkouts: { resolutions: "which fields came from where, never their values" },
+  events: {
+    type: "a word of the contract",
+    resource_id: "drawn by the service; the token of a payment method is put out of it",
+    changed_paths: "names of fields, never their values",
+    actor: "drawn by the service",
+  },
+  idempotency_keys: { method: "a word of the contract" },
+  imports: { source: "a word of the command line" },
+  erasures: { receipt: "names of tables, and numbers" },
+};

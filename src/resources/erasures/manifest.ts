@@ -1,0 +1,139 @@
+/** The rows of one table that tell of a person, and what an erasure does to them. */
+export interface PersonalRows {
+  readonly table: string;
+  /** The columns that hold the customer's id: a row is the customer's if one of them does. */
+  readonly customer: readonly string[];
+  /** The event of each row, such as `address.deleted`; none for what is a part of another resource, or beside them all. */
+  readonly event: string | undefined;
+  /** What becomes of each personal column, in SQL; undefined where the rows are deleted. */
+  readonly cleared: Columns | undefined;
+  /** What is written with it and is not personal, in SQL; `:now` is the time of the erasure. */
+  readonly also: Columns;
+  /** The personal columns that their person is shown by ExportCustomerData. */
+  readonly shown: readonly string[];
+  /** Those that are a secret, or say no more than the others do: erased alike, and never exported. */
+  readonly hidden: readonly string[];
+}
+
+type Columns = Readonly<Record<string, string>>;
+
+interface More {
+  /** `customer_id` unless it is said. */
+  readonly customer?: readonly string[];
+  readonly event?: string;
+  readonly also?: Columns;
+}
+
+// Of a generated column, which follows those that it is made of.
+const generated = "generated";
+const changed = { version: "version + 1", update_time: ":now" };
+
+// What a checkout and its order hold alike.
+const snapshot = { url: "''", display_name: "''", contact: "'{}'", locale: "null", type: "null" };
+
+/**
+ * Every personal column of the schema, in the order in which an erasure goes through the tables: the customer is the
+ * last, so that what is looked for by a value of it is found. The statements of an erasure are made from this; a column
+ * that stands neither here nor in `impersonal` fails a test. One line is all that a new table takes:
+ *
+ *     deleted("letters", { shown: ["subject", "body"], hidden: ["body_hash"] }, { event: "letter.deleted" }),
+ */
+export const personal: readonly PersonalRows[] = [
+  deleted("idempotency_keys", { hidden: ["key", "request_hash", "response"] }),
+  deleted("external_references", { shown: ["name", "external_id"] }),
+  deleted("photos", { shown: ["content_type", "content"], hidden: ["token"] }, { event: "photo.deleted" }),
+  deleted("addresses", { shown: addressColumns() }, { event: "address.deleted" }),
+  // Where the settings let a detached token be attached again, it is gone before.
+  cleared(
+    "payment_methods",
+    {
+      id: "'erased:' || encode(token_key, 'hex')",
+      brand: "''",
+      last4: "'0000'",
+      exp_month: "1",
+      exp_year: "1970",
+      label: "null",
+    },
+    {},
+    {
+      customer: ["customer_id", "former_customer_id"],
+      event: "payment_method.erased",
+      also: {
+        customer_id: "null",
+        former_customer_id: "null",
+        consume_time: "coalesce(consume_time, :now)",
+        ...changed,
+      },
+    },
+  ),
+  cleared(
+    "checkouts",
+    { ...snapshot, shipping: "null", payment_method: "null" },
+    {},
+    { event: "checkout.erased", also: changed },
+  ),
+  cleared(
+    "orders",
+    { ...snapshot, shipping: "'{}'", payment_method: "'{}'" },
+    {},
+    { event: "order.erased", also: { version: "version + 1" } },
+  ),
+  cleared(
+    "customers",
+    {
+      email: "null",
+      name: "null",
+      first_name: "null",
+      last_name: "null",
+      display_name: "null",
+      phone: "null",
+      country: "null",
+      locale: "null",
+      type: "null",
+      metadata: "'{}'",
+      external_references: "'[]'",
+      default_address_id: "null",
+      default_payment_method_id: "null",
+    },
+    { email_key: "null", search_text: generated, photo_token: "null" },
+    {
+      customer: ["id"],
+      event: "customer.erased",
+      also: {
+        enabled: "false",
+        purged: "true",
+        purge_time: "null",
+        delete_time: "coalesce(delete_time, :now)",
+        ...changed,
+      },
+    },
+  ),
+];
+
+// What a person typed into an address.
+function addressColumns(): string[] {
+  const names = ["label", "name", "first_name", "last_name", "organization", "phone", "email"];
+  const place = ["line1", "line2", "city", "county", "state", "postal_code", "country"];
+  return [...names, ...place, "instructions", "neighborhood", "division", "phonetic_name"];
+}
+
+// Rows that go.
+function deleted(
+  table: string,
+  { shown = [], hidden = [] }: { readonly shown?: readonly string[]; readonly hidden?: readonly string[] },
+  { customer = ["customer_id"], event }: Omit<More, "also"> = {},
+): PersonalRows {
+  return { table, customer, event, cleared: undefined, also: {}, shown, hidden };
+}
+
+// Rows that stay, without the person: what becomes of the columns that are shown, and of those that are not.
+function cleared(
+  table: string,
+  shown: Columns,
+  hidden: Columns,
+  { customer = ["customer_id"], event, also = {} }: More = {},
+): PersonalRows {
+  const names = { shown: Object.keys(shown), hidden: Object.keys(hidden) };
+  const written = Object.entries({ ...shown, ...hidden }).filter(([, value]) => value !== generated);
+  return { table, customer, event, cleared: Object.fromEntries(written), also, ...names };
+}
