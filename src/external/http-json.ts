@@ -1,0 +1,102 @@
+import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleType } from "cockatiel";
+
+/** Another system gave no answer that can be used. The message says why, and nothing of what was sent or received. */
+export class Unreachable extends Error {
+  override readonly name = "Unreachable";
+}
+
+export interface HttpJsonOptions {
+  /** Where the other system is, such as `https://tax.example/v1`. */
+  readonly url: string;
+  /** Sent as a Bearer token; absent to send none. */
+  readonly secret: string | undefined;
+  /** How long an answer may take, to its last byte, in milliseconds. */
+  readonly timeoutMs?: number;
+  /** After how long a system that failed five times in a row is asked again, in milliseconds. */
+  readonly pauseMs?: number;
+  /** The largest answer, in bytes. */
+  readonly maxBytes?: number;
+}
+
+/** What another system answers. */
+export interface JsonAnswer {
+  readonly status: number;
+  /** What the JSON holds, of any shape; undefined unless the status is 2xx. */
+  readonly body: unknown;
+}
+
+/**
+ * Posts JSON to a path below the URL. `expected` are the statuses that mean something; any other one is no answer, and so
+ * are a redirect, a body that is not JSON, one that is too large, a stall and a lost connection: it throws Unreachable
+ * then. Throws the reason of `signal` if that ends it.
+ */
+export type PostJson = (
+  path: string,
+  body: object,
+  options: { readonly expected: readonly number[]; readonly signal: AbortSignal },
+) => Promise<JsonAnswer>;
+
+const failuresInARow = 5;
+
+/** Makes the way to another system; one for the process, since it remembers whether that system is down. */
+export function createHttpJson(options: HttpJsonOptions): PostJson {
+  const { url, secret, timeoutMs = 5_000, pauseMs = 10_000, maxBytes = 64 * 1024 } = options;
+  const breaker = circuitBreaker(handleType(Unreachable), {
+    breaker: new ConsecutiveBreaker(failuresInARow),
+    halfOpenAfter: pauseMs,
+  });
+
+  return async (path, body, { expected, signal }) => {
+    signal.throwIfAborted();
+    try {
+      return await breaker.execute(() => post(path, body, expected, signal));
+    } catch (error) {
+      if (error instanceof BrokenCircuitError) throw new Unreachable("it failed several times and is left alone");
+      throw error;
+    }
+  };
+
+  async function post(path: string, body: object, expected: readonly number[], signal: AbortSignal) {
+    const either = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    try {
+      const response = await fetch(url.replace(/\/+$/, "") + path, {
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          accept: "application/json",
+          ...(secret !== undefined && { authorization: `Bearer ${secret}` }),
+        },
+        body: JSON.stringify(body),
+        redirect: "manual",
+        signal: either,
+      });
+      const { status } = response;
+      const text = await textOf(response, maxBytes);
+      if (!expected.includes(status)) throw new Unreachable(`it answered with status ${status}`);
+      return { status, body: response.ok ? parse(text) : undefined };
+    } catch (error) {
+      if (error instanceof Unreachable) throw error;
+      signal.throwIfAborted();
+      throw new Unreachable(either.aborted ? "it did not answer in time" : "the connection failed");
+    }
+  }
+}
+
+async function textOf(response: Response, maxBytes: number): Promise<string> {
+  const decoder = new TextDecoder();
+  let [text, size] = ["", 0];
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength;
+    if (size > maxBytes) throw new Unreachable(`its answer is larger than ${maxBytes} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Unreachable("its answer is not JSON");
+  }
+}
