@@ -10,15 +10,63 @@ import { PhotoService } from "../gen/clientele/v1/photos_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection as ReflectionV1 } from "../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.js";
-import type { CallerKind } from "./rpc/caller.js";
+import { type AccessRule, hasField } from "./rpc/access.js";
 
-type MethodsOf<Service extends DescService> = { readonly [Method in keyof Service["method"]]: readonly CallerKind[] };
+type MethodsOf<Service extends DescService> = { readonly [Method in keyof Service["method"]]: AccessRule };
 
-const secretKey = ["secret_key"] as const;
-const anybody = ["public"] as const;
+const anybody: AccessRule = { callers: ["public"] };
+const secretKey: AccessRule = { callers: ["secret_key"] };
+
+// What a customer token may call too, and where the request names the customer.
+const own = (field: string): AccessRule => ({
+  callers: ["secret_key", "customer_token"],
+  customer: { field, isOptional: false },
+});
+const ownByDefault = (field: string): AccessRule => ({
+  callers: ["secret_key", "customer_token"],
+  customer: { field, isOptional: true },
+});
+const ownByRow: AccessRule = { callers: ["secret_key", "customer_token"], customer: "by row" };
+const forGuests = (rule: AccessRule): AccessRule => ({ ...rule, callers: [...rule.callers, "publishable_key"] });
+
+// What is a shopper's own to say. Not the id, which only the merchant's systems may choose, because it is never given
+// away again; nor what the merchant says of the customer: `enabled`, `metadata`, `external_references`.
+const signUpFields = [
+  "email",
+  "name",
+  "first_name",
+  "last_name",
+  "display_name",
+  "phone",
+  "country",
+  "locale",
+  "type",
+  "shipping",
+  "custom_fields",
+  "password",
+];
+// A password is changed by its own RPC, which asks for the old one.
+const personalFields = [
+  ...signUpFields.filter((field) => field !== "password"),
+  "default_address_id",
+  "default_payment_method_id",
+];
+// What every caller may send back as it was read, because nobody writes it.
+const outputOnly = [
+  "country_name",
+  "live_mode",
+  "photo_url",
+  "state",
+  "create_time",
+  "update_time",
+  "delete_time",
+  "purge_time",
+  "has_password",
+  "etag",
+];
 
 // A line for each RPC, checked by the compiler: a service with an RPC that stands in no line does not compile.
-const table = new Map<string, Readonly<Record<string, readonly CallerKind[]>>>([
+const table = new Map<string, Readonly<Record<string, AccessRule>>>([
   allow(AccountService, {
     getAccount: secretKey,
     getAccountSettings: secretKey,
@@ -31,49 +79,75 @@ const table = new Map<string, Readonly<Record<string, readonly CallerKind[]>>>([
     revokeApiKey: secretKey,
   }),
   allow(CustomerService, {
-    createCustomer: secretKey,
-    getCustomer: secretKey,
+    createCustomer: {
+      callers: ["secret_key", "publishable_key"],
+      writes: { message: "customer", fields: signUpFields, ignored: outputOnly },
+    },
+    getCustomer: own("id"),
     batchGetCustomers: secretKey,
     getOrCreateCustomer: secretKey,
     searchCustomers: secretKey,
     listCustomers: secretKey,
-    updateCustomer: secretKey,
-    deleteCustomer: secretKey,
+    updateCustomer: {
+      ...own("customer.id"),
+      writes: { message: "customer", fields: personalFields, ignored: ["id", ...outputOnly] },
+    },
+    deleteCustomer: own("id"),
     undeleteCustomer: secretKey,
   }),
   allow(AddressService, {
-    createAddress: secretKey,
-    getAddress: secretKey,
-    listAddresses: secretKey,
-    updateAddress: secretKey,
-    deleteAddress: secretKey,
-    setDefaultAddress: secretKey,
+    createAddress: own("customer_id"),
+    getAddress: own("customer_id"),
+    listAddresses: own("customer_id"),
+    updateAddress: own("customer_id"),
+    deleteAddress: own("customer_id"),
+    setDefaultAddress: own("customer_id"),
   }),
   allow(PaymentMethodService, {
-    attachPaymentMethod: secretKey,
-    getPaymentMethod: secretKey,
-    listPaymentMethods: secretKey,
-    updatePaymentMethod: secretKey,
-    setDefaultPaymentMethod: secretKey,
-    detachPaymentMethod: secretKey,
+    attachPaymentMethod: own("customer_id"),
+    getPaymentMethod: own("customer_id"),
+    listPaymentMethods: own("customer_id"),
+    updatePaymentMethod: own("customer_id"),
+    setDefaultPaymentMethod: own("customer_id"),
+    detachPaymentMethod: own("customer_id"),
   }),
-  allow(PhotoService, { uploadPhoto: secretKey, deletePhoto: secretKey }),
-  allow(CheckoutService, { createCheckout: secretKey, getCheckout: secretKey, listCheckouts: secretKey }),
-  allow(OrderService, { createOrder: secretKey, getOrder: secretKey, listOrders: secretKey }),
+  allow(PhotoService, { uploadPhoto: own("customer_id"), deletePhoto: own("customer_id") }),
+  allow(CheckoutService, {
+    // A guest's with a publishable key; with a customer token always its customer's.
+    createCheckout: forGuests(ownByDefault("customer_id")),
+    getCheckout: ownByRow,
+    listCheckouts: ownByDefault("customer_id"),
+  }),
+  allow(OrderService, {
+    createOrder: ownByRow,
+    getOrder: ownByRow,
+    listOrders: ownByDefault("customer_id"),
+  }),
   allow(Health, { check: anybody, list: anybody, watch: anybody }),
   allow(ReflectionV1, { serverReflectionInfo: anybody }),
   allow(ReflectionV1Alpha, { serverReflectionInfo: anybody }),
 ]);
 
-/** Who may call a method; nobody if the table does not name it. */
-export function allowedCallers(method: DescMethod): readonly CallerKind[] {
-  const allowed = table.get(method.parent.typeName) ?? {};
-  return (Object.hasOwn(allowed, method.localName) && allowed[method.localName]) || [];
+const nobody: AccessRule = { callers: [] };
+
+/** Who may call a method, and what of it; nobody if the table does not name it. */
+export function accessOf(method: DescMethod): AccessRule {
+  const rules = table.get(method.parent.typeName) ?? {};
+  return (Object.hasOwn(rules, method.localName) && rules[method.localName]) || nobody;
 }
 
+// Fails at the start for a rule that names no field of the request, or lets a customer token call without a bound.
 function allow<Service extends DescService>(
   service: Service,
-  methods: MethodsOf<Service>,
-): [string, Readonly<Record<string, readonly CallerKind[]>>] {
-  return [service.typeName, methods];
+  rules: MethodsOf<Service>,
+): [string, Readonly<Record<string, AccessRule>>] {
+  for (const { localName, input } of service.methods) {
+    const { callers, customer, writes } = rules[localName as keyof MethodsOf<Service>];
+    const paths = [customer !== "by row" && customer?.field, writes?.message].filter(
+      (path) => typeof path === "string",
+    );
+    if (!paths.every((path) => hasField(input, path))) throw new Error(`${input.typeName} lacks one of ${paths}`);
+    if (callers.includes("customer_token") && customer === undefined) throw new Error(`${localName} has no owner`);
+  }
+  return [service.typeName, rules];
 }

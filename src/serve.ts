@@ -4,7 +4,7 @@ import { Registry } from "prom-client";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.js";
-import { allowedCallers } from "./access.js";
+import { accessOf } from "./access.js";
 import type { Config } from "./config.js";
 import { buildDeps, type Deps, type Overrides } from "./deps.js";
 import { startJobs } from "./jobs.js";
@@ -56,7 +56,7 @@ async function start(
   let { httpPort } = config;
   const publicUrl = () => config.publicUrl ?? urlOf(config, httpPort);
   const { authenticate } = deps.keyring;
-  const interceptors = createInterceptors({ ...deps, publicUrl, authenticate, allowedCallers });
+  const interceptors = createInterceptors({ ...deps, publicUrl, authenticate, accessOf });
   const reflection = reflectionServices([...services, Health]);
   const names = services.map((service) => service.typeName);
   const ours = createRoutes(deps);

@@ -1,18 +1,13 @@
-import type { DescMethodUnary } from "@bufbuild/protobuf";
-import { type Code, Code as Codes, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { AccountService } from "../gen/clientele/v1/accounts_pb.js";
 import { ApiKeyKind } from "../gen/clientele/v1/api_keys_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
-import { allowedCallers } from "../src/access.js";
+import { accessOf } from "../src/access.js";
 import { services } from "../src/routes.js";
-import type { CallerKind } from "../src/rpc/caller.js";
 import { type Clientele, clientsOn, startClientele, type TestAccount, transports } from "./support/clientele.js";
 import { failureOf } from "./support/errors.js";
 import { startReplica } from "./support/replica.js";
-import { casesOf, methods, requestFor } from "./support/scenario.js";
 import { overFetch, ways } from "./support/ways.js";
-import { populate, type World } from "./support/world.js";
 
 const { getAccount } = AccountService.method;
 const missing = {
@@ -126,56 +121,20 @@ describe("a revoked key", () => {
   });
 });
 
-describe("every method of the contract", () => {
-  const callers: Record<string, { kind: CallerKind; keyOf: (keys: Keys) => string; otherwise: Code }> = {
-    "a secret key": { kind: "secret_key", keyOf: ({ secret }) => secret, otherwise: Codes.PermissionDenied },
-    "a publishable key": {
-      kind: "publishable_key",
-      keyOf: ({ publishable }) => publishable,
-      otherwise: Codes.PermissionDenied,
-    },
-    "no credential": { kind: "public", keyOf: () => "", otherwise: Codes.Unauthenticated },
-  };
-  interface Keys {
-    readonly secret: string;
-    readonly publishable: string;
-  }
-  const cases = Object.entries(callers).flatMap(([caller, rule]) =>
-    casesOf(methods).map(({ name, method }) => ({ caller, name, method, ...rule })),
-  );
-
-  test.for(cases)("answers $caller calling $name as the table says", async ({ kind, keyOf, otherwise, method }) => {
-    const { testKey, test: own } = await clientele.createAccount();
-    const world = await populate(own);
-    const { secret } = await own.apiKeys.createApiKey({ apiKey: { kind: ApiKeyKind.PUBLISHABLE } });
-    const allowed = allowedCallers(method);
-    const expected = allowed.includes(kind) || allowed.includes("public") ? undefined : otherwise;
-    expect(await codeOf(method, world, keyOf({ secret: testKey, publishable: secret }))).toBe(expected);
-  });
-
-  test.for(casesOf(methods))("is closed to publishable keys today: $name", ({ method }) => {
-    expect(allowedCallers(method)).toEqual(["secret_key"]);
-  });
-
-  async function codeOf(method: DescMethodUnary, world: World, key: string): Promise<Code | undefined> {
-    return await overFetch(clientele.httpUrl, key)(method, requestFor(method, world)).then(
-      () => undefined,
-      (error: unknown) => ConnectError.from(error).code,
-    );
-  }
-});
-
 test("a method, or a service, that the table does not name is nobody's", () => {
   const { getAccount: known } = AccountService.method;
-  expect(allowedCallers({ ...known, localName: "dropAccount" })).toEqual([]);
-  expect(allowedCallers({ ...known, localName: "constructor" })).toEqual([]);
-  expect(allowedCallers({ ...known, parent: { ...AccountService, typeName: "clientele.v1.NoService" } })).toEqual([]);
+  const unnamed = [
+    { ...known, localName: "dropAccount" },
+    { ...known, localName: "constructor" },
+    { ...known, parent: { ...AccountService, typeName: "clientele.v1.NoService" } },
+  ];
+  for (const method of unnamed) expect(accessOf(method)).toEqual({ callers: [] });
 });
 
 test("only health and reflection are public", () => {
-  expect(allowedCallers(Health.method.check)).toEqual(["public"]);
+  expect(accessOf(Health.method.check).callers).toEqual(["public"]);
   const open = services
-    .flatMap((service) => service.methods)
-    .filter((method) => allowedCallers(method).includes("public"));
+    .flatMap(({ methods }) => methods)
+    .filter((method) => accessOf(method).callers.includes("public"));
   expect(open).toEqual([]);
 });

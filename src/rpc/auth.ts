@@ -1,30 +1,25 @@
-import type { DescMethod } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
-import { type Caller, type CallerKind, callerKey } from "./caller.js";
-import { rpcError } from "./errors.js";
+import type { AccessOf } from "./access.js";
+import { type Caller, callerKey } from "./caller.js";
+import { accessDenied, rpcError } from "./errors.js";
 import { recordKey } from "./record.js";
 
 /** Finds who a credential belongs to; undefined if it is unknown or revoked. */
 export type Authenticate = (credential: string) => Promise<Caller | undefined>;
 
-/** The kinds of callers that may call a method; none if the table does not name it. */
-export type AllowedCallers = (method: DescMethod) => readonly CallerKind[];
-
 /**
  * Lets a call through if its credential is valid and may call the method. Throws UNAUTHENTICATED without a valid
  * credential, PERMISSION_DENIED for a method that is not the caller's.
  */
-export function authInterceptor(authenticate: Authenticate, allowedCallers: AllowedCallers): Interceptor {
+export function authInterceptor(authenticate: Authenticate, accessOf: AccessOf): Interceptor {
   return (next) => async (req) => {
-    const allowed = allowedCallers(req.method);
+    const allowed = accessOf(req.method).callers;
     if (allowed.includes("public")) return await next(req);
     const caller = await authenticate(credentialOf(req.header));
     if (caller === undefined) throw rpcError("CREDENTIALS_INVALID", "The authentication credentials are not valid.");
     const record = req.contextValues.get(recordKey);
     if (record !== undefined) Object.assign(record, { tenantId: caller.tenantId, actor: caller.actor });
-    if (!allowed.includes(caller.kind)) {
-      throw rpcError("ACCESS_DENIED", "These credentials do not permit this call.");
-    }
+    if (!allowed.includes(caller.kind)) throw accessDenied();
     req.contextValues.set(callerKey, caller);
     return await next(req);
   };

@@ -31,6 +31,16 @@ export interface Call extends Caller {
   readonly event: (type: string, changedPaths?: readonly string[]) => EventDraft;
 }
 
+/** What every query adds for a caller that reaches one customer's rows alone. */
+export interface Owner {
+  readonly customer_id?: string;
+}
+
+/** The rows that a caller reaches, where the request does not name their customer: all of the tenant's, or its own. */
+export function ownerOf({ customerId }: Caller): Owner {
+  return customerId === undefined ? {} : { customer_id: customerId };
+}
+
 export const callerKey = createContextKey<Caller | undefined>(undefined);
 export const callKey = createContextKey<Call | undefined>(undefined);
 

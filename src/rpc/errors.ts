@@ -26,6 +26,7 @@ export const reasons = {
   CREDENTIALS_MISSING: Code.Unauthenticated,
   CREDENTIALS_INVALID: Code.Unauthenticated,
   ACCESS_DENIED: Code.PermissionDenied,
+  FIELDS_NOT_PERMITTED: Code.PermissionDenied,
   // What is stored.
   RESOURCE_NOT_FOUND: Code.NotFound,
   NOTHING_FOUND: Code.NotFound,
@@ -104,6 +105,21 @@ function messageOf({ field, description }: FieldViolation): string {
 /** One field of the request is wrong. */
 export function invalidField(field: string, description: string, reason: Reason = "FIELDS_INVALID"): ConnectError {
   return invalidFields([{ field, description }], reason);
+}
+
+/** The credentials are valid, and not for this call. */
+export function accessDenied(message = "These credentials do not permit this call."): ConnectError {
+  return rpcError("ACCESS_DENIED", message);
+}
+
+/** The credentials permit the call, but not to write these fields; paths from the request on, in snake_case. */
+export function notPermitted(fields: readonly string[]): ConnectError {
+  const violations = fields.map((field) => ({
+    field,
+    description: "These credentials do not permit writing this field.",
+  }));
+  const message = `These credentials do not permit writing ${fields.slice(0, 10).join(", ")}.`;
+  return rpcError("FIELDS_NOT_PERMITTED", message, { violations });
 }
 
 /** There is no such resource in the caller's tenant. The text tells an absent id from a foreign one no more than 4G's. */

@@ -83,7 +83,9 @@ function isRead(method: DescMethod): boolean {
 }
 
 // Inserts the key, so that a concurrent call with it waits for this one to end; or finds the first answer.
-async function claim({ db, tenantId, now }: Call, req: UnaryRequest, key: string): Promise<Uint8Array | undefined> {
+async function claim(call: Call, req: UnaryRequest, given: string): Promise<Uint8Array | undefined> {
+  const { db, tenantId, now } = call;
+  const key = ownKey(call, given);
   const method = nameOf(req.method);
   const request_hash = requestHash(req.message);
   const expire_time = new Date(now.getTime() + lifetimeMs);
@@ -101,13 +103,21 @@ async function claim({ db, tenantId, now }: Call, req: UnaryRequest, key: string
   return first.response;
 }
 
-async function remember({ db, tenantId }: Call, method: DescMethod, key: string, res: UnaryResponse): Promise<void> {
+async function remember(call: Call, method: DescMethod, given: string, res: UnaryResponse): Promise<void> {
+  const { db, tenantId } = call;
+  const key = ownKey(call, given);
   const answer = clone(method.output, res.message);
   redact(method.output, answer);
   const response = Buffer.from(toBinary(method.output, answer));
   await db("idempotency_keys")
     .where({ tenant_id: tenantId, method: nameOf(method), key })
     .update({ response });
+}
+
+// The keys of servers, of pages and of each customer are apart, so that none learns or blocks what another remembers. A
+// key of a client holds no space.
+function ownKey({ kind, customerId }: Call, key: string): string {
+  return kind === "secret_key" ? key : `${customerId ?? kind} ${key}`;
 }
 
 /** Deletes the answers that nobody may ask for again; says how many. Looks across tenants: for the job alone. */

@@ -1,6 +1,7 @@
 import type { Interceptor } from "@connectrpc/connect";
 import type { Knex } from "knex";
-import { type AllowedCallers, type Authenticate, authInterceptor } from "./auth.js";
+import { type AccessOf, ownInterceptor } from "./access.js";
+import { type Authenticate, authInterceptor } from "./auth.js";
 import { deadlineInterceptor } from "./deadline.js";
 import { failureInterceptor } from "./failure.js";
 import { callInterceptor } from "./idempotency.js";
@@ -15,7 +16,7 @@ interface InterceptorDeps {
   readonly publicUrl: () => string;
   readonly logger: Logger;
   readonly authenticate: Authenticate;
-  readonly allowedCallers: AllowedCallers;
+  readonly accessOf: AccessOf;
 }
 
 /** What every call passes, the outermost first. */
@@ -26,9 +27,11 @@ export function createInterceptors(deps: InterceptorDeps): Interceptor[] {
     // Before any work, so that all of it counts.
     deadlineInterceptor,
     // Before the request is looked at, so that strangers learn nothing from its rules.
-    authInterceptor(deps.authenticate, deps.allowedCallers),
+    authInterceptor(deps.authenticate, deps.accessOf),
     // Before a transaction is opened for a request that is refused anyway.
     validateInterceptor,
+    // Before an answer is remembered or replayed, so that nobody gets another's.
+    ownInterceptor(deps.accessOf),
     // Innermost, so that the handler and its remembered answer share one transaction.
     callInterceptor(deps),
   ];

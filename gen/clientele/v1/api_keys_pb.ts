@@ -303,7 +303,7 @@ export enum ApiKeyKind {
   SECRET = 1,
 
   /**
-   * `pk_…`: meant for what a browser may do before a shopper has signed in. It may not call anything yet.
+   * `pk_…`: what a page may do before a shopper has signed in, no more: sign up, sign in, and check out as a guest.
    *
    * @generated from enum value: API_KEY_KIND_PUBLISHABLE = 2;
    */

@@ -220,7 +220,7 @@ export type CreateCheckoutRequest = Message<"clientele.v1.CreateCheckoutRequest"
   url: string;
 
   /**
-   * The customer who buys; empty for a guest.
+   * The customer who buys; empty for a guest, or for the customer of the calling token.
    *
    * @generated from field: string customer_id = 2;
    */
@@ -354,7 +354,7 @@ export const GetCheckoutResponseSchema: GenMessage<GetCheckoutResponse> = /*@__P
  */
 export type ListCheckoutsRequest = Message<"clientele.v1.ListCheckoutsRequest"> & {
   /**
-   * Only those of this customer, deleted or not; empty for all.
+   * Only those of this customer, deleted or not; empty for all, with a customer token for its own.
    *
    * @generated from field: string customer_id = 1;
    */
@@ -556,7 +556,8 @@ export const CheckoutService: GenService<{
   /**
    * CreateCheckout starts a purchase. What the request leaves out is taken from the customer; what was resolved is
    * copied, so that no later change of the customer changes the checkout. Without a customer it is a guest's: contact,
-   * shipping and credit_card_token must then be in the request.
+   * shipping and credit_card_token must then be in the request. With a customer token it is always that customer's, with
+   * a publishable key always a guest's.
    *
    * @generated from rpc clientele.v1.CheckoutService.CreateCheckout
    */

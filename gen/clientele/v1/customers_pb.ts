@@ -865,7 +865,9 @@ export const CustomerKeySchema: GenEnum<CustomerKey> = /*@__PURE__*/
 export const CustomerService: GenService<{
   /**
    * CreateCustomer makes a customer. Which fields it needs, and whether its e-mail address must be its own, is decided
-   * by the account settings: a missing field is INVALID_ARGUMENT, a taken address or id ALREADY_EXISTS.
+   * by the account settings: a missing field is INVALID_ARGUMENT, a taken address or id ALREADY_EXISTS. With a
+   * publishable key a shopper signs up: it may give personal fields alone, and neither id, enabled, metadata nor
+   * external_references, which are PERMISSION_DENIED.
    *
    * @generated from rpc clientele.v1.CustomerService.CreateCustomer
    */
@@ -928,7 +930,8 @@ export const CustomerService: GenService<{
     output: typeof ListCustomersResponseSchema;
   },
   /**
-   * UpdateCustomer changes the fields that the mask names (AIP-134). A soft-deleted customer is FAILED_PRECONDITION.
+   * UpdateCustomer changes the fields that the mask names (AIP-134). A soft-deleted customer is FAILED_PRECONDITION. A
+   * customer token may write personal fields alone, as at sign-up, and the defaults.
    *
    * @generated from rpc clientele.v1.CustomerService.UpdateCustomer
    */

@@ -212,7 +212,7 @@ export const GetOrderResponseSchema: GenMessage<GetOrderResponse> = /*@__PURE__*
  */
 export type ListOrdersRequest = Message<"clientele.v1.ListOrdersRequest"> & {
   /**
-   * Only those of this customer, deleted or not; empty for all.
+   * Only those of this customer, deleted or not; empty for all, with a customer token for its own.
    *
    * @generated from field: string customer_id = 1;
    */

@@ -12,7 +12,7 @@ import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { isLocale } from "../../formats/locales.js";
 import { normalPhone } from "../../formats/phones.js";
-import { type Call, callOf } from "../../rpc/caller.js";
+import { type Call, callOf, ownerOf } from "../../rpc/caller.js";
 import {
   conflict,
   type FieldViolation,
@@ -65,8 +65,8 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
     },
 
     async getCheckout(req, ctx) {
-      const { db, tenantId } = callOf(ctx);
-      const row = await store.findCheckout(db, tenantId, req.id);
+      const call = callOf(ctx);
+      const row = await store.findCheckout(call.db, call.tenantId, req.id, ownerOf(call));
       if (row === undefined) throw notFound("checkout");
       return { checkout: checkoutFromRow(row) };
     },

@@ -1,5 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
+import type { Owner } from "../../rpc/caller.js";
 import type { EventDraft } from "../../rpc/event-draft.js";
 import { type Page, selectPage } from "../../rpc/paging.js";
 import { changeWithEvent } from "../events/store.js";
@@ -39,12 +40,27 @@ export async function insertCheckout(trx: Knex, tenantId: string, columns: Check
   return row!;
 }
 
-export async function findCheckout(db: Knex, tenantId: string, id: string): Promise<CheckoutRow | undefined> {
-  return await db("checkouts").where({ tenant_id: tenantId, id }).first();
+export async function findCheckout(
+  db: Knex,
+  tenantId: string,
+  id: string,
+  owner: Owner,
+): Promise<CheckoutRow | undefined> {
+  return await db("checkouts")
+    .where({ tenant_id: tenantId, id, ...owner })
+    .first();
 }
 
-export async function lockCheckout(trx: Knex, tenantId: string, id: string): Promise<CheckoutRow | undefined> {
-  return await trx("checkouts").where({ tenant_id: tenantId, id }).forUpdate().first();
+export async function lockCheckout(
+  trx: Knex,
+  tenantId: string,
+  id: string,
+  owner: Owner,
+): Promise<CheckoutRow | undefined> {
+  return await trx("checkouts")
+    .where({ tenant_id: tenantId, id, ...owner })
+    .forUpdate()
+    .first();
 }
 
 /** A page of checkouts, of one customer unless `customerId` is empty. */

@@ -5,7 +5,7 @@ import { ListOrdersRequestSchema, type OrderService } from "../../../gen/cliente
 import { type PaymentMethod, PaymentMethodState } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { callOf } from "../../rpc/caller.js";
+import { callOf, ownerOf } from "../../rpc/caller.js";
 import { notFound, refused } from "../../rpc/errors.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
 import { checkoutFromRow, stateToColumn } from "../checkouts/convert.js";
@@ -20,9 +20,10 @@ export function orderService(deps: Deps): ServiceImpl<typeof OrderService> {
   return {
     // The lock on the checkout makes concurrent callers take turns; a unique key would catch what it missed.
     async createOrder(req, ctx) {
-      const { db, tenantId, now, event } = callOf(ctx);
+      const call = callOf(ctx);
+      const { db, tenantId, now, event } = call;
       return await inTransaction(db, async (trx) => {
-        const row = await lockCheckout(trx, tenantId, req.checkoutId);
+        const row = await lockCheckout(trx, tenantId, req.checkoutId, ownerOf(call));
         if (row === undefined) throw notFound("checkout");
         const { state, shipping, paymentMethod } = checkoutFromRow(row);
         if (state !== CheckoutState.PENDING) {
@@ -40,8 +41,8 @@ export function orderService(deps: Deps): ServiceImpl<typeof OrderService> {
     },
 
     async getOrder(req, ctx) {
-      const { db, tenantId } = callOf(ctx);
-      const row = await store.findOrder(db, tenantId, req.id);
+      const call = callOf(ctx);
+      const row = await store.findOrder(call.db, call.tenantId, req.id, ownerOf(call));
       if (row === undefined) throw notFound("order");
       return { order: orderFromRow(row) };
     },

@@ -1,4 +1,5 @@
 import type { Knex } from "knex";
+import type { Owner } from "../../rpc/caller.js";
 import type { EventDraft } from "../../rpc/event-draft.js";
 import { type Page, selectPage } from "../../rpc/paging.js";
 import type { SnapshotRow } from "../checkouts/store.js";
@@ -22,8 +23,10 @@ export async function insertOrder(trx: Knex, tenantId: string, columns: OrderCol
   return row!;
 }
 
-export async function findOrder(db: Knex, tenantId: string, id: string): Promise<OrderRow | undefined> {
-  return await db("orders").where({ tenant_id: tenantId, id }).first();
+export async function findOrder(db: Knex, tenantId: string, id: string, owner: Owner): Promise<OrderRow | undefined> {
+  return await db("orders")
+    .where({ tenant_id: tenantId, id, ...owner })
+    .first();
 }
 
 /** A page of orders, of one customer unless `customerId` is empty. */

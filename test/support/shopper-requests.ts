@@ -1,0 +1,61 @@
+import type { DescMethod, JsonObject } from "@bufbuild/protobuf";
+import { nameOf, requestFor } from "./scenario.js";
+import { canary, customerOf, type World } from "./world.js";
+
+/** The RPCs that a page may call with a publishable key. Every other one is closed to it. */
+export const pageMethods: readonly string[] = ["CustomerService.CreateCustomer", "CheckoutService.CreateCheckout"];
+
+/** The RPCs that a customer token may call, on its own customer. Every other one is closed to it. */
+export const shopperMethods: readonly string[] = [
+  "CustomerService.GetCustomer",
+  "CustomerService.UpdateCustomer",
+  "CustomerService.DeleteCustomer",
+  "AddressService.CreateAddress",
+  "AddressService.GetAddress",
+  "AddressService.ListAddresses",
+  "AddressService.UpdateAddress",
+  "AddressService.DeleteAddress",
+  "AddressService.SetDefaultAddress",
+  "PaymentMethodService.AttachPaymentMethod",
+  "PaymentMethodService.GetPaymentMethod",
+  "PaymentMethodService.ListPaymentMethods",
+  "PaymentMethodService.UpdatePaymentMethod",
+  "PaymentMethodService.SetDefaultPaymentMethod",
+  "PaymentMethodService.DetachPaymentMethod",
+  "PhotoService.UploadPhoto",
+  "PhotoService.DeletePhoto",
+  "CheckoutService.CreateCheckout",
+  "CheckoutService.GetCheckout",
+  "CheckoutService.ListCheckouts",
+  "OrderService.CreateOrder",
+  "OrderService.GetOrder",
+  "OrderService.ListOrders",
+];
+
+/** What only the merchant writes of a customer, and a value for it. */
+export const merchantFields: Readonly<JsonObject> = {
+  enabled: true,
+  metadata: { note: "said by the shopper" },
+  externalReferences: [{ name: "stripe", id: "cus_of_the_shopper" }],
+};
+
+/** What a shopper says of itself. */
+export const personalOf = (world: World): JsonObject => {
+  const { enabled: _, metadata: __, externalReferences: ___, ...personal } = customerOf(world);
+  return personal;
+};
+
+/** A request for a method that succeeds with a publishable key, where there is one. */
+export function requestOfPage(method: DescMethod, world: World): JsonObject {
+  const request = requestFor(method, world);
+  if (nameOf(method) === "CustomerService.CreateCustomer") return { customer: personalOf(world) };
+  if (nameOf(method) !== "CheckoutService.CreateCheckout") return request;
+  const { customerId: _, ...ofGuest } = request;
+  return ofGuest;
+}
+
+/** A request for a method that succeeds with a token of the world's customer, where there is one. */
+export function requestOfShopper(method: DescMethod, world: World): JsonObject {
+  if (nameOf(method) !== "CustomerService.UpdateCustomer") return requestFor(method, world);
+  return { customer: { id: world.customer, ...personalOf(world), name: `${canary} anew` } };
+}
