@@ -19,7 +19,7 @@ import { orderService } from "./resources/orders/service.js";
 import { paymentMethodService } from "./resources/payment-methods/service.js";
 import { photoService } from "./resources/photos/service.js";
 import { maxUploadMessage, photoUpload } from "./resources/photos/upload.js";
-import { replayable } from "./rpc/idempotency.js";
+import { served } from "./rpc/call.js";
 import type { Upload } from "./server/uploads.js";
 
 /** Every service of ours; what is reflected and what is health-checked. */
@@ -44,7 +44,7 @@ export function createRoutes(deps: Deps) {
       service: Service,
       implementation: ServiceImpl<Service>,
       options: Partial<UniversalHandlerOptions> = {},
-    ) => router.service(service, replayable(implementation), options);
+    ) => router.service(service, served(service, implementation), options);
     serve(AccountService, accountService(deps));
     serve(ApiKeyService, apiKeyService(deps));
     serve(CustomerService, customerService(deps));

@@ -29,6 +29,8 @@ export interface Call extends Caller {
   readonly publicUrl: string;
   /** The event of a change that the call makes: its type, such as `customer.updated`, and the paths it changes. */
   readonly event: (type: string, changedPaths?: readonly string[]) => EventDraft;
+  /** Leaves something for when all of the call is committed, such as forgetting what was cached. It may run more than once. */
+  readonly afterCommit: (fn: () => void) => void;
 }
 
 /** What every query adds for a caller that reaches one customer's rows alone. */

@@ -2,9 +2,9 @@ import type { Interceptor } from "@connectrpc/connect";
 import type { Knex } from "knex";
 import { type AccessOf, ownInterceptor } from "./access.js";
 import { type Authenticate, authInterceptor } from "./auth.js";
+import { callInterceptor } from "./call.js";
 import { deadlineInterceptor } from "./deadline.js";
 import { failureInterceptor } from "./failure.js";
-import { callInterceptor } from "./idempotency.js";
 import type { Clock } from "./ids.js";
 import type { Logger } from "./log.js";
 import { validateInterceptor } from "./validate.js";
@@ -32,7 +32,7 @@ export function createInterceptors(deps: InterceptorDeps): Interceptor[] {
     validateInterceptor,
     // Before an answer is remembered or replayed, so that nobody gets another's.
     ownInterceptor(deps.accessOf),
-    // Innermost, so that the handler and its remembered answer share one transaction.
+    // Innermost, so that what is left for after the commit is done before the answer leaves.
     callInterceptor(deps),
   ];
 }

@@ -39,9 +39,9 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
     },
 
     async updateAccountSettings(req, ctx) {
-      const { db, tenantId, event } = callOf(ctx);
+      const { db, tenantId, event, afterCommit } = callOf(ctx);
       const changes = required(req.settings, "settings");
-      const answer = await inTransaction(db, async (trx) => {
+      return await inTransaction(db, async (trx) => {
         const row = await store.lockTenant(trx, tenantId);
         if (row === undefined) throw notFound("account");
         requireEtag("settings", { version: row.settings_version }, changes.etag);
@@ -60,10 +60,9 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
         const column = settingsToColumn(next);
         const updated = await store.updateSettings(trx, tenantId, column, event("account_settings.updated", paths));
         await notify(trx, settingsChannel, tenantId);
+        afterCommit(() => deps.settings.forget(tenantId));
         return { settings: settingsFromRow(updated), violations };
       });
-      if (!req.validateOnly) deps.settings.forget(tenantId);
-      return answer;
     },
   };
 }

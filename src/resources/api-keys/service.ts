@@ -35,7 +35,7 @@ export function apiKeyService(deps: Deps): ServiceImpl<typeof ApiKeyService> {
     },
 
     async revokeApiKey(req, ctx) {
-      const { db, tenantId, liveMode, event } = callOf(ctx);
+      const { db, tenantId, liveMode, event, afterCommit } = callOf(ctx);
       const revoked = await inTransaction(db, async (trx) => {
         const row = await store.lockApiKey(trx, tenantId, req.id);
         if (row === undefined) throw notFound("API key");
@@ -43,7 +43,7 @@ export function apiKeyService(deps: Deps): ServiceImpl<typeof ApiKeyService> {
         await notify(trx, keysChannel, keyOf(tenantId, row.secret_hash));
         return await store.revokeApiKey(trx, tenantId, row.id, event("api_key.revoked", ["revoke_time"]));
       });
-      deps.keyring.forget(keyOf(tenantId, revoked.secret_hash));
+      afterCommit(() => deps.keyring.forget(keyOf(tenantId, revoked.secret_hash)));
       return { apiKey: apiKeyFromRow(revoked, liveMode) };
     },
   };

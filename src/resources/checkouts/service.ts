@@ -12,6 +12,7 @@ import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { isLocale } from "../../formats/locales.js";
 import { normalPhone } from "../../formats/phones.js";
+import { prepared } from "../../rpc/call.js";
 import { type Call, callOf, ownerOf } from "../../rpc/caller.js";
 import {
   conflict,
@@ -45,24 +46,27 @@ import * as store from "./store.js";
 
 export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService> {
   return {
-    async createCheckout(req, ctx) {
-      const call = callOf(ctx);
+    createCheckout: prepared(async (req, ctx) => {
+      const pooled = callOf(ctx);
       if (req.customerId === "") requireGuest(req);
-      else if ((await findCustomer(call.db, call.tenantId, req.customerId)) === undefined) throw notFound("customer");
+      else if ((await findCustomer(pooled.db, pooled.tenantId, req.customerId)) === undefined) {
+        throw notFound("customer");
+      }
       const token = req.creditCardToken;
       const described =
-        token === "" ? undefined : await describeToken(deps.cardVault, call, token, "credit_card_token", ctx.signal);
-      return await inTransaction(call.db, async (trx) => {
-        const inside = { ...call, db: trx };
-        const { settings } = await deps.settings.read(trx, call.tenantId);
-        const candidates = await (req.customerId === ""
-          ? candidatesOfGuest(inside, req, described!, settings)
-          : candidatesOfCustomer(inside, req, described, settings));
-        const columns = resolvedToColumns(deps.newId("chk"), req.url, req.customerId, resolve(candidates));
-        const row = await store.insertCheckout(trx, call.tenantId, columns, call.event("checkout.created"));
-        return { checkout: checkoutFromRow(row) };
-      });
-    },
+        token === "" ? undefined : await describeToken(deps.cardVault, pooled, token, "credit_card_token", ctx.signal);
+      return (call) =>
+        inTransaction(call.db, async (trx) => {
+          const inside = { ...call, db: trx };
+          const { settings } = await deps.settings.read(trx, call.tenantId);
+          const candidates = await (req.customerId === ""
+            ? candidatesOfGuest(inside, req, described!, settings)
+            : candidatesOfCustomer(inside, req, described, settings));
+          const columns = resolvedToColumns(deps.newId("chk"), req.url, req.customerId, resolve(candidates));
+          const row = await store.insertCheckout(trx, call.tenantId, columns, call.event("checkout.created"));
+          return { checkout: checkoutFromRow(row) };
+        });
+    }),
 
     async getCheckout(req, ctx) {
       const call = callOf(ctx);

@@ -8,7 +8,8 @@ import {
 } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { callOf } from "../../rpc/caller.js";
+import { prepared } from "../../rpc/call.js";
+import { type Call, callOf } from "../../rpc/caller.js";
 import { notFound, refused, rpcError } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { applyMask } from "../../rpc/field-mask.js";
@@ -22,27 +23,26 @@ import { attachToken, canonicalToken, describeToken, requireAttachedBefore } fro
 
 export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMethodService> {
   return {
-    async attachPaymentMethod(req, ctx) {
-      const call = callOf(ctx);
+    attachPaymentMethod: prepared(async (req, ctx) => {
       const { id, label } = req.paymentMethod!;
-      await requireCustomer(call.db, call.tenantId, req.customerId);
-      const described = await describeToken(deps.cardVault, call, id, "payment_method.id", ctx.signal);
-      return await inTransaction(call.db, async (trx) => {
-        const { settings } = await deps.settings.read(trx, call.tenantId);
-        if (settings.paymentMethodAttachment === PaymentMethodAttachment.IMPLICIT) {
-          throw refused(
-            "ATTACHMENT_IMPLICIT_ONLY",
-            "Payment methods are attached by use, in a checkout or as a default.",
-          );
-        }
-        const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
-        const firstBecomesDefault = settings.firstPaymentMethodBecomesDefault === true;
-        const attachment = { ...described, label, firstBecomesDefault };
-        const { row, attached, defaultId } = await attachToken({ ...call, db: trx }, customer, attachment);
-        if (!attached) throw rpcError("PAYMENT_METHOD_ATTACHED", "The customer has this payment method already.");
-        return { paymentMethod: paymentMethodFromRow(row, defaultId, call.now) };
-      });
-    },
+      const described = await describeFor(callOf(ctx), req.customerId, id, "payment_method.id", ctx.signal);
+      return (call) =>
+        inTransaction(call.db, async (trx) => {
+          const { settings } = await deps.settings.read(trx, call.tenantId);
+          if (settings.paymentMethodAttachment === PaymentMethodAttachment.IMPLICIT) {
+            throw refused(
+              "ATTACHMENT_IMPLICIT_ONLY",
+              "Payment methods are attached by use, in a checkout or as a default.",
+            );
+          }
+          const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
+          const firstBecomesDefault = settings.firstPaymentMethodBecomesDefault === true;
+          const attachment = { ...described, label, firstBecomesDefault };
+          const { row, attached, defaultId } = await attachToken({ ...call, db: trx }, customer, attachment);
+          if (!attached) throw rpcError("PAYMENT_METHOD_ATTACHED", "The customer has this payment method already.");
+          return { paymentMethod: paymentMethodFromRow(row, defaultId, call.now) };
+        });
+    }),
 
     async getPaymentMethod(req, ctx) {
       const { db, tenantId, now } = callOf(ctx);
@@ -80,23 +80,22 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
     },
 
     // SC's own example sets a token as default that it has never used: it is attached on the way.
-    async setDefaultPaymentMethod(req, ctx) {
-      const call = callOf(ctx);
-      await requireCustomer(call.db, call.tenantId, req.customerId);
-      const described = await describeToken(deps.cardVault, call, req.id, "id", ctx.signal);
-      return await inTransaction(call.db, async (trx) => {
-        const { settings } = await deps.settings.read(trx, call.tenantId);
-        const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
-        requireAttachedBefore(described, settings);
-        const attachment = { ...described, firstBecomesDefault: false };
-        const { row } = await attachToken({ ...call, db: trx }, customer, attachment);
-        if (customer.default_payment_method_id !== row.id) {
-          const changed = call.event("customer.updated", ["default_payment_method_id"]);
-          await updateCustomer(trx, call.tenantId, customer.id, { default_payment_method_id: row.id }, changed);
-        }
-        return { paymentMethod: paymentMethodFromRow(row, row.id, call.now) };
-      });
-    },
+    setDefaultPaymentMethod: prepared(async (req, ctx) => {
+      const described = await describeFor(callOf(ctx), req.customerId, req.id, "id", ctx.signal);
+      return (call) =>
+        inTransaction(call.db, async (trx) => {
+          const { settings } = await deps.settings.read(trx, call.tenantId);
+          const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
+          requireAttachedBefore(described, settings);
+          const attachment = { ...described, firstBecomesDefault: false };
+          const { row } = await attachToken({ ...call, db: trx }, customer, attachment);
+          if (customer.default_payment_method_id !== row.id) {
+            const changed = call.event("customer.updated", ["default_payment_method_id"]);
+            await updateCustomer(trx, call.tenantId, customer.id, { default_payment_method_id: row.id }, changed);
+          }
+          return { paymentMethod: paymentMethodFromRow(row, row.id, call.now) };
+        });
+    }),
 
     async detachPaymentMethod(req, ctx) {
       const { db, tenantId, event } = callOf(ctx);
@@ -115,11 +114,12 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
       });
     },
   };
-}
 
-// Before the vault is asked: a stranger's customer must cost nothing and tell nothing.
-async function requireCustomer(db: Knex, tenantId: string, id: string): Promise<void> {
-  if ((await findCustomer(db, tenantId, id)) === undefined) throw notFound("customer");
+  // A stranger's customer must cost nothing and tell nothing, so it is looked for before the vault is asked.
+  async function describeFor(call: Call, customerId: string, id: string, field: string, signal: AbortSignal) {
+    if ((await findCustomer(call.db, call.tenantId, customerId)) === undefined) throw notFound("customer");
+    return await describeToken(deps.cardVault, call, id, field, signal);
+  }
 }
 
 async function lockedPaymentMethod(trx: Knex, tenantId: string, customerId: string, id: string) {

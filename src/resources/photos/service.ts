@@ -3,6 +3,7 @@ import type { Customer } from "../../../gen/clientele/v1/customers_pb.js";
 import type { PhotoService } from "../../../gen/clientele/v1/photos_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
+import { prepared } from "../../rpc/call.js";
 import { type Call, callOf } from "../../rpc/caller.js";
 import { notFound } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
@@ -14,20 +15,20 @@ import * as store from "./store.js";
 
 export function photoService({ readImage, newId, randomBytes }: Deps): ServiceImpl<typeof PhotoService> {
   return {
-    // The image is made before the customer is locked: that may take a second.
-    async uploadPhoto(req, ctx) {
-      const call = callOf(ctx);
-      const { tenantId, event } = call;
+    // The image is made before the transaction: that may take a second.
+    uploadPhoto: prepared(async (req) => {
       const { contentType, content } = await readImage(req.content);
-      return await inTransaction(call.db, async (trx) => {
-        const customer = await lockActiveCustomer(trx, tenantId, req.customerId);
-        requireEtag("customer", customer, req.etag);
-        const token = randomToken(randomBytes);
-        const photo = { id: newId("pho"), content_type: contentType, content, token };
-        await store.replacePhoto(trx, tenantId, customer.id, photo, event("photo.uploaded", ["content"]));
-        return { customer: await showPhoto({ ...call, db: trx }, customer.id, token) };
-      });
-    },
+      return (call) =>
+        inTransaction(call.db, async (trx) => {
+          const { tenantId, event } = call;
+          const customer = await lockActiveCustomer(trx, tenantId, req.customerId);
+          requireEtag("customer", customer, req.etag);
+          const token = randomToken(randomBytes);
+          const photo = { id: newId("pho"), content_type: contentType, content, token };
+          await store.replacePhoto(trx, tenantId, customer.id, photo, event("photo.uploaded", ["content"]));
+          return { customer: await showPhoto({ ...call, db: trx }, customer.id, token) };
+        });
+    }),
 
     async deletePhoto(req, ctx) {
       const call = callOf(ctx);
