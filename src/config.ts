@@ -14,7 +14,7 @@ export interface Config {
   readonly grpcPort: number;
   /** Where clients reach the public port, such as `https://api.shop.example`; absent where they reach it by its address. */
   readonly publicUrl: string | undefined;
-  /** Origins that browsers may call from, such as `https://shop.example`. */
+  /** Origins of the operator's own pages, such as `https://console.example`: they may call for every tenant. */
   readonly allowedOrigins: readonly string[];
   /** Certificate and key for both listeners; absent for clear text. */
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;

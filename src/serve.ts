@@ -56,7 +56,9 @@ async function start(
   let { httpPort } = config;
   const publicUrl = () => config.publicUrl ?? urlOf(config, httpPort);
   const { authenticate } = deps.keyring;
-  const interceptors = createInterceptors({ ...deps, publicUrl, authenticate, accessOf });
+  const ofTenant = async (tenantId: string) => (await deps.settings.read(deps.db, tenantId)).settings.allowedOrigins;
+  const origins = { ofDeployment: config.allowedOrigins, ofTenant };
+  const interceptors = createInterceptors({ ...deps, publicUrl, authenticate, accessOf, origins });
   const reflection = reflectionServices([...services, Health]);
   const names = services.map((service) => service.typeName);
   const ours = createRoutes(deps);

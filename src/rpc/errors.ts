@@ -26,6 +26,7 @@ export const reasons = {
   CREDENTIALS_MISSING: Code.Unauthenticated,
   CREDENTIALS_INVALID: Code.Unauthenticated,
   ACCESS_DENIED: Code.PermissionDenied,
+  ORIGIN_NOT_ALLOWED: Code.PermissionDenied,
   FIELDS_NOT_PERMITTED: Code.PermissionDenied,
   // What is stored.
   RESOURCE_NOT_FOUND: Code.NotFound,

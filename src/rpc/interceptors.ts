@@ -7,6 +7,7 @@ import { deadlineInterceptor } from "./deadline.js";
 import { failureInterceptor } from "./failure.js";
 import type { Clock } from "./ids.js";
 import type { Logger } from "./log.js";
+import { type Origins, originInterceptor } from "./origins.js";
 import { validateInterceptor } from "./validate.js";
 
 interface InterceptorDeps {
@@ -17,6 +18,7 @@ interface InterceptorDeps {
   readonly logger: Logger;
   readonly authenticate: Authenticate;
   readonly accessOf: AccessOf;
+  readonly origins: Omit<Origins, "publicUrl">;
 }
 
 /** What every call passes, the outermost first. */
@@ -28,6 +30,8 @@ export function createInterceptors(deps: InterceptorDeps): Interceptor[] {
     deadlineInterceptor,
     // Before the request is looked at, so that strangers learn nothing from its rules.
     authInterceptor(deps.authenticate, deps.accessOf),
+    // Once it is known whose list of origins decides, before a page learns anything else.
+    originInterceptor({ ...deps.origins, publicUrl: deps.publicUrl }),
     // Before a transaction is opened for a request that is refused anyway.
     validateInterceptor,
     // Before an answer is remembered or replayed, so that nobody gets another's.

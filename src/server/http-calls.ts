@@ -17,8 +17,10 @@ import {
 } from "@connectrpc/connect-node";
 import { shortenTimeout } from "../rpc/deadline.js";
 import { rpcError } from "../rpc/errors.js";
+import { unreadableKey } from "../rpc/origins.js";
 import { type CallRecord, recordKey } from "../rpc/record.js";
 import { amendAnswer, endStreamOf, errorAnswer, noteOutcome, statusHeaders } from "./answers.js";
+import { readableBy } from "./cors.js";
 import type { Limits } from "./limits.js";
 import type { Observer } from "./observe.js";
 import { timedBody } from "./request-body.js";
@@ -85,6 +87,7 @@ export function createCalls({ routes, interceptors, limits, observe }: CallsOpti
     const body = timedBody(request.body as AsyncIterable<Uint8Array>, limits.bodyMs, isStream);
     const call = upload === undefined ? { ...request, body } : callOfUpload(request, body, upload);
     const answer = await observe.run(record, () => handler(call));
+    if (request.contextValues?.get(unreadableKey)) res.removeHeader(readableBy);
     const amended = await amendAnswer(answer, record, req.method === "GET" && !hasReadableQuery(req));
     // The rest of a request that was refused half-way is not waited for.
     if (!req.complete) endAfterAnswer(req, res);

@@ -1,10 +1,11 @@
 import { once } from "node:events";
+import type { OutgoingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setImmediate as afterRead } from "node:timers/promises";
-import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
+import type { ConnectError, ConnectRouter, Interceptor } from "@connectrpc/connect";
 import type { Registry } from "prom-client";
 import { createConnections } from "./connections.js";
-import { corsHeaders } from "./cors.js";
+import { callHeaders, pageHeaders, preflightHeaders } from "./cors.js";
 import type { RunningServer } from "./drain.js";
 import { headerBytes, headerTooLarge } from "./header-limit.js";
 import type { Readiness } from "./health.js";
@@ -12,7 +13,7 @@ import { createCalls, endAfterAnswer, type HttpRequest, type HttpResponse, isCal
 import { defaultLimits, type Limits } from "./limits.js";
 import type { Observer } from "./observe.js";
 import { type Certificate, createSocketServer } from "./sockets.js";
-import { type Upload, uploadAt } from "./uploads.js";
+import { type Upload, type UploadRequest, uploadAt } from "./uploads.js";
 
 export interface HttpServerOptions {
   readonly routes: (router: ConnectRouter) => void;
@@ -23,7 +24,7 @@ export interface HttpServerOptions {
   readonly port: number;
   /** Absent for clear text. */
   readonly tls?: Certificate | undefined;
-  /** Exact origins that browsers may call from. */
+  /** Exact origins of pages that may read what is no call, such as the metrics. */
   readonly allowedOrigins: readonly string[];
   readonly readiness: Readiness;
   readonly observe: Observer;
@@ -60,27 +61,30 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   };
 
   function handle(req: HttpRequest, res: HttpResponse): void {
-    for (const [name, value] of Object.entries(corsHeaders(req.headers, allowedOrigins))) {
-      if (value !== undefined) res.setHeader(name, value);
-    }
     // Of HTTP/1.1 Node itself refuses it.
     const tooLarge = "stream" in req && headerBytes(req.rawHeaders) > limits.headerMaxBytes;
-    if (isCall(req) && req.method !== "OPTIONS") serveCall(req, res, tooLarge ? headerTooLarge : undefined);
+    if (isCall(req) && req.method !== "OPTIONS") serve(req, res, tooLarge ? headerTooLarge : undefined);
     else if (tooLarge) void refuse(req, res, 431, { code: "resource_exhausted", message: headerTooLarge.rawMessage });
-    else if (req.method === "OPTIONS") send(res, 204);
+    else if (req.method === "OPTIONS") answerPreflight(req, res);
     else if (!serveUpload(req, res) && !servePage(req, res) && !options.extraHandler?.(req, res)) {
       void refuse(req, res, 404, notFound);
     }
   }
 
+  function serve(req: HttpRequest, res: HttpResponse, refusal?: ConnectError, upload?: UploadRequest): void {
+    setHeaders(res, callHeaders(req.headers));
+    serveCall(req, res, refusal, upload);
+  }
+
   function serveUpload(req: HttpRequest, res: HttpResponse): boolean {
     const upload = req.method === "POST" ? uploadAt(options.uploads ?? [], pathOf(req)) : undefined;
-    if (upload !== undefined) serveCall(req, res, undefined, upload);
+    if (upload !== undefined) serve(req, res, undefined, upload);
     return upload !== undefined;
   }
 
   function servePage(req: HttpRequest, res: HttpResponse): boolean {
     const page = req.method === "GET" ? pages.get(pathOf(req)) : undefined;
+    if (page !== undefined) setHeaders(res, pageHeaders(req.headers, allowedOrigins));
     page?.(res);
     return page !== undefined;
   }
@@ -89,6 +93,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
     const text = await registry.metrics();
     send(res, 200, text, registry.contentType);
   }
+}
+
+function answerPreflight(req: HttpRequest, res: HttpResponse): void {
+  setHeaders(res, preflightHeaders(req.headers));
+  send(res, 204);
+}
+
+function setHeaders(res: HttpResponse, headers: OutgoingHttpHeaders): void {
+  for (const [name, value] of Object.entries(headers)) if (value !== undefined) res.setHeader(name, value);
 }
 
 const notFound = { code: "not_found", message: "There is nothing at this address." };

@@ -74,11 +74,23 @@ describe("browsers", () => {
     expect(exposed).toEqual(expect.arrayContaining(outcome));
   });
 
-  test.for(["https://shop.example.evil", "https://other.example", "null"])("may not call from %s", async (origin) => {
+  test.for(["https://other.example", "null"])("of any origin may ask, and read what fails: %s", async (origin) => {
     const preflight = await fetch(rig.url(getCustomerPath), { method: "OPTIONS", headers: { origin, ...ask } });
-    expect(preflight.headers.get("access-control-allow-origin")).toBeNull();
-    const answer = await post("{}", { origin });
-    expect(answer.headers.get("access-control-allow-origin")).toBeNull();
+    expect(preflight.headers.get("access-control-allow-origin")).toBe(origin);
+    const answer = await post("{nonsense", { origin });
+    expect(answer.status).toBe(400);
+    expect(answer.headers.get("access-control-allow-origin")).toBe(origin);
+    expect(answer.headers.get("vary")).toBe("Origin");
+  });
+
+  test.for([
+    { origin: shop, readable: shop },
+    { origin: "https://shop.example.evil", readable: null },
+    { origin: "https://other.example", readable: null },
+    { origin: "null", readable: null },
+  ])("of $origin read the metrics as the deployment says", async ({ origin, readable }) => {
+    const answer = await fetch(rig.url("/metrics"), { headers: { origin } });
+    expect(answer.headers.get("access-control-allow-origin")).toBe(readable);
     expect(answer.headers.get("vary")).toBe("Origin");
   });
 });

@@ -11,6 +11,7 @@ import { notify } from "../../db/notifications.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { countryCode } from "../../formats/countries.js";
+import { isOrigin } from "../../formats/origins.js";
 import { callOf } from "../../rpc/caller.js";
 import { invalidField, notFound, refused, requiredMessage } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
@@ -67,9 +68,11 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
   };
 }
 
+// What no preset decides stays.
 function refilled(preset: SettingsPreset, before: AccountSettings): AccountSettings {
-  const { updateTime, etag } = before;
-  return create(AccountSettingsSchema, { ...presetSettings(preset), ...(updateTime && { updateTime }), etag });
+  const { updateTime, etag, allowedOrigins } = before;
+  const kept = { ...(updateTime && { updateTime }), etag, allowedOrigins };
+  return create(AccountSettingsSchema, { ...presetSettings(preset), ...kept });
 }
 
 // What the change tightens must hold for what there is.
@@ -99,6 +102,10 @@ function requireSettings(settings: AccountSettings): void {
   for (const [field, duration] of Object.entries(durations)) {
     if (duration !== undefined && duration.nanos !== 0)
       throw invalidField(`settings.${field}`, "must be whole seconds");
+  }
+  const [origin] = settings.allowedOrigins.flatMap((one, index) => (isOrigin(one) ? [] : [index]));
+  if (origin !== undefined) {
+    throw invalidField(`settings.allowed_origins[${origin}]`, "must be an origin such as https://shop.example");
   }
   const unknown = settings.allowedCountries.find((code) => countryCode(code) !== code);
   if (unknown !== undefined) throw invalidField("settings.allowed_countries", `${unknown} is not an ISO 3166-1 code`);

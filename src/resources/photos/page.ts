@@ -53,8 +53,11 @@ function matches(header: string | undefined, etag: string): boolean {
   return known.includes(etag) || known.includes("*");
 }
 
+// Who knows the URL may see the photo: also a page that draws it, or that is isolated from other origins.
+const everybodys = { "access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin" };
+
 function answer(res: HttpResponse, status: number, headers: object, content: Buffer | null = null): void {
-  for (const [name, value] of Object.entries({ ...headers, "x-content-type-options": "nosniff" })) {
+  for (const [name, value] of Object.entries({ ...headers, ...everybodys, "x-content-type-options": "nosniff" })) {
     res.setHeader(name, value);
   }
   res.statusCode = status;
