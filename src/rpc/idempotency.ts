@@ -13,7 +13,7 @@ import {
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Knex } from "knex";
-import type { Call } from "./caller.js";
+import type { Call, Caller } from "./caller.js";
 import { invalidField, rpcError } from "./errors.js";
 
 const header = "idempotency-key";
@@ -46,8 +46,13 @@ export function keyIn(headers: Headers): string | undefined {
   return key;
 }
 
-export function claimOf(method: DescMethod, key: string, request: Message): Claim {
-  return { method, key, requestHash: hashOf(request) };
+/**
+ * The keys of servers, of pages and of each customer are apart, so that none learns or blocks what another remembers: a
+ * key of a client holds no space.
+ */
+export function claimOf(method: DescMethod, { kind, customerId }: Caller, key: string, request: Message): Claim {
+  const ownKey = kind === "secret_key" ? key : `${customerId ?? kind} ${key}`;
+  return { method, key: ownKey, requestHash: hashOf(request) };
 }
 
 /**
