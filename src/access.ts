@@ -4,6 +4,7 @@ import { AddressService } from "../gen/clientele/v1/addresses_pb.js";
 import { ApiKeyService } from "../gen/clientele/v1/api_keys_pb.js";
 import { CheckoutService } from "../gen/clientele/v1/checkouts_pb.js";
 import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
+import { EventService } from "../gen/clientele/v1/events_pb.js";
 import { OrderService } from "../gen/clientele/v1/orders_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
 import { PhotoService } from "../gen/clientele/v1/photos_pb.js";
@@ -123,6 +124,7 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     getOrder: ownByRow,
     listOrders: ownByDefault("customer_id"),
   }),
+  allow(EventService, { listEvents: secretKey, watchEvents: secretKey }),
   allow(Health, { check: anybody, list: anybody, watch: anybody }),
   allow(ReflectionV1, { serverReflectionInfo: anybody }),
   allow(ReflectionV1Alpha, { serverReflectionInfo: anybody }),

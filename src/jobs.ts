@@ -2,6 +2,7 @@ import type { EventEmitter } from "node:events";
 import { Logger as JobLogger, run, type TaskList } from "graphile-worker";
 import type { Deps } from "./deps.js";
 import { purgeDueCustomers } from "./resources/customers/purge.js";
+import { listUnnumberedTenants, numberEvents } from "./resources/events/log-store.js";
 import { forgetExpiredKeys } from "./rpc/idempotency.js";
 import type { Logger } from "./rpc/log.js";
 
@@ -16,6 +17,7 @@ export interface Jobs {
 // Minute, hour, day, month, weekday, in UTC. Of all replicas one runs each.
 const crontab = `
 * * * * * purge_customers ?max=3
+* * * * * number_events ?max=3
 17 * * * * forget_idempotency_keys ?max=3
 `;
 
@@ -38,6 +40,7 @@ export function tasksOf(deps: Deps) {
   const { db, clock, logger } = deps;
   const jobs = {
     purge_customers: () => purgeDueCustomers(deps),
+    number_events: () => numberAllEvents(deps),
     forget_idempotency_keys: () => forgetExpiredKeys(db, clock()),
   };
   return Object.fromEntries(
@@ -55,6 +58,13 @@ export function tasksOf(deps: Deps) {
       },
     ]),
   ) satisfies TaskList;
+}
+
+// Who reads events numbers them; so that it has not to number those of months, it is done without readers too.
+async function numberAllEvents({ db }: Deps): Promise<number> {
+  const tenants = await listUnnumberedTenants(db);
+  for (const tenantId of tenants) await numberEvents(db, tenantId);
+  return tenants.length;
 }
 
 // Its messages are of interest only when something is wrong.

@@ -6,6 +6,7 @@ import { AddressService } from "../gen/clientele/v1/addresses_pb.js";
 import { ApiKeyService } from "../gen/clientele/v1/api_keys_pb.js";
 import { CheckoutService } from "../gen/clientele/v1/checkouts_pb.js";
 import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
+import { EventService } from "../gen/clientele/v1/events_pb.js";
 import { OrderService } from "../gen/clientele/v1/orders_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
 import { PhotoService } from "../gen/clientele/v1/photos_pb.js";
@@ -15,6 +16,7 @@ import { addressService } from "./resources/addresses/service.js";
 import { apiKeyService } from "./resources/api-keys/service.js";
 import { checkoutService } from "./resources/checkouts/service.js";
 import { customerService } from "./resources/customers/service.js";
+import { eventService } from "./resources/events/service.js";
 import { orderService } from "./resources/orders/service.js";
 import { paymentMethodService } from "./resources/payment-methods/service.js";
 import { photoService } from "./resources/photos/service.js";
@@ -32,6 +34,7 @@ export const services = [
   PhotoService,
   CheckoutService,
   OrderService,
+  EventService,
 ];
 
 /** What can also be called by posting a form. */
@@ -53,5 +56,6 @@ export function createRoutes(deps: Deps) {
     serve(PhotoService, photoService(deps), { readMaxBytes: maxUploadMessage });
     serve(CheckoutService, checkoutService(deps));
     serve(OrderService, orderService(deps));
+    serve(EventService, eventService(deps));
   };
 }

@@ -99,6 +99,7 @@ describe("the house", () => {
         "violations-store.ts",
         "write.ts",
       ],
+      events: ["log-store.ts"],
       "payment-methods": ["state.ts", "token.ts"],
       erasures: ["manifest.ts", "impersonal.ts"],
       photos: ["image.ts", "page.ts", "token.ts", "upload.ts"],

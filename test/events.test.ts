@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Clientele, startClientele, type TestAccount } from "./support/clientele.js";
 import { failureOf } from "./support/errors.js";
@@ -58,6 +59,15 @@ test.for(casesOf(mutations))(
     }
   },
 );
+
+test.for(casesOf(mutations))("$name leaves no event when its answer is given again", async ({ method }) => {
+  const { world, call } = await tenant();
+  const request = requestFor(method, world);
+  const headers = { "idempotency-key": randomUUID() };
+  const first = await recorded(() => call(method, request, headers));
+  expect(first.events.length).toBeGreaterThan(0);
+  expect(await recorded(() => call(method, request, headers))).toEqual({ changes: [], events: [] });
+});
 
 test.for(casesOf(reads))("$name changes nothing and leaves no event", async ({ method }) => {
   const { world, call } = await tenant();

@@ -102,3 +102,10 @@ test("the worker starts on an empty database, runs a job that it is given, and s
   expect([job.task_identifier, error ?? null]).toEqual(["purge_customers", null]);
   await jobs.stop();
 });
+
+test("events get their numbers also where nobody reads them", async () => {
+  const { test: clients } = await clientele.createAccount();
+  await clients.customers.createCustomer({ customer: { email: "ada@example.com" } });
+  await runJob("number_events");
+  expect(await clientele.db("events").whereNull("id")).toEqual([]);
+});

@@ -3,6 +3,7 @@ import type { HandlerContext, Interceptor, ServiceImpl } from "@connectrpc/conne
 import type { Knex } from "knex";
 import { inTransaction } from "../db/transaction.js";
 import { type Call, callerKey, callKey, callOf } from "./caller.js";
+import { changeReasonOf } from "./event-draft.js";
 import * as idempotency from "./idempotency.js";
 import type { Clock } from "./ids.js";
 
@@ -19,7 +20,9 @@ export function callInterceptor({ db, clock, publicUrl }: Opening): Interceptor 
     const caller = req.contextValues.get(callerKey);
     if (caller === undefined) return await next(req);
     const now = clock();
-    const event: Call["event"] = (type, changedPaths = []) => ({ type, changedPaths, actor: caller.actor, time: now });
+    const reason = changeReasonOf(req.header);
+    const origin = { actor: caller.actor, actorKind: caller.kind, ...(reason !== undefined && { reason }), time: now };
+    const event: Call["event"] = (type, changedPaths = []) => ({ type, changedPaths, ...origin });
     const committed: (() => void)[] = [];
     const afterCommit: Call["afterCommit"] = (fn) => void committed.push(fn);
     req.contextValues.set(callKey, { ...caller, db, now, event, publicUrl: publicUrl(), afterCommit });

@@ -1,10 +1,32 @@
+import { invalidField } from "./errors.js";
+
 /** One change of one resource, before it is written; never a personal value. */
 export interface EventDraft {
   /** The resource and what became of it, such as `customer.updated`. */
   readonly type: string;
   /** Paths of the message, in snake_case. */
   readonly changedPaths: readonly string[];
-  /** Who did it: the id of a key, or `system`. */
+  /** Who did it: the id of a key or a customer token, or `system`. */
   readonly actor: string;
+  /** What it was done with; absent for the system. */
+  readonly actorKind?: "secret_key" | "publishable_key" | "customer_token";
+  /** The code that the caller gave as the reason. */
+  readonly reason?: string;
   readonly time: Date;
+}
+
+const header = "x-reason";
+
+/**
+ * The reason that a caller gives for a change; undefined if there is none. It is a code, so that it cannot be a name, an
+ * address or a sentence about somebody; nor may it be a number as long as that of a card. Throws INVALID_ARGUMENT.
+ */
+export function changeReasonOf(headers: Headers): string | undefined {
+  const reason = headers.get(header);
+  if (reason === null || reason === "") return undefined;
+  if (!/^[A-Za-z0-9._:/#-]{1,100}$/.test(reason)) {
+    throw invalidField(header, "must be a code of 1 to 100 letters, digits and . _ : / # -");
+  }
+  if (/\d{13}/.test(reason.replace(/\W|_/g, ""))) throw invalidField(header, "must not hold a long number");
+  return reason;
 }

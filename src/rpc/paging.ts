@@ -27,7 +27,7 @@ interface Cursor {
 }
 
 interface PagedRow {
-  readonly id: string;
+  readonly id: string | number;
 }
 
 interface PagedRequest {

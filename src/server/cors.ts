@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import { cors } from "@connectrpc/connect";
 
-const ownHeaders = ["authorization", "api-key", "x-api-key", "x-customer-token", "idempotency-key"];
+const ownHeaders = ["authorization", "api-key", "x-api-key", "x-customer-token", "idempotency-key", "x-reason"];
 const allowedHeaders = [...cors.allowedHeaders, ...ownHeaders, "traceparent", "tracestate"].join(", ");
 const exposedHeaders = [...cors.exposedHeaders, "idempotency-replayed"].join(", ");
 const preflightSeconds = 7200;

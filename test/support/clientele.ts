@@ -7,6 +7,7 @@ import { AddressService } from "../../gen/clientele/v1/addresses_pb.js";
 import { ApiKeyService } from "../../gen/clientele/v1/api_keys_pb.js";
 import { CheckoutService } from "../../gen/clientele/v1/checkouts_pb.js";
 import { CustomerService } from "../../gen/clientele/v1/customers_pb.js";
+import { EventService } from "../../gen/clientele/v1/events_pb.js";
 import { OrderService } from "../../gen/clientele/v1/orders_pb.js";
 import { PaymentMethodService } from "../../gen/clientele/v1/payment_methods_pb.js";
 import { PhotoService } from "../../gen/clientele/v1/photos_pb.js";
@@ -47,6 +48,7 @@ export interface Clients {
   readonly photos: Client<typeof PhotoService>;
   readonly checkouts: Client<typeof CheckoutService>;
   readonly orders: Client<typeof OrderService>;
+  readonly events: Client<typeof EventService>;
 }
 
 /** The ways in that share one client type; each is a transport to a running service. */
@@ -115,6 +117,7 @@ export function clientsOn(transport: Transport): Clients {
     photos: createClient(PhotoService, transport),
     checkouts: createClient(CheckoutService, transport),
     orders: createClient(OrderService, transport),
+    events: createClient(EventService, transport),
   };
 }
 

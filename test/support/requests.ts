@@ -69,5 +69,13 @@ export const requests: Readonly<Record<string, (world: World) => JsonObject>> = 
   "CheckoutService.ListCheckouts": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
   "OrderService.CreateOrder": ({ checkout }) => ({ checkoutId: checkout }),
   "OrderService.GetOrder": ({ order }) => ({ id: order }),
+  "EventService.ListEvents": ({ customer }) => ({
+    types: ["customer.*", "address.created"],
+    customerId: customer,
+    startTime: "2020-01-01T00:00:00Z",
+    endTime: "9000-01-01T00:00:00Z",
+    orderBy: "create_time",
+    pageSize: 1,
+  }),
   "OrderService.ListOrders": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
 };

@@ -33,6 +33,8 @@ export const impersonal: Readonly<Record<string, Readonly<Record<string, string>
     resource_id: "drawn by the service; the token of a payment method is put out of it",
     changed_paths: "names of fields, never their values",
     actor: "drawn by the service",
+    actor_kind: "a word of the contract",
+    reason: "a code of the merchant's, never prose",
   },
   idempotency_keys: { method: "a word of the contract" },
   imports: { source: "a word of the command line" },

@@ -29,9 +29,10 @@ export async function changeWithEvent<Row>(
     .with(
       "event",
       db.raw(
-        `insert into events (tenant_id, type, resource_id, customer_id, changed_paths, actor, create_time)
-         select ?, ?, id, ?, ?, ?, ? from changed`,
-        [tenantId, event.type, customer, [...event.changedPaths], event.actor, event.time],
+        `insert into events
+           (tenant_id, type, resource_id, customer_id, changed_paths, actor, actor_kind, reason, create_time)
+         select ?, ?, id, ?, ?, ?, ?, ?, ? from changed`,
+        [tenantId, event.type, customer, [...event.changedPaths], ...originOf(event), event.time],
       ),
     )
     .select("*")
@@ -55,14 +56,19 @@ export function manyEvents(
   db: Knex,
   tenantId: string,
   rows: readonly ManyEventsRow[],
-  { actor, time }: Pick<EventDraft, "actor" | "time">,
+  event: Omit<EventDraft, "type" | "changedPaths">,
 ): Knex.Raw {
   return db.raw(
-    `insert into events (tenant_id, type, resource_id, customer_id, changed_paths, actor, create_time)
-     select ?, given.type, given.resource_id, given.customer_id, given.changed_paths, ?, ?
+    `insert into events
+       (tenant_id, type, resource_id, customer_id, changed_paths, actor, actor_kind, reason, create_time)
+     select ?, given.type, given.resource_id, given.customer_id, given.changed_paths, ?, ?, ?, ?
      from jsonb_populate_recordset(null::events, ?::jsonb) with ordinality given
        join changed on changed.id = given.customer_id
      order by given.ordinality`,
-    [tenantId, actor, time, JSON.stringify(rows)],
+    [tenantId, ...originOf(event), event.time, JSON.stringify(rows)],
   );
+}
+
+function originOf({ actor, actorKind, reason }: Omit<EventDraft, "type" | "changedPaths">) {
+  return [actor, actorKind ?? "system", reason ?? null];
 }

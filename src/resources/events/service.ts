@@ -1,0 +1,35 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { type EventService, ListEventsRequestSchema } from "../../../gen/clientele/v1/events_pb.js";
+import type { Deps } from "../../deps.js";
+import { callOf } from "../../rpc/caller.js";
+import { rpcError } from "../../rpc/errors.js";
+import { type OrderTerm, parseOrderBy } from "../../rpc/order-by.js";
+import { pageOf, toPage } from "../../rpc/paging.js";
+import { eventFromRow } from "./convert.js";
+import { listEvents } from "./log-store.js";
+
+export function eventService(_deps: Deps): ServiceImpl<typeof EventService> {
+  return {
+    async listEvents(req, ctx) {
+      const call = callOf(ctx);
+      const page = pageOf(call, ListEventsRequestSchema, req, orderOf(req.orderBy));
+      const range = {
+        start: req.startTime && timestampDate(req.startTime),
+        end: req.endTime && timestampDate(req.endTime),
+      };
+      const { rows, ...tokens } = toPage(await listEvents(call.db, call.tenantId, req, range, page), page);
+      return { events: rows.map(eventFromRow), ...tokens };
+    },
+
+    watchEvents() {
+      throw rpcError("METHOD_UNKNOWN", "Events cannot be watched yet.");
+    },
+  };
+}
+
+// The numbers are the order of time, and each is its own.
+function orderOf(text: string): OrderTerm[] {
+  const [term] = parseOrderBy(text, { create_time: { nullable: false } });
+  return [{ column: "id", descending: term?.descending ?? true, nullable: false }];
+}
