@@ -15,7 +15,7 @@ import { migrate } from "./db/migrate.js";
 import { migrations } from "./db/migrations/index.js";
 import { buildDeps } from "./deps.js";
 import { startJobs } from "./jobs.js";
-import { createDemo, createKey, listKeys, revokeKey } from "./operator.js";
+import { createDemo, createKey, listKeys, requireNoCardNumber, revokeKey } from "./operator.js";
 import { createAccount } from "./resources/accounts/create.js";
 import { createNewId } from "./rpc/ids.js";
 import { type Service, serve } from "./serve.js";
@@ -62,6 +62,7 @@ accounts
   .addOption(json)
   .action(async (options: { name: string; preset: keyof typeof SettingsPreset; json?: boolean }) => {
     await withDatabase(async (deps) => {
+      requireNoCardNumber(options.name, "name");
       const created = await createAccount(deps, options.name, SettingsPreset[options.preset]);
       if (options.json) printJson(created);
       else print(`Account ${created.accountId}\nTest key ${created.testKey}\nLive key ${created.liveKey}`);

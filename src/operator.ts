@@ -3,6 +3,7 @@ import type { ApiKey, ApiKeyKind } from "../gen/clientele/v1/api_keys_pb.js";
 import { notify } from "./db/notifications.js";
 import { inTransaction } from "./db/transaction.js";
 import type { Deps } from "./deps.js";
+import { holdsCardNumber } from "./formats/card-numbers.js";
 import { type CreatedAccount, createAccount } from "./resources/accounts/create.js";
 import { listTenants, lockAccounts, type TenantRow } from "./resources/accounts/store.js";
 import { apiKeyFromRow } from "./resources/api-keys/convert.js";
@@ -32,8 +33,14 @@ export async function createDemo(deps: OperatorDeps): Promise<CreatedAccount | u
   });
 }
 
+/** Refuses a text that is to be stored. Throws an Error that does not repeat it. */
+export function requireNoCardNumber(text: string, what: string): void {
+  if (holdsCardNumber(text)) throw new Error(`The ${what} must not hold the number of a payment card.`);
+}
+
 /** Makes a key. Throws an Error that says what to do if the account is not found, or not the only one of its name. */
 export async function createKey(deps: OperatorDeps, choice: TenantChoice, kind: ApiKeyKind, label: string) {
+  requireNoCardNumber(label, "label");
   const { tenant_id: tenantId, live_mode: liveMode } = await findTenant(deps, choice);
   const now = deps.clock();
   const { secret, columns } = newApiKey(deps, { tenantId, liveMode, now }, { kind, label });

@@ -164,6 +164,14 @@ describe("commands", () => {
     });
   });
 
+  test("a name or a label with the number of a card is refused, and not repeated", async () => {
+    const account = await home.run(["account", "create", "--name", "4242 4242 4242 4242"]);
+    const key = await home.run(["key", "create", "--account", "Acme", "--label", "4242-4242-4242-4242"]);
+    expect([account.code, key.code]).toEqual([1, 1]);
+    expect(messageOf(account)).toBe("The name must not hold the number of a payment card.");
+    expect(messageOf(key)).toBe("The label must not hold the number of a payment card.");
+  });
+
   test("key asks which account if there are several", async () => {
     const ended = await home.run(["key", "list"]);
     expect(ended.code).toBe(1);

@@ -8,6 +8,7 @@ import { validAddress } from "../resources/addresses/rules.js";
 import { customerToColumns, writableFields } from "../resources/customers/convert.js";
 import { checkNewCustomer } from "../resources/customers/write.js";
 import type { ImportedAddress, ImportedCustomer } from "../resources/imports/store.js";
+import { refuseCardNumbers } from "../rpc/card-numbers.js";
 import { refused } from "../rpc/errors.js";
 import { populatedPaths } from "../rpc/field-mask.js";
 import type { NewId } from "../rpc/ids.js";
@@ -39,9 +40,18 @@ export function checkLine({ text, fault }: Line, rules: Rules): ImportedCustomer
     const [theirs, ours] = rules.liveMode ? ["test", "live"] : ["live", "test"];
     throw refusal("MODE_MISMATCH", `The customer is of the ${theirs} mode, and this tenant of the ${ours} mode.`);
   }
+  requireNoCardNumbers(row);
   // Only an escape can hold what no text can: a NUL, or half a character.
   if (text.includes("\\u")) requireText(row);
   return checkRow(row, rules);
+}
+
+// Of what is imported, not of the line: the objects of other systems hold times and ids that nobody keeps.
+function requireNoCardNumbers({ id = "", customer, addresses }: SourceRow): void {
+  refuseCardNumbers(CustomerSchema, { ...create(CustomerSchema, customer), id }, "customer");
+  for (const [index, address] of addresses.entries()) {
+    refuseCardNumbers(AddressSchema, create(AddressSchema, address), `addresses[${index}]`);
+  }
 }
 
 function requireText({ id = "", customer, addresses }: SourceRow): void {

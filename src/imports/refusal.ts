@@ -1,3 +1,4 @@
+import { withoutCardNumbers } from "../formats/card-numbers.js";
 import { type FieldViolation, reasonOf, violationsOf } from "../rpc/errors.js";
 
 /** Why a row is not imported. It holds no value of the row. */
@@ -11,7 +12,8 @@ export interface Refusal {
 const refusals = new WeakMap<Error, Refusal>();
 
 /** An error that refuses one row, and not the whole import. A description that is no sentence is led by its field. */
-export function refusal(reason: string, description: string, field?: string): Error {
+export function refusal(reason: string, text: string, field?: string): Error {
+  const description = withoutCardNumbers(text);
   const message = field === undefined || /^[A-Z]/.test(description) ? description : `${field}: ${description}`;
   const error = new Error(message);
   refusals.set(error, { reason, message, violations: field === undefined ? [] : [{ field, description }] });

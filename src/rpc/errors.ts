@@ -6,6 +6,7 @@ import {
   PreconditionFailureSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.js";
+import { withoutCardNumbers } from "../formats/card-numbers.js";
 
 /** The `domain` of every ErrorInfo. */
 const domain = "clientele";
@@ -19,6 +20,7 @@ export const reasons = {
   FILTER_INVALID: Code.InvalidArgument,
   ORDER_BY_INVALID: Code.InvalidArgument,
   IDEMPOTENCY_KEY_INVALID: Code.InvalidArgument,
+  CARD_NUMBER_GIVEN: Code.InvalidArgument,
   PHOTO_INVALID: Code.InvalidArgument,
   PHOTO_TOO_LARGE: Code.InvalidArgument,
   REQUEST_MALFORMED: Code.InvalidArgument,
@@ -161,20 +163,25 @@ export function unavailable(): ConnectError {
   return rpcError("UNAVAILABLE", "The service is not available at the moment, try again.", { retryAfterMs: 1000 });
 }
 
-/** An error for a reason of the table, with its ErrorInfo. */
+/** An error for a reason of the table, with its ErrorInfo. What it quotes of a request loses the numbers of cards. */
 export function rpcError(reason: Reason, message: string, details: Details = {}): ConnectError {
   const info = { desc: ErrorInfoSchema, value: { reason, domain, metadata: details.metadata ?? {} } };
   const all: { desc: DescMessage; value: object }[] = [info];
   if (details.violations !== undefined) {
-    all.push({ desc: BadRequestSchema, value: { fieldViolations: [...details.violations] } });
+    all.push({ desc: BadRequestSchema, value: { fieldViolations: details.violations.map(withoutCards) } });
   }
   if (details.preconditions !== undefined) {
-    all.push({ desc: PreconditionFailureSchema, value: { violations: [...details.preconditions] } });
+    all.push({ desc: PreconditionFailureSchema, value: { violations: details.preconditions.map(withoutCards) } });
   }
   if (details.retryAfterMs !== undefined) {
     all.push({ desc: RetryInfoSchema, value: { retryDelay: durationOf(details.retryAfterMs) } });
   }
-  return new ConnectError(message, reasons[reason], undefined, all as ConstructorParameters<typeof ConnectError>[3]);
+  const told = withoutCardNumbers(message);
+  return new ConnectError(told, reasons[reason], undefined, all as ConstructorParameters<typeof ConnectError>[3]);
+}
+
+function withoutCards(violation: FieldViolation | PreconditionViolation): object {
+  return Object.fromEntries(Object.entries(violation).map(([name, text]) => [name, withoutCardNumbers(text)]));
 }
 
 function durationOf(ms: number) {

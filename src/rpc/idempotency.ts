@@ -14,6 +14,7 @@ import { reflect } from "@bufbuild/protobuf/reflect";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Knex } from "knex";
 import type { Call, Caller } from "./caller.js";
+import { refuseCardNumber } from "./card-numbers.js";
 import { invalidField, rpcError } from "./errors.js";
 
 const header = "idempotency-key";
@@ -43,6 +44,7 @@ export function keyIn(headers: Headers): string | undefined {
   if (!/^[!-~]{1,255}$/.test(key)) {
     throw invalidField(header, "must be 1 to 255 visible ASCII characters", "IDEMPOTENCY_KEY_INVALID");
   }
+  refuseCardNumber(key, header);
   return key;
 }
 

@@ -1,18 +1,32 @@
-import { clone, type DescMessage, type MessageShape, ScalarType } from "@bufbuild/protobuf";
+import { clone, type DescMessage, type Message, type MessageShape, ScalarType } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
+import { refuseCardNumbers } from "./card-numbers.js";
 import { type FieldViolation, invalidField, invalidFields, requiredMessage } from "./errors.js";
 
 // The patterns are constants of our contract, linear in time, so the platform's expressions may run them.
 const validator = createValidator({ regexMatch: (pattern, against) => compiled(pattern).test(against) });
 const expressions = new Map<string, RegExp>();
 
-/** Refuses a request that breaks the rules of its proto, or holds what Postgres cannot keep. */
+/** Refuses a request that holds the number of a card, breaks the rules of its proto, or holds what Postgres cannot keep. */
 export const validateInterceptor: Interceptor = (next) => async (req) => {
-  if (!req.stream) requireValid(req.method.input, req.message);
+  const check = (message: Message) => {
+    // First, because the other rules may quote what they refuse.
+    refuseCardNumbers(req.method.input, message);
+    requireValid(req.method.input, message);
+  };
+  if (req.stream) return await next({ ...req, message: checked(req.message, check) });
+  check(req.message);
   return await next(req);
 };
+
+async function* checked(messages: AsyncIterable<Message>, check: (message: Message) => void): AsyncIterable<Message> {
+  for await (const message of messages) {
+    check(message);
+    yield message;
+  }
+}
 
 /**
  * Throws INVALID_ARGUMENT, with a BadRequest path for each violation, unless a message keeps the rules of its proto.
