@@ -3,6 +3,7 @@ import { AccountService } from "../gen/clientele/v1/accounts_pb.js";
 import { AddressService } from "../gen/clientele/v1/addresses_pb.js";
 import { ApiKeyService } from "../gen/clientele/v1/api_keys_pb.js";
 import { CheckoutService } from "../gen/clientele/v1/checkouts_pb.js";
+import { CustomFieldService } from "../gen/clientele/v1/custom_fields_pb.js";
 import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
 import { EventService } from "../gen/clientele/v1/events_pb.js";
 import { OrderService } from "../gen/clientele/v1/orders_pb.js";
@@ -125,6 +126,13 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     listOrders: ownByDefault("customer_id"),
   }),
   allow(EventService, { listEvents: secretKey, watchEvents: secretKey }),
+  allow(CustomFieldService, {
+    createCustomField: secretKey,
+    getCustomField: secretKey,
+    listCustomFields: secretKey,
+    updateCustomField: secretKey,
+    deleteCustomField: secretKey,
+  }),
   allow(Health, { check: anybody, list: anybody, watch: anybody }),
   allow(ReflectionV1, { serverReflectionInfo: anybody }),
   allow(ReflectionV1Alpha, { serverReflectionInfo: anybody }),

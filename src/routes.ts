@@ -5,6 +5,7 @@ import { AccountService } from "../gen/clientele/v1/accounts_pb.js";
 import { AddressService } from "../gen/clientele/v1/addresses_pb.js";
 import { ApiKeyService } from "../gen/clientele/v1/api_keys_pb.js";
 import { CheckoutService } from "../gen/clientele/v1/checkouts_pb.js";
+import { CustomFieldService } from "../gen/clientele/v1/custom_fields_pb.js";
 import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
 import { EventService } from "../gen/clientele/v1/events_pb.js";
 import { OrderService } from "../gen/clientele/v1/orders_pb.js";
@@ -15,6 +16,7 @@ import { accountService } from "./resources/accounts/service.js";
 import { addressService } from "./resources/addresses/service.js";
 import { apiKeyService } from "./resources/api-keys/service.js";
 import { checkoutService } from "./resources/checkouts/service.js";
+import { customFieldService } from "./resources/custom-fields/service.js";
 import { customerService } from "./resources/customers/service.js";
 import { eventService } from "./resources/events/service.js";
 import { orderService } from "./resources/orders/service.js";
@@ -35,6 +37,7 @@ export const services = [
   CheckoutService,
   OrderService,
   EventService,
+  CustomFieldService,
 ];
 
 /** What can also be called by posting a form. */
@@ -57,5 +60,6 @@ export function createRoutes(deps: Deps) {
     serve(CheckoutService, checkoutService(deps));
     serve(OrderService, orderService(deps));
     serve(EventService, eventService(deps));
+    serve(CustomFieldService, customFieldService(deps));
   };
 }

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type AccountSettings, DeletionMode } from "../../gen/clientele/v1/accounts_pb.js";
 import { type Address, AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
+import type { CustomField } from "../../gen/clientele/v1/custom_fields_pb.js";
 import { type Customer, CustomerSchema, ExternalReferenceSchema } from "../../gen/clientele/v1/customers_pb.js";
 import { writableFields as addressFields, addressToColumns } from "../resources/addresses/convert.js";
 import { validAddress } from "../resources/addresses/rules.js";
@@ -22,6 +23,7 @@ export interface Rules {
   readonly source: string;
   readonly read: Reader;
   readonly settings: AccountSettings;
+  readonly customFields: readonly CustomField[];
   readonly liveMode: boolean;
   readonly newId: NewId;
   readonly now: Date;
@@ -73,14 +75,14 @@ function parsed(text: string) {
 }
 
 function checkRow(row: SourceRow, rules: Rules): ImportedCustomer {
-  const { settings, newId, now } = rules;
+  const { settings, customFields, newId, now } = rules;
   const addresses = checkAddresses(row.addresses, rules);
   const preferred = defaultOf(row, settings);
-  const { customer } = checkNewCustomer(identified(row, rules), settings);
+  const { customer } = checkNewCustomer(identified(row, rules), { settings, customFields, kind: "secret_key" });
   const id = customer.id === "" ? newId("cus") : customer.id;
   const deletion = deletionOf(row, rules);
   if (preferred !== undefined) customer.defaultAddressId = addresses[preferred]!.columns.id;
-  const columns = customerToColumns(customer);
+  const columns = customerToColumns(customer, customFields);
   // A derived name that was written down stays derived.
   if (columns.display_name === (columns.email ?? columns.name ?? id)) columns.display_name = null;
   const paths = populatedPaths(CustomerSchema, customer, writableFields);

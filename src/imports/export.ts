@@ -2,9 +2,10 @@ import { type JsonObject, toJson } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
 import { AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
 import { CustomerSchema } from "../../gen/clientele/v1/customers_pb.js";
+import { loadSettings } from "../resources/accounts/settings.js";
 import type { TenantRow } from "../resources/accounts/store.js";
 import { addressFromRow } from "../resources/addresses/convert.js";
-import { customerFromRow } from "../resources/customers/convert.js";
+import { customerFromRow, type View } from "../resources/customers/convert.js";
 import { type ExportBatch, type ExportedCustomerRow, listExported } from "../resources/exports/store.js";
 import { isObject } from "./source-row.js";
 
@@ -19,10 +20,12 @@ export async function* exportLines(
   { tenant_id: tenantId, live_mode: liveMode }: TenantRow,
   { after, includeDeleted }: Omit<ExportBatch, "size">,
 ): AsyncGenerator<string> {
+  const { customFields } = await loadSettings(db, tenantId);
   let last = after;
   for (;;) {
     const rows = await listExported(db, tenantId, { after: last, includeDeleted, size: batchSize });
-    if (rows.length > 0) yield rows.map((row) => `${JSON.stringify(exported(row, liveMode))}\n`).join("");
+    if (rows.length > 0)
+      yield rows.map((row) => `${JSON.stringify(exported(row, { liveMode, publicUrl: "", customFields }))}\n`).join("");
     if (rows.length < batchSize) return;
     last = rows.at(-1)!.id;
   }
@@ -30,8 +33,8 @@ export async function* exportLines(
 
 // Without what an import derives: a name to show that is no one's own, views, and names of codes. Payment methods are
 // not part of it, so neither is which one is the default; photos are not either.
-function exported(row: ExportedCustomerRow, liveMode: boolean): JsonObject {
-  const message = customerFromRow(row, { liveMode, publicUrl: "" });
+function exported(row: ExportedCustomerRow, view: View): JsonObject {
+  const message = customerFromRow(row, view);
   const json = jsonOf(toJson(CustomerSchema, message));
   const { photoUrl: _, countryName: _1, etag: _2, defaultPaymentMethodId: _3, displayName, ...kept } = json;
   const derived = displayName === (row.email ?? row.name ?? row.id);
@@ -46,7 +49,7 @@ function exported(row: ExportedCustomerRow, liveMode: boolean): JsonObject {
   return {
     ...kept,
     ...(displayName !== undefined && !derived && { displayName }),
-    liveMode,
+    liveMode: view.liveMode,
     ...(addresses.length > 0 && { addresses }),
   };
 }

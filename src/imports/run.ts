@@ -1,9 +1,8 @@
 import { setImmediate as turn } from "node:timers/promises";
-import type { AccountSettings } from "../../gen/clientele/v1/accounts_pb.js";
 import { classify } from "../db/errors.js";
 import { inTransaction } from "../db/transaction.js";
 import type { Deps } from "../deps.js";
-import { settingsFromRow } from "../resources/accounts/convert.js";
+import { loadSettings, type TenantSettings } from "../resources/accounts/settings.js";
 import { holdTenant, type TenantRow } from "../resources/accounts/store.js";
 import * as store from "../resources/imports/store.js";
 import { checkLine, type Rules } from "./check.js";
@@ -42,12 +41,6 @@ interface Checked {
   readonly rejections: Rejection[];
 }
 
-/** The settings at one version. */
-interface Present {
-  readonly settings: AccountSettings;
-  readonly version: number;
-}
-
 const batchLines = 500;
 const batchChars = 4_194_304;
 const linesAtATime = 20;
@@ -65,7 +58,7 @@ export async function runImport(deps: ImportDeps, plan: Plan): Promise<store.Imp
   let place = await begin(deps, plan);
   plan.onStart(place);
   if (place.finish_time !== null) return place;
-  let present: Present = { settings: settingsFromRow(tenant), version: tenant.settings_version };
+  let present = await loadSettings(deps.db, tenantId);
   let writing: Promise<void> = Promise.resolve();
   let batches = 0;
   const from = { line: place.line, offset: place.file_offset };
@@ -82,10 +75,10 @@ export async function runImport(deps: ImportDeps, plan: Plan): Promise<store.Imp
   await store.finishImport(deps.db, tenantId, place.id, now);
   return { ...place, update_time: now, finish_time: now };
 
-  async function check({ lines }: Batch, { settings }: Present): Promise<Checked> {
+  async function check({ lines }: Batch, { settings, customFields }: TenantSettings): Promise<Checked> {
     const { clock, newId } = deps;
     const read = readers.get(source)!;
-    const rules: Rules = { source, read, settings, liveMode: tenant.live_mode, newId, now: clock() };
+    const rules: Rules = { source, read, settings, customFields, liveMode: tenant.live_mode, newId, now: clock() };
     const checked: Checked = { rows: [], rejections: [] };
     for (const [index, line] of lines.entries()) {
       // So that the batch before is written meanwhile.
@@ -101,7 +94,7 @@ export async function runImport(deps: ImportDeps, plan: Plan): Promise<store.Imp
     return checked;
   }
 
-  async function write(batch: Batch, checked: Checked, checkedAgainst: Present): Promise<void> {
+  async function write(batch: Batch, checked: Checked, checkedAgainst: TenantSettings): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await writeOnce(batch, checked, checkedAgainst);
@@ -112,14 +105,14 @@ export async function runImport(deps: ImportDeps, plan: Plan): Promise<store.Imp
     }
   }
 
-  async function writeOnce(batch: Batch, checked: Checked, checkedAgainst: Present): Promise<void> {
+  async function writeOnce(batch: Batch, checked: Checked, checkedAgainst: TenantSettings): Promise<void> {
     const now = deps.clock();
     const { done, rejections } = await inTransaction(deps.db, async (trx) => {
       const held = await holdTenant(trx, tenantId);
       if (held === undefined) throw new Error("The tenant is gone.");
       let [valid, { settings, version }] = [checked, checkedAgainst];
-      if (held.settings_version !== version) {
-        present = { settings: settingsFromRow(held), version: held.settings_version };
+      if (held.rules_version !== version) {
+        present = await loadSettings(trx, tenantId);
         settings = present.settings;
         valid = await check(batch, present);
       }

@@ -37,6 +37,7 @@ export const reasons = {
   EMAIL_TAKEN: Code.AlreadyExists,
   EXTERNAL_REFERENCE_TAKEN: Code.AlreadyExists,
   PAYMENT_METHOD_ATTACHED: Code.AlreadyExists,
+  CUSTOM_FIELD_SLUG_TAKEN: Code.AlreadyExists,
   ETAG_STALE: Code.Aborted,
   CONFLICT: Code.Aborted,
   // The rules and the settings.
@@ -55,6 +56,8 @@ export const reasons = {
   CHECKOUT_NOT_PENDING: Code.FailedPrecondition,
   SHIPPING_MISSING: Code.FailedPrecondition,
   PAYMENT_METHOD_NOT_CHARGEABLE: Code.FailedPrecondition,
+  CUSTOM_FIELD_LIMIT_REACHED: Code.FailedPrecondition,
+  CUSTOM_FIELD_IMMUTABLE: Code.FailedPrecondition,
   API_KEY_REVOKED: Code.FailedPrecondition,
   IDEMPOTENCY_KEY_REUSED: Code.FailedPrecondition,
   // The service.

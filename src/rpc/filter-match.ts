@@ -1,4 +1,5 @@
-import type { Clause, Field, Filter, Operand } from "./filter.js";
+import { isDay } from "../formats/days.js";
+import type { Clause, Field, Filter, Member, Operand } from "./filter.js";
 
 /**
  * Whether a filter holds for a row, by the names of its fields: what `applyFilter` means, without Postgres.
@@ -74,11 +75,22 @@ export function valueIn(field: Field, text: string, quoted: boolean): Operand["v
       return text === "true" ? true : text === "false" ? false : undefined;
     case "enum":
       return Object.hasOwn(field.values, text) ? field.values[text] : undefined;
+    case "member":
+      return memberValueIn(field, text);
+    case "record":
+      return undefined;
     case "map":
       if (quoted) return text;
       if (text === "true" || text === "false") return text === "true";
       return isJsonNumber(text) ? Number(text) : text;
   }
+}
+
+function memberValueIn({ of }: Member, text: string): Operand["value"] | undefined {
+  if (of === "text") return text;
+  if (of === "number") return isJsonNumber(text) ? Number(text) : undefined;
+  if (of === "day") return isDay(text) ? text : undefined;
+  return text === "true" ? true : text === "false" ? false : undefined;
 }
 
 function isJsonNumber(text: string): boolean {

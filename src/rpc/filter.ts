@@ -1,13 +1,25 @@
 import { rpcError } from "./errors.js";
 import { valueIn } from "./filter-match.js";
 
-/** What a field holds: a text, a timestamp, a boolean, one of several values as spelled and as stored, or a JSON object. */
+/**
+ * What a field holds: a text, a timestamp, a boolean, one of several values as spelled and as stored, a JSON object, or a
+ * JSON object whose members are known, with their types.
+ */
 export type Field =
   | { readonly type: "text"; readonly caseInsensitive?: boolean }
   | { readonly type: "timestamp" | "boolean" | "map" }
-  | { readonly type: "enum"; readonly values: Readonly<Record<string, string>> };
+  | { readonly type: "enum"; readonly values: Readonly<Record<string, string>> }
+  | { readonly type: "record"; readonly members: Readonly<Record<string, Member>> }
+  | Member;
 
-/** The fields that a filter may name. Each key of a map is one: `metadata.color`. */
+/** A member of a JSON object: its type, and the key that it is stored by. Any value that is stored has the type. */
+export interface Member {
+  readonly type: "member";
+  readonly of: "text" | "number" | "boolean" | "day";
+  readonly key: string;
+}
+
+/** The fields that a filter may name. Each key of a map is one, `metadata.color`, and each member of a record. */
 export type Fields = Readonly<Record<string, Field>>;
 
 /** Holds for the rows for which every clause does. */
@@ -20,7 +32,7 @@ export interface Clause {
   readonly operator: Operator;
   readonly name: string;
   readonly field: Field;
-  /** Of a map: the key that is compared. */
+  /** Of a map or a record: the key that is compared, as it is named. */
   readonly key?: string;
   readonly operands: readonly Operand[];
 }
@@ -34,12 +46,19 @@ export interface Operand {
 export type Operator = (typeof operators)[number];
 
 const operators = ["eq", "like", "in", "gt", "ge", "lt", "le", "is_null"] as const;
-const operatorsOf: Record<Field["type"], readonly Operator[]> = {
+const ordered = ["eq", "in", "gt", "ge", "lt", "le", "is_null"] as const;
+const listed = ["eq", "in", "is_null"] as const;
+const operatorsOf: Record<Field["type"] | Member["of"], readonly Operator[]> = {
   text: operators,
-  timestamp: ["eq", "in", "gt", "ge", "lt", "le", "is_null"],
-  boolean: ["eq", "in", "is_null"],
-  enum: ["eq", "in", "is_null"],
+  timestamp: ordered,
+  day: ordered,
+  number: ordered,
+  boolean: listed,
+  enum: listed,
   map: operators,
+  // Of the member.
+  record: operators,
+  member: operators,
 };
 const maxClauses = 10;
 const maxBytes = 8192;
@@ -79,11 +98,16 @@ function readClause(input: Input, fields: Fields): Clause {
   input.require(/\(/y, '"("');
   const at = input.at();
   const name = input.take(/[a-z][a-z0-9_]*/y) ?? "";
-  const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
+  const named = Object.hasOwn(fields, name) ? fields[name] : undefined;
+  if (named === undefined) throw input.wrong("there is no such field", at);
+  const keyed = named.type === "map" || named.type === "record";
+  if (keyed) input.require(/\./y, `"." and a key of ${name}`);
+  const key = keyed ? { key: readValue(input).text } : {};
+  const field = named.type === "record" ? memberOf(named.members, key.key) : named;
   if (field === undefined) throw input.wrong("there is no such field", at);
-  if (!operatorsOf[field.type].includes(operator)) throw input.wrong(`${operator} does not go with ${name}`, start);
-  if (field.type === "map") input.require(/\./y, `"." and a key of ${name}`);
-  const key = field.type === "map" ? { key: readValue(input).text } : {};
+  if (!operatorsOf[field.type === "member" ? field.of : field.type].includes(operator)) {
+    throw input.wrong(`${operator} does not go with ${name}`, start);
+  }
   const most = operator === "is_null" ? 0 : operator === "in" ? maxBytes : 1;
   const operands: Operand[] = [];
   while (input.take(/,/y) !== undefined) {
@@ -99,7 +123,14 @@ function readClause(input: Input, fields: Fields): Clause {
   return { operator, name, field, ...key, operands };
 }
 
+function memberOf(members: Readonly<Record<string, Member>>, key = ""): Member | undefined {
+  return Object.hasOwn(members, key) ? members[key] : undefined;
+}
+
 function wantedBy(field: Field): string {
+  if (field.type === "member" && field.of === "number") return "a number";
+  if (field.type === "member" && field.of === "day") return "a day such as 2026-02-28";
+  if (field.type === "member") return "true or false";
   if (field.type === "enum") return `one of ${Object.keys(field.values).join(", ")}`;
   return field.type === "boolean" ? "true or false" : "a time such as 2026-01-01T00:00:00Z";
 }

@@ -5,10 +5,19 @@ export interface OrderTerm {
   readonly column: string;
   readonly descending: boolean;
   readonly nullable: boolean;
+  /** Of a member of a JSON object: where it is, instead of in a column of that name. */
+  readonly member?: OrderMember;
 }
 
-/** The fields that a list may be ordered by, named as their columns are. */
-export type OrderFields = Readonly<Record<string, { readonly nullable: boolean }>>;
+/** A member of a column of jsonb, by the key that it is stored by. */
+export interface OrderMember {
+  readonly column: string;
+  readonly of: "text" | "number" | "boolean" | "day";
+  readonly key: string;
+}
+
+/** The fields that a list may be ordered by, named as their columns are unless they are members of one. */
+export type OrderFields = Readonly<Record<string, Pick<OrderTerm, "nullable" | "member">>>;
 
 const maxTerms = 3;
 
@@ -28,11 +37,16 @@ export function parseOrderBy(text: string, fields: OrderFields): OrderTerm[] {
 function termOf(part: string, place: number, fields: OrderFields): OrderTerm {
   const [column = "", direction = "asc", ...rest] = part.trim().split(/\s+/, 3);
   const field = Object.hasOwn(fields, column) ? fields[column] : undefined;
-  if (field === undefined) throw invalid(`term ${place} is none of ${Object.keys(fields).join(", ")}`);
+  if (field === undefined) throw invalid(`term ${place} is none of ${namesOf(fields).join(", ")}`);
   if (rest.length > 0 || !["asc", "desc"].includes(direction)) {
     throw invalid(`term ${place} must be a field, or a field and desc`);
   }
-  return { column, descending: direction === "desc", nullable: field.nullable };
+  return { column, descending: direction === "desc", ...field };
+}
+
+// There may be a hundred members.
+function namesOf(fields: OrderFields): string[] {
+  return Object.keys(fields).filter((name) => !name.includes("."));
 }
 
 function invalid(description: string) {

@@ -4,7 +4,7 @@ import { clone, toBinary } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
 import type { Call } from "./caller.js";
 import { invalidField, rpcError } from "./errors.js";
-import type { OrderTerm } from "./order-by.js";
+import type { OrderMember, OrderTerm } from "./order-by.js";
 
 /** One page of a list. */
 export interface Page {
@@ -121,30 +121,44 @@ export function selectPage(query: Knex.QueryBuilder, table: string, page: Page):
 
 /** Orders a query by which `selectPage` was joined to something. */
 export function orderPage(query: Knex.QueryBuilder, table: string, page: Page): Knex.QueryBuilder {
-  return query.orderBy(
-    termsOf(table, page).map(({ column, descending }) => ({ column, order: descending ? "desc" : "asc" })),
-  );
+  for (const { sql, bindings, descending } of termsOf(table, page)) {
+    query.orderByRaw(`${sql} ${descending ? "desc" : "asc"}`, [...bindings]);
+  }
+  return query;
+}
+
+/** A term of an order in SQL. */
+interface Term extends Pick<OrderTerm, "descending" | "nullable"> {
+  readonly sql: string;
+  readonly bindings: readonly string[];
 }
 
 // The order in which the rows are read: on the way back everything is reversed.
-function termsOf(table: string, { order, cursor }: Page): OrderTerm[] {
+function termsOf(table: string, { order, cursor }: Page): Term[] {
   const reversed = cursor?.direction === "previous";
-  return order.map((term) => ({
-    ...term,
-    column: `${table}.${term.column}`,
-    descending: term.descending !== reversed,
+  return order.map(({ descending, nullable, column, member }) => ({
+    descending: descending !== reversed,
+    nullable,
+    ...(member === undefined ? { sql: "??", bindings: [`${table}.${column}`] } : sqlOfMember(table, member)),
   }));
 }
 
+function sqlOfMember(table: string, { column, of, key }: OrderMember): Pick<Term, "sql" | "bindings"> {
+  const bindings = [`${table}.${column}`, key];
+  if (of === "number") return { sql: "(?? -> ?::text)::numeric", bindings };
+  if (of === "boolean") return { sql: "(?? -> ?::text)::boolean", bindings };
+  return { sql: '((?? ->> ?::text) collate "C")', bindings };
+}
+
 // Leaves the rows that come after the one with these values.
-function whereBeyond(query: Knex.QueryBuilder, terms: readonly OrderTerm[], values: Cursor["values"]): void {
+function whereBeyond(query: Knex.QueryBuilder, terms: readonly Term[], values: Cursor["values"]): void {
   const [term, ...otherTerms] = terms;
   const [value = null, ...otherValues] = values;
   if (term === undefined) return;
   // A comparison of rows is what an index answers best, and it knows one direction and no null.
   if (terms.every(({ nullable, descending }) => !nullable && descending === term.descending)) {
-    const [columns, given] = [terms.map(() => "??").join(", "), terms.map(() => "?").join(", ")];
-    const bindings = [...terms.map(({ column }) => column), ...values];
+    const [columns, given] = [terms.map(({ sql }) => sql).join(", "), terms.map(() => "?").join(", ")];
+    const bindings = [...terms.flatMap((one) => one.bindings), ...values];
     query.whereRaw(`(${columns}) ${term.descending ? "<" : ">"} (${given})`, bindings);
     return;
   }
@@ -158,17 +172,18 @@ function whereBeyond(query: Knex.QueryBuilder, terms: readonly OrderTerm[], valu
 // Null is the largest value, as it is for Postgres.
 function whereAfter(
   query: Knex.QueryBuilder,
-  { column, descending, nullable }: OrderTerm,
+  { sql, bindings, descending, nullable }: Term,
   value: string | null,
   bound: "inclusive" | "exclusive",
 ): void {
   if (value !== null) {
-    query.where(column, (descending ? "<" : ">") + (bound === "inclusive" ? "=" : ""), value);
-    if (nullable && !descending) query.orWhereNull(column);
+    const comparison = (descending ? "<" : ">") + (bound === "inclusive" ? "=" : "");
+    query.whereRaw(`${sql} ${comparison} ?`, [...bindings, value]);
+    if (nullable && !descending) query.orWhereRaw(`${sql} is null`, [...bindings]);
   } else if (descending) {
-    if (bound === "exclusive") query.whereNotNull(column);
+    if (bound === "exclusive") query.whereRaw(`${sql} is not null`, [...bindings]);
   } else if (bound === "inclusive") {
-    query.whereNull(column);
+    query.whereRaw(`${sql} is null`, [...bindings]);
   } else {
     query.whereRaw("false");
   }
@@ -190,9 +205,14 @@ export function toPage<Row extends PagedRow>(found: readonly Row[], page: Page) 
 }
 
 function valuesOf(row: PagedRow, { order }: Page): Cursor["values"] {
-  return order.map(({ column }) => {
-    const value: unknown = Reflect.get(row, column);
-    if (value === null) return null;
+  return order.map(({ column, member }) => {
+    const value: unknown = member === undefined ? Reflect.get(row, column) : memberIn(row, member);
+    if (value === null || value === undefined) return null;
     return value instanceof Date ? value.toISOString() : String(value);
   });
+}
+
+function memberIn(row: PagedRow, { column, key }: OrderMember): unknown {
+  const object: unknown = Reflect.get(row, column);
+  return typeof object === "object" && object !== null && Object.hasOwn(object, key) ? Reflect.get(object, key) : null;
 }

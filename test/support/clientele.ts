@@ -6,6 +6,7 @@ import { AccountService, SettingsPreset } from "../../gen/clientele/v1/accounts_
 import { AddressService } from "../../gen/clientele/v1/addresses_pb.js";
 import { ApiKeyService } from "../../gen/clientele/v1/api_keys_pb.js";
 import { CheckoutService } from "../../gen/clientele/v1/checkouts_pb.js";
+import { CustomFieldService } from "../../gen/clientele/v1/custom_fields_pb.js";
 import { CustomerService } from "../../gen/clientele/v1/customers_pb.js";
 import { EventService } from "../../gen/clientele/v1/events_pb.js";
 import { OrderService } from "../../gen/clientele/v1/orders_pb.js";
@@ -49,6 +50,7 @@ export interface Clients {
   readonly checkouts: Client<typeof CheckoutService>;
   readonly orders: Client<typeof OrderService>;
   readonly events: Client<typeof EventService>;
+  readonly customFields: Client<typeof CustomFieldService>;
 }
 
 /** The ways in that share one client type; each is a transport to a running service. */
@@ -118,6 +120,7 @@ export function clientsOn(transport: Transport): Clients {
     checkouts: createClient(CheckoutService, transport),
     orders: createClient(OrderService, transport),
     events: createClient(EventService, transport),
+    customFields: createClient(CustomFieldService, transport),
   };
 }
 

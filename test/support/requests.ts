@@ -77,5 +77,26 @@ export const requests: Readonly<Record<string, (world: World) => JsonObject>> = 
     orderBy: "create_time",
     pageSize: 1,
   }),
+  "CustomFieldService.CreateCustomField": () => ({
+    customField: {
+      slug: "loyalty_tier",
+      name: `${canary} tier`,
+      description: `${canary} description`,
+      type: "CUSTOM_FIELD_TYPE_STRING",
+      rules: [{ stringEnum: { values: ["gold", "silver"] } }],
+      required: false,
+      defaultValue: "silver",
+      enabled: true,
+      position: 1,
+      writableByCustomer: true,
+    },
+  }),
+  "CustomFieldService.GetCustomField": ({ customField }) => ({ id: customField }),
+  "CustomFieldService.ListCustomFields": () => ({ pageSize: 1 }),
+  "CustomFieldService.UpdateCustomField": ({ customField }) => ({
+    customField: { id: customField, name: `${canary} field`, position: 2 },
+    updateMask: "name,position",
+  }),
+  "CustomFieldService.DeleteCustomField": ({ customField }) => ({ id: customField }),
   "OrderService.ListOrders": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
 };

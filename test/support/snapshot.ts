@@ -28,7 +28,7 @@ export async function snapshot(db: Knex): Promise<Map<string, Row>> {
     if (beside.has(table)) continue;
     const found = await db.raw(
       `select coalesce(row.json->>'id', row.json->>'tenant_id') id, (row.json->>'version')::int + coalesce((row.json->>'settings_version')::int, 0) version,
-         xmin::text transaction, row.json::text text from (select xmin, to_jsonb(t.*) json from ?? t) row`,
+         xmin::text transaction, row.json::text text from (select xmin, to_jsonb(t.*) - 'custom_fields_version' - 'rules_version' json from ?? t) row`,
       [table],
     );
     rows.push(...found.rows.map((row: Omit<Row, "table">) => ({ table, ...row })));

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { ApiKeyKind } from "../../gen/clientele/v1/api_keys_pb.js";
+import { CustomFieldType } from "../../gen/clientele/v1/custom_fields_pb.js";
 import type { Clients } from "./clientele.js";
 
 /** Stands in every text of `requestFor` that a client types freely, so that one can look where it went. */
@@ -21,6 +22,8 @@ export interface World {
   /** Pending, of the customer. */
   readonly checkout: string;
   readonly order: string;
+  /** A definition that nothing needs. */
+  readonly customField: string;
   /** Makes values unique that must be. */
   readonly unique: string;
 }
@@ -84,6 +87,10 @@ export async function populate(clients: Clients): Promise<World> {
   const newCheckout = async () => (await clients.checkouts.createCheckout({ url, customerId })).checkout!.id;
   const newKey = async () =>
     (await clients.apiKeys.createApiKey({ apiKey: { kind: ApiKeyKind.SECRET, label: "spare" } })).apiKey!.id;
+  const newField = async () => {
+    const customField = { slug: "spare", name: "Spare", type: CustomFieldType.STRING };
+    return (await clients.customFields.createCustomField({ customField })).customField!.id;
+  };
   const newDeleted = async () => {
     const { customer } = await clients.customers.createCustomer({ customer: { email: `gone.${unique}@example.com` } });
     await clients.customers.deleteCustomer({ id: customer!.id });
@@ -102,5 +109,6 @@ export async function populate(clients: Clients): Promise<World> {
     freshToken: token("fresh"),
     order: (await clients.orders.createOrder({ checkoutId: await newCheckout() })).order!.id,
     checkout: await newCheckout(),
+    customField: await newField(),
   };
 }

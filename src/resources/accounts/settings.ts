@@ -1,12 +1,16 @@
 import type { Knex } from "knex";
 import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
+import type { CustomField } from "../../../gen/clientele/v1/custom_fields_pb.js";
 import { createTtlCache } from "../../rpc/ttl-cache.js";
+import { customFieldFromRow } from "../custom-fields/convert.js";
 import { settingsFromRow } from "./convert.js";
 import * as store from "./store.js";
 
-/** The settings of a tenant at one version. */
+/** What the customers of a tenant are checked against, at one version. */
 export interface TenantSettings {
   readonly settings: AccountSettings;
+  /** The definitions of custom fields, by position; those that are disabled too. */
+  readonly customFields: readonly CustomField[];
   readonly version: number;
 }
 
@@ -21,25 +25,46 @@ export interface SettingsReader {
   clear(): void;
 }
 
-/** Notified with a tenant's id when its settings have changed. */
+/** Notified with a tenant's id when its settings, or the definitions of its custom fields, have changed. */
 export const settingsChannel = "clientele_settings";
 
 const freshness = { ttlMs: 5_000, maxSize: 10_000 };
 
 export function createSettingsReader(pool: Knex): SettingsReader {
-  const cache = createTtlCache(async (tenantId) => settingsOf(await store.findTenant(pool, tenantId)), freshness);
+  const cache = createTtlCache(async (tenantId) => await loadSettings(pool, tenantId), freshness);
+  // What transactions held last: good for as long as the version stays, which the held row tells.
+  const held = new Map<string, TenantSettings>();
+
   return {
     // Never from the pool in a transaction: callers that hold all its connections would wait for one more.
     async read(db, tenantId) {
-      return db.isTransaction ? settingsOf(await store.holdTenant(db, tenantId)) : await cache.get(tenantId);
+      if (!db.isTransaction) return await cache.get(tenantId);
+      const row = await store.holdTenant(db, tenantId);
+      const known = held.get(tenantId);
+      if (known !== undefined && known.version === row?.rules_version) return known;
+      const found = await loadSettings(db, tenantId);
+      held.delete(tenantId);
+      held.set(tenantId, found);
+      // A Map keeps the order of insertion: the first is the oldest.
+      for (const oldest of held.keys()) {
+        if (held.size <= freshness.maxSize) break;
+        held.delete(oldest);
+      }
+      return found;
     },
     forget: cache.forget,
     clear: cache.clear,
   };
 }
 
-// A caller's tenant exists: its key refers to it.
-function settingsOf(row: store.TenantRow | undefined): TenantSettings {
-  if (row === undefined) throw new Error("a caller without a tenant");
-  return { settings: settingsFromRow(row), version: row.settings_version };
+/** What the settings of a tenant are now, and what its custom fields. One statement. */
+export async function loadSettings(db: Knex, tenantId: string): Promise<TenantSettings> {
+  const found = await store.findTenantRules(db, tenantId);
+  // A caller's tenant exists: its key refers to it.
+  if (found === undefined) throw new Error("a caller without a tenant");
+  return {
+    settings: settingsFromRow(found.tenant),
+    customFields: found.fields.map(customFieldFromRow),
+    version: found.tenant.rules_version,
+  };
 }

@@ -1,6 +1,7 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
 import type { EventDraft } from "../../rpc/event-draft.js";
+import { type CustomFieldRow, definitionsOfTenant, rowsFromJson } from "../custom-fields/store.js";
 import { changeWithEvent } from "../events/store.js";
 
 /** One tenant: an account's test half or its live half. */
@@ -11,6 +12,9 @@ export interface TenantRow {
   live_mode: boolean;
   settings: JsonObject;
   settings_version: number;
+  custom_fields_version: number;
+  /** Rises with each of the two before. */
+  rules_version: number;
   settings_update_time: Date;
   page_token_key: Buffer;
   version: number;
@@ -20,7 +24,7 @@ export interface TenantRow {
 export async function insertTenant(
   db: Knex,
   tenantId: string,
-  tenant: Omit<TenantRow, "settings_version" | "version">,
+  tenant: Omit<TenantRow, "settings_version" | "custom_fields_version" | "rules_version" | "version">,
   event: EventDraft,
 ) {
   const change = db("tenants").insert(tenant).returning(["*", "account_id as id"]);
@@ -29,6 +33,23 @@ export async function insertTenant(
 
 export async function findTenant(db: Knex, tenantId: string): Promise<TenantRow | undefined> {
   return await db("tenants").where({ tenant_id: tenantId }).first();
+}
+
+/** The tenant with the definitions of its custom fields, by position. One statement. */
+export async function findTenantRules(db: Knex, tenantId: string) {
+  const query = db("tenants").where({ tenant_id: tenantId });
+  const row: (TenantRow & { fields: CustomFieldRow[] }) | undefined = await query.first(
+    "tenants.*",
+    db.raw(`${definitionsOfTenant} as fields`),
+  );
+  return row && { tenant: row, fields: rowsFromJson(row.fields) };
+}
+
+/** Tells that the definitions of a locked tenant's custom fields have changed. */
+export async function raiseCustomFieldsVersion(trx: Knex, tenantId: string): Promise<void> {
+  await trx("tenants")
+    .where({ tenant_id: tenantId })
+    .update({ custom_fields_version: trx.raw("custom_fields_version + 1") });
 }
 
 /** Any number that no other advisory lock uses. */

@@ -141,7 +141,8 @@ async function candidatesOfCustomer(
   const shipping = await requestShipping();
   return {
     request: requestOf(req, shipping?.country ?? row.country ?? undefined),
-    customer: customerFromRow(row, call),
+    // A checkout takes no custom fields.
+    customer: customerFromRow(row, { ...call, customFields: [] }),
     requestShipping: shipping,
     requestPaymentMethod: await requestPaymentMethod(),
     ...(row.default_address_id !== null && { defaultShipping: await savedAddress(row.default_address_id) }),

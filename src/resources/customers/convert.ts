@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { CustomField } from "../../../gen/clientele/v1/custom_fields_pb.js";
 import {
   type Customer,
   CustomerSchema,
@@ -12,10 +13,9 @@ import { enumColumn } from "../../db/enums.js";
 import { countryName } from "../../formats/countries.js";
 import type { Call } from "../../rpc/caller.js";
 import { etagOf } from "../../rpc/etag.js";
-import type { Fields } from "../../rpc/filter.js";
-import type { OrderFields } from "../../rpc/order-by.js";
 import { addressFromRow } from "../addresses/convert.js";
 import type { AddressRow } from "../addresses/store.js";
+import { shownValues, storedValues } from "../custom-fields/values.js";
 import { photoUrl } from "../photos/token.js";
 import type { CustomerColumns, CustomerRow } from "./store.js";
 
@@ -32,58 +32,23 @@ export const writableFields = [
   "type",
   "enabled",
   "metadata",
+  "custom_fields",
   "external_references",
   "shipping",
   "default_address_id",
   "default_payment_method_id",
 ];
 
-/** What a filter may name. */
-export const filterableFields = {
-  id: { type: "text" },
-  email: { type: "text", caseInsensitive: true },
-  name: { type: "text" },
-  first_name: { type: "text" },
-  last_name: { type: "text" },
-  display_name: { type: "text" },
-  phone: { type: "text" },
-  country: { type: "text" },
-  locale: { type: "text" },
-  type: {
-    type: "enum",
-    values: {
-      CUSTOMER_TYPE_INDIVIDUAL: "individual",
-      CUSTOMER_TYPE_BUSINESS: "business",
-      INDIVIDUAL: "individual",
-      BUSINESS: "business",
-    },
-  },
-  enabled: { type: "boolean" },
-  default_address_id: { type: "text" },
-  default_payment_method_id: { type: "text" },
-  create_time: { type: "timestamp" },
-  update_time: { type: "timestamp" },
-  delete_time: { type: "timestamp" },
-  purge_time: { type: "timestamp" },
-  metadata: { type: "map" },
-} as const satisfies Fields;
-
-/** What order_by may name. */
-export const orderableFields = {
-  id: { nullable: false },
-  email: { nullable: true },
-  name: { nullable: true },
-  first_name: { nullable: true },
-  last_name: { nullable: true },
-  create_time: { nullable: false },
-  update_time: { nullable: false },
-} as const satisfies OrderFields;
-
 const type = enumColumn<CustomerType>(CustomerTypeSchema);
+
+/** What a customer is shown by beside its row: the call, and the definitions of the custom fields. */
+export interface View extends Pick<Call, "liveMode" | "publicUrl"> {
+  readonly customFields: readonly CustomField[];
+}
 
 export function customerFromRow(
   row: CustomerRow,
-  { liveMode, publicUrl }: Pick<Call, "liveMode" | "publicUrl">,
+  { liveMode, publicUrl, customFields }: View,
   shipping: AddressRow | null = null,
 ): Customer {
   return create(CustomerSchema, {
@@ -101,6 +66,7 @@ export function customerFromRow(
     liveMode,
     photoUrl: photoUrlOf(row, publicUrl),
     metadata: row.metadata,
+    customFields: shownValues(row.custom_fields, customFields),
     externalReferences: row.external_references,
     ...(shipping && { shipping: addressFromRow(shipping, row.default_address_id) }),
     ...(row.default_address_id !== null && { defaultAddressId: row.default_address_id }),
@@ -114,8 +80,12 @@ export function customerFromRow(
   });
 }
 
-/** The columns of a customer without blanks. */
-export function customerToColumns(customer: Customer): CustomerColumns {
+/** The columns of a customer without blanks. Values of custom fields `before` that nobody sees stay as they are. */
+export function customerToColumns(
+  customer: Customer,
+  customFields: readonly CustomField[],
+  before?: Pick<CustomerRow, "custom_fields">,
+): CustomerColumns {
   return {
     email: customer.email ?? null,
     name: customer.name ?? null,
@@ -128,6 +98,7 @@ export function customerToColumns(customer: Customer): CustomerColumns {
     type: type.toColumn(customer.type),
     enabled: customer.enabled ?? true,
     metadata: customer.metadata ?? {},
+    custom_fields: storedValues(customer.customFields ?? {}, customFields, before?.custom_fields),
     external_references: customer.externalReferences.map(({ name, id }) => ({ name, id })),
     default_address_id: customer.defaultAddressId ?? null,
     default_payment_method_id: customer.defaultPaymentMethodId ?? null,

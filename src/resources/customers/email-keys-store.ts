@@ -36,7 +36,7 @@ interface Claim {
 export async function isRefusedByOwner(db: Knex, tenantId: string, claim: Claim): Promise<boolean> {
   const { id, email, settingsVersion = null } = claim;
   const refused = await db.raw(
-    `select from tenants where tenant_id = ? and settings_version = coalesce(?, settings_version)
+    `select from tenants where tenant_id = ? and rules_version = coalesce(?, rules_version)
      and exists (${ownerWithoutKey})
      and not exists (select from customers where tenant_id = ? and id = ? and delete_time is null
        and lower(email) = lower(btrim(?::text)))`,

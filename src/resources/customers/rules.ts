@@ -5,9 +5,12 @@ import { type Customer, CustomerSchema } from "../../../gen/clientele/v1/custome
 import { countryCode } from "../../formats/countries.js";
 import { isLocale } from "../../formats/locales.js";
 import { normalPhone } from "../../formats/phones.js";
+import type { CallerKind } from "../../rpc/caller.js";
 import { type FieldViolation, invalidField, invalidFields, notFound, refused } from "../../rpc/errors.js";
 import { mergeObject } from "../../rpc/field-mask.js";
 import { missingFields, violationsIn, withoutBlanks } from "../../rpc/validate.js";
+import type { TenantSettings } from "../accounts/settings.js";
+import { validValues } from "../custom-fields/values.js";
 import { type CustomerRow, lockCustomer } from "./store.js";
 
 const maxIdLength = 40;
@@ -16,17 +19,27 @@ export const maxMetadataBytes = 65_536;
 // A message of protobuf may nest 100 deep, and each level of JSON takes three of them.
 const maxMetadataDepth = 20;
 
+/** What a customer is checked against: the rules of the tenant, and what its writer may. */
+export interface CustomerRules extends Pick<TenantSettings, "settings" | "customFields"> {
+  readonly kind: CallerKind;
+}
+
 /**
  * The customer as it will be stored: trimmed, without blanks, its country as a code. Throws INVALID_ARGUMENT unless it
- * keeps the contract and the settings; a setting that the stored one, `before`, breaks already it may go on to break.
+ * keeps the contract, the settings and the custom fields; a setting that the stored one, `before`, breaks already it may go on to break.
  */
-export function validCustomer(given: Customer, settings: AccountSettings, before?: Customer): Customer {
+export function validCustomer(given: Customer, rules: CustomerRules, before?: Customer): Customer {
+  const { settings, customFields, kind } = rules;
   const customer = withoutBlanks(CustomerSchema, given);
   if (customer.metadata !== undefined) customer.metadata = mergeObject({}, customer.metadata);
   const violations = violationsIn(CustomerSchema, customer, "customer");
   violations.push(...missingFields(CustomerSchema, customer, settings.requiredCustomerFields, "customer", before));
   violations.push(...referenceViolations(customer));
   violations.push(...metadataViolations(customer.metadata ?? {}, settings.metadataLimits, before?.metadata));
+  const custom = validValues(customer.customFields ?? {}, customFields, { before: before?.customFields, kind });
+  violations.push(...custom.violations);
+  if (customer.customFields !== undefined || Object.keys(custom.values).length > 0)
+    customer.customFields = custom.values;
   if (customer.country !== undefined) {
     const code = countryCode(customer.country);
     if (code === undefined) violations.push({ field: "customer.country", description: "Enter a valid country." });

@@ -25,7 +25,9 @@ import { parseFilter } from "../../rpc/filter.js";
 import { type OrderTerm, parseOrderBy } from "../../rpc/order-by.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
 import { required } from "../../rpc/validate.js";
-import { customerFromRow, filterableFields, orderableFields } from "./convert.js";
+import type { TenantSettings } from "../accounts/settings.js";
+import { customerFromRow, type View } from "./convert.js";
+import { filterableFields, orderableFields } from "./list-fields.js";
 import { foldQuery, listCustomers, searchCustomers } from "./list-store.js";
 import * as lookups from "./lookup-store.js";
 import { purgeCustomer } from "./purge.js";
@@ -53,13 +55,14 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const call = callOf(ctx);
       const row = await store.findCustomer(call.db, call.tenantId, req.id);
       if (row === undefined) throw notFound("customer");
-      return { customer: customerFromRow(row, call, row.shipping) };
+      return { customer: customerFromRow(row, await viewOf(call), row.shipping) };
     },
 
     async batchGetCustomers(req, ctx) {
       const call = callOf(ctx);
       const rows = await lookups.findCustomers(call.db, call.tenantId, req.ids);
-      const byId = new Map(rows.map((row) => [row.id, customerFromRow(row, call, row.shipping)]));
+      const view = await viewOf(call);
+      const byId = new Map(rows.map((row) => [row.id, customerFromRow(row, view, row.shipping)]));
       const customers = req.ids.map((id) => byId.get(id));
       if (!customers.every((customer) => customer !== undefined)) throw notFound("customer");
       return { customers };
@@ -70,12 +73,13 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const call = callOf(ctx);
       const given = required(req.customer, "customer");
       const lookup = lookupOf(given, req.key);
+      const view = await viewOf(call);
       for (let attempt = 0; attempt < 3; attempt++) {
         const found = await inTransaction(call.db, async (trx) => {
           const inside = { ...call, db: trx };
           await lookups.lockLookup(trx, call.tenantId, lookup.key);
           const row = await lookup.find(trx, call.tenantId);
-          if (row !== undefined) return { customer: customerFromRow(row, call, row.shipping), created: false };
+          if (row !== undefined) return { customer: customerFromRow(row, view, row.shipping), created: false };
           return { customer: await createCustomer(inside, given), created: true };
         }).catch((error: unknown) => {
           // Somebody made the customer meanwhile, without looking for it first: the next look finds it.
@@ -88,11 +92,13 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
 
     async listCustomers(req, ctx) {
       const call = callOf(ctx);
-      const wanted = { ...req, filter: parseFilter(req.filter, filterableFields) };
-      const page = pageOf(call, ListCustomersRequestSchema, req, parseOrderBy(req.orderBy, orderableFields));
+      const view = await viewOf(call);
+      const wanted = { ...req, filter: parseFilter(req.filter, filterableFields(view.customFields)) };
+      const order = parseOrderBy(req.orderBy, orderableFields(view.customFields));
+      const page = pageOf(call, ListCustomersRequestSchema, req, order);
       const { rows: found, totalSize } = await listCustomers(call.db, call.tenantId, wanted, page);
       const { rows, ...tokens } = toPage(found, page);
-      const customers = rows.map((row) => customerFromRow(row, call, row.shipping));
+      const customers = rows.map((row) => customerFromRow(row, view, row.shipping));
       return { customers, ...tokens, ...(totalSize !== undefined && { totalSize }) };
     },
 
@@ -102,11 +108,10 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       if (query === "") throw invalidField("query", "The search query cannot be empty.");
       const page = pageOf(call, SearchCustomersRequestSchema, req, bestMatchFirst);
       const { rows, ...tokens } = toPage(await searchCustomers(call.db, call.tenantId, query, page), page);
-      if (rows.length === 0 && req.pageToken === "") {
-        const { settings } = await deps.settings.read(call.db, call.tenantId);
-        if (settings.searchNoMatch === SearchNoMatch.NOT_FOUND) throw nothingFound();
-      }
-      return { customers: rows.map((row) => customerFromRow(row, call, row.shipping)), ...tokens };
+      const { settings, customFields } = await deps.settings.read(call.db, call.tenantId);
+      const isEmpty = rows.length === 0 && req.pageToken === "";
+      if (isEmpty && settings.searchNoMatch === SearchNoMatch.NOT_FOUND) throw nothingFound();
+      return { customers: rows.map((row) => customerFromRow(row, { ...call, customFields }, row.shipping)), ...tokens };
     },
 
     // Locks, so that the etag and the rules are checked against what is stored.
@@ -114,10 +119,10 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const call = callOf(ctx);
       const { id } = required(req.customer, "customer");
       return await inTransaction(call.db, async (trx) => {
-        const { settings } = await deps.settings.read(trx, call.tenantId);
+        const rules = await deps.settings.read(trx, call.tenantId);
         const row = await lockActiveCustomer(trx, call.tenantId, id);
-        const updated = await updateCustomer({ ...call, db: trx }, deps.newId, row, req, settings);
-        return { customer: await show({ ...call, db: trx }, updated) };
+        const updated = await updateCustomer({ ...call, db: trx }, deps.newId, row, req, rules);
+        return { customer: await show({ ...call, db: trx }, updated, rules) };
       });
     },
 
@@ -125,7 +130,8 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const call = callOf(ctx);
       const { db, tenantId, now, event } = call;
       return await inTransaction(db, async (trx) => {
-        const { settings } = await deps.settings.read(trx, tenantId);
+        const rules = await deps.settings.read(trx, tenantId);
+        const { settings } = rules;
         const row = await store.lockCustomer(trx, tenantId, req.id);
         if (row === undefined) throw notFound("customer");
         requireEtag("customer", row, req.etag);
@@ -141,7 +147,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
         const changed = event("customer.deleted", ["state", "delete_time", "purge_time"]);
         const deleted = await store.softDeleteCustomer(trx, tenantId, row.id, { purgeTime, freesEmail }, changed);
         if (freesEmail) await store.replaceExternalReferences(trx, tenantId, row.id, []);
-        return { customer: await show({ ...call, db: trx }, deleted) };
+        return { customer: await show({ ...call, db: trx }, deleted, rules) };
       });
     },
 
@@ -149,7 +155,8 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const call = callOf(ctx);
       const { db, tenantId, event } = call;
       return await inTransaction(db, async (trx) => {
-        const { settings } = await deps.settings.read(trx, tenantId);
+        const rules = await deps.settings.read(trx, tenantId);
+        const { settings } = rules;
         const row = await store.lockCustomer(trx, tenantId, req.id);
         if (row === undefined) throw notFound("customer");
         requireEtag("customer", row, req.etag);
@@ -160,22 +167,28 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
         const active = await store.undeleteCustomer(trx, tenantId, row, uniqueEmail, changed).catch(explainViolation);
         const references = row.external_references;
         await store.replaceExternalReferences(trx, tenantId, row.id, references).catch(explainViolation);
-        return { customer: await show({ ...call, db: trx }, active) };
+        return { customer: await show({ ...call, db: trx }, active, rules) };
       });
     },
   };
 
   async function createCustomer(call: Call, given: Customer): Promise<Customer> {
     for (let attempt = 0; attempt < 3; attempt++) {
-      const { settings, version } = await deps.settings.read(call.db, call.tenantId);
-      const checked = checkNewCustomer(given, settings);
-      const insert = (on: Knex) => insertCustomer({ ...call, db: on }, deps.newId, checked, version);
+      const rules = await deps.settings.read(call.db, call.tenantId);
+      const checked = checkNewCustomer(given, { ...rules, kind: call.kind });
+      const insert = (on: Knex) => insertCustomer({ ...call, db: on }, deps.newId, checked, rules.version);
       const isAlone = isOneRow(checked) || call.db.isTransaction;
       const inserted = await (isAlone ? insert(call.db) : inTransaction(call.db, insert));
-      if (inserted !== undefined) return customerFromRow(inserted.row, call, inserted.shipping);
+      if (inserted !== undefined) return customerFromRow(inserted.row, { ...call, ...rules }, inserted.shipping);
       deps.settings.forget(call.tenantId);
     }
     throw conflict();
+  }
+
+  // Which custom fields a customer shows may be as old as the cache of the settings allows.
+  async function viewOf(call: Call): Promise<View> {
+    const { customFields } = await deps.settings.read(call.db, call.tenantId);
+    return { ...call, customFields };
   }
 }
 
@@ -185,10 +198,14 @@ const bestMatchFirst: readonly OrderTerm[] = [
 ];
 
 // A changed customer, with the default address that it shows.
-async function show(call: Call, row: store.CustomerRow): Promise<Customer> {
+async function show(
+  call: Call,
+  row: store.CustomerRow,
+  { customFields }: Pick<TenantSettings, "customFields">,
+): Promise<Customer> {
   const { db, tenantId } = call;
   const shown = row.default_address_id === null ? undefined : await store.findCustomer(db, tenantId, row.id);
-  return customerFromRow(row, call, shown?.shipping);
+  return customerFromRow(row, { ...call, customFields }, shown?.shipping);
 }
 
 // What a customer is looked for by, as a text that is the same for all who look for it, and how it is found.

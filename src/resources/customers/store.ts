@@ -20,6 +20,8 @@ export interface CustomerRow {
   type: string | null;
   enabled: boolean;
   metadata: JsonObject;
+  /** By the ids of their definitions. */
+  custom_fields: JsonObject;
   external_references: { name: string; id: string }[];
   default_address_id: string | null;
   default_payment_method_id: string | null;
@@ -51,6 +53,7 @@ export type CustomerColumns = Pick<
   | "type"
   | "enabled"
   | "metadata"
+  | "custom_fields"
   | "external_references"
   | "default_address_id"
   | "default_payment_method_id"
@@ -72,6 +75,7 @@ const columnNames: readonly (keyof CustomerRow)[] = [
   "type",
   "enabled",
   "metadata",
+  "custom_fields",
   "external_references",
   "default_address_id",
   "default_payment_method_id",
@@ -108,7 +112,7 @@ export async function insertCustomer(db: Knex, tenantId: string, customer: NewCu
   const change = db.raw(
     `insert into customers (tenant_id, email_key, ${names.map(() => "??").join(", ")})
      select tenant.tenant_id, ${emailKey}, ${names.map(() => "??").join(", ")}
-     from (select tenant_id from tenants where tenant_id = ? and settings_version = ? for share) tenant,
+     from (select tenant_id from tenants where tenant_id = ? and rules_version = ? for share) tenant,
        jsonb_populate_record(null::customers, ?::jsonb) given
      where not exists (${ownerWithoutKey})
      returning ${columnNames.join(", ")}`,
@@ -237,6 +241,7 @@ export async function purgeCustomer(
     type: null,
     enabled: false,
     metadata: {},
+    custom_fields: {},
     external_references: "[]",
     default_address_id: null,
     default_payment_method_id: null,

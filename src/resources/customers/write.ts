@@ -10,30 +10,32 @@ import { invalidField, refused, rpcError } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { applyMask, populatedPaths } from "../../rpc/field-mask.js";
 import type { NewId } from "../../rpc/ids.js";
+import type { TenantSettings } from "../accounts/settings.js";
 import { addAddress } from "../addresses/add.js";
 import { addressToColumns } from "../addresses/convert.js";
 import { validAddress } from "../addresses/rules.js";
 import { findAddress, updateAddress } from "../addresses/store.js";
 import { customerFromRow, customerToColumns, writableFields } from "./convert.js";
 import { claimEmailKey, isRefusedByOwner } from "./email-keys-store.js";
-import { requireAssignableId, validCustomer } from "./rules.js";
+import { type CustomerRules, requireAssignableId, validCustomer } from "./rules.js";
 import * as store from "./store.js";
 
-/** A customer that may be written, and the version of the settings that say so. */
+/** A customer that may be written, and what says so. */
 interface Checked {
   readonly customer: Customer;
   readonly shipping: Address | undefined;
-  readonly settings: AccountSettings;
+  readonly rules: CustomerRules;
 }
 
 /** Checks a customer that is to be made. Throws INVALID_ARGUMENT, or FAILED_PRECONDITION for an id that is not its own. */
-export function checkNewCustomer(given: Customer, settings: AccountSettings): Checked {
+export function checkNewCustomer(given: Customer, rules: CustomerRules): Checked {
+  const { settings } = rules;
   if (given.id !== "") requireAssignableId(given.id, settings);
-  const customer = validCustomer(given, settings);
+  const customer = validCustomer(given, rules);
   // It has none yet.
   if (customer.defaultAddressId !== undefined) throw notOwnAddress();
   const shipping = given.shipping && validAddress(given.shipping, settings, "customer.shipping");
-  return { customer, shipping, settings };
+  return { customer, shipping, rules };
 }
 
 /** Whether a customer takes one row: then one statement makes it. */
@@ -47,10 +49,11 @@ export function isOneRow({ customer, shipping }: Checked): boolean {
  */
 export async function insertCustomer(call: Call, newId: NewId, checked: Checked, settingsVersion: number) {
   const { db, tenantId, event } = call;
-  const { customer, shipping, settings } = checked;
+  const { customer, shipping } = checked;
+  const { settings, customFields } = checked.rules;
   const id = customer.id === "" ? newId("cus") : customer.id;
   const addressId = shipping && newId("adr");
-  const columns = { ...customerToColumns(customer), default_address_id: addressId ?? null };
+  const columns = { ...customerToColumns(customer, customFields), default_address_id: addressId ?? null };
   const created = event("customer.created", populatedPaths(CustomerSchema, customer, writableFields));
   const uniqueEmail = holdsEmail(settings);
   if (shipping !== undefined) await store.deferDefaultAddress(db);
@@ -79,19 +82,20 @@ export async function updateCustomer(
   newId: NewId,
   row: store.CustomerRow,
   { customer: changes, updateMask }: UpdateCustomerRequest,
-  settings: AccountSettings,
+  rules: TenantSettings,
 ): Promise<store.CustomerRow> {
-  const { db, tenantId, event } = call;
+  const { db, tenantId, event, kind } = call;
+  const { settings, customFields } = rules;
   requireEtag("customer", row, changes!.etag);
   const defaultId = row.default_address_id;
   const shipping = defaultId === null ? undefined : await findAddress(db, tenantId, row.id, defaultId);
-  const before = customerFromRow(row, call, shipping);
+  const before = customerFromRow(row, { ...call, customFields }, shipping);
   const masked = applyMask(CustomerSchema, before, changes!, updateMask, writableFields);
   const { next } = masked;
   // A derived name that is written back stays derived.
   if (next.displayName?.trim() === before.displayName)
     Object.assign(next, { displayName: row.display_name ?? undefined });
-  const columns = customerToColumns(validCustomer(next, settings, before));
+  const columns = customerToColumns(validCustomer(next, { settings, customFields, kind }, before), customFields, row);
   const changedPaths = masked.changedPaths.filter((path) => path !== "shipping" && isStoredAnew(row, columns, path));
   requireMutableEmail(row, columns, settings);
   // Absent under a mask of everything, it says nothing of the default.

@@ -28,6 +28,14 @@ export const impersonal: Readonly<Record<string, Readonly<Record<string, string>
     former_customer_id: "what the merchant's own books call the customer",
   },
   checkouts: { resolutions: "which fields came from where, never their values" },
+  custom_fields: {
+    slug: "the merchant's",
+    name: "the merchant's",
+    description: "the merchant's",
+    type: "a word of the contract",
+    rules: "the merchant's",
+    default_value: "the merchant's",
+  },
   events: {
     type: "a word of the contract",
     resource_id: "drawn by the service; the token of a payment method is put out of it",

@@ -91,6 +91,7 @@ export const personal: readonly PersonalRows[] = [
       locale: "null",
       type: "null",
       metadata: "'{}'",
+      custom_fields: "'{}'",
       external_references: "'[]'",
       default_address_id: "null",
       default_payment_method_id: "null",

@@ -8,44 +8,47 @@ import { type Call, callOf } from "../../rpc/caller.js";
 import { notFound } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { randomToken } from "../../rpc/ids.js";
-import { customerFromRow } from "../customers/convert.js";
+import { customerFromRow, type View } from "../customers/convert.js";
 import { lockActiveCustomer } from "../customers/rules.js";
 import { findCustomer, updateCustomer } from "../customers/store.js";
 import * as store from "./store.js";
 
-export function photoService({ readImage, newId, randomBytes }: Deps): ServiceImpl<typeof PhotoService> {
+export function photoService({ readImage, newId, randomBytes, settings }: Deps): ServiceImpl<typeof PhotoService> {
   return {
     // The image is made before the transaction: that may take a second.
     uploadPhoto: prepared(async (req) => {
       const { contentType, content } = await readImage(req.content);
-      return (call) =>
-        inTransaction(call.db, async (trx) => {
-          const { tenantId, event } = call;
+      return async (call) => {
+        const { tenantId, event } = call;
+        const { customFields } = await settings.read(call.db, tenantId);
+        return await inTransaction(call.db, async (trx) => {
           const customer = await lockActiveCustomer(trx, tenantId, req.customerId);
           requireEtag("customer", customer, req.etag);
           const token = randomToken(randomBytes);
           const photo = { id: newId("pho"), content_type: contentType, content, token };
           await store.replacePhoto(trx, tenantId, customer.id, photo, event("photo.uploaded", ["content"]));
-          return { customer: await showPhoto({ ...call, db: trx }, customer.id, token) };
+          return { customer: await showPhoto({ ...call, db: trx, customFields }, customer.id, token) };
         });
+      };
     }),
 
     async deletePhoto(req, ctx) {
       const call = callOf(ctx);
       const { tenantId, event } = call;
+      const { customFields } = await settings.read(call.db, tenantId);
       return await inTransaction(call.db, async (trx) => {
         const customer = await lockActiveCustomer(trx, tenantId, req.customerId);
         requireEtag("customer", customer, req.etag);
         const existed = await store.deletePhotoOf(trx, tenantId, customer.id, event("photo.deleted"));
         if (!existed) throw notFound("photo");
-        return { customer: await showPhoto({ ...call, db: trx }, customer.id, null) };
+        return { customer: await showPhoto({ ...call, db: trx, customFields }, customer.id, null) };
       });
     },
   };
 }
 
 // Lets a locked customer show another photo, or none.
-async function showPhoto(call: Call, customerId: string, token: string | null): Promise<Customer> {
+async function showPhoto(call: Call & View, customerId: string, token: string | null): Promise<Customer> {
   const { db, tenantId, event } = call;
   await updateCustomer(db, tenantId, customerId, { photo_token: token }, event("customer.updated", ["photo_url"]));
   const row = await findCustomer(db, tenantId, customerId);

@@ -1,0 +1,87 @@
+import {
+  type CustomField,
+  type CustomFieldRule,
+  CustomFieldSchema,
+  CustomFieldType,
+} from "../../../gen/clientele/v1/custom_fields_pb.js";
+import { isDay } from "../../formats/days.js";
+import { type FieldViolation, invalidFields, requiredMessage } from "../../rpc/errors.js";
+import { violationsIn, withoutBlanks } from "../../rpc/validate.js";
+import { jsonOf } from "./convert.js";
+import { faultOf } from "./values.js";
+
+type Kind = NonNullable<CustomFieldRule["rule"]["case"]>;
+
+// Which rules fit a type.
+const fitting: Record<CustomFieldType, readonly Kind[]> = {
+  [CustomFieldType.UNSPECIFIED]: [],
+  [CustomFieldType.STRING]: ["stringEnum", "email", "slug", "lengthBetween"],
+  [CustomFieldType.INTEGER]: ["integerEnum", "integerBetween"],
+  [CustomFieldType.BOOLEAN]: [],
+  [CustomFieldType.FLOAT]: ["floatEnum", "floatBetween"],
+  [CustomFieldType.DATE]: ["dateEnum", "dateBetween"],
+};
+
+/** The definition as it will be stored: trimmed, without blanks. Throws INVALID_ARGUMENT unless it can be kept. */
+export function validCustomField(given: CustomField): CustomField {
+  const field = withoutBlanks(CustomFieldSchema, given);
+  const violations = violationsIn(CustomFieldSchema, field, "custom_field").map((violation) => {
+    const missing =
+      (violation.field === "custom_field.slug" && field.slug === "") ||
+      (violation.field === "custom_field.type" && field.type === CustomFieldType.UNSPECIFIED);
+    return missing ? { ...violation, description: requiredMessage } : violation;
+  });
+  // What breaks the contract need not make sense.
+  if (violations.length === 0) violations.push(...ruleViolations(field), ...defaultViolations(field));
+  if (violations.length > 0) throw invalidFields(violations);
+  return field;
+}
+
+function ruleViolations({ type, rules }: CustomField): FieldViolation[] {
+  const kinds = rules.map(({ rule }) => rule.case);
+  return rules.flatMap(({ rule }, index) => {
+    const field = `custom_field.rules[${index}]`;
+    if (rule.case === undefined || !fitting[type].includes(rule.case)) {
+      return [{ field, description: "does not fit the type of the field" }];
+    }
+    if (kinds.indexOf(rule.case) < index) return [{ field, description: "is given twice" }];
+    const description = operandFault(rule);
+    return description === undefined ? [] : [{ field: `${field}.${snakeCase(rule.case)}`, description }];
+  });
+}
+
+// What is wrong with the operands of a rule, beyond what the contract says of them.
+function operandFault(rule: CustomFieldRule["rule"]): string | undefined {
+  switch (rule.case) {
+    case "stringEnum":
+      return rule.value.values.every((text) => text === text.trim()) ? undefined : "must have no space around a text";
+    case "dateEnum":
+      return rule.value.values.every(isDay) ? undefined : dayMessage;
+    case "dateBetween":
+      if (![rule.value.min, rule.value.max].every(isDay)) return dayMessage;
+      return orderFault(rule.value.min <= rule.value.max);
+    case "lengthBetween":
+    case "floatBetween":
+    case "integerBetween":
+      return orderFault(rule.value.min <= rule.value.max);
+    default:
+      return undefined;
+  }
+}
+
+const dayMessage = "must be days such as 2026-02-28";
+
+function orderFault(inOrder: boolean): string | undefined {
+  return inOrder ? undefined : "must have a max that is not less than its min";
+}
+
+function defaultViolations(field: CustomField): FieldViolation[] {
+  const value = jsonOf(field.defaultValue) ?? null;
+  if (value === null) return [];
+  const description = typeof value === "string" && value !== value.trim() ? "must be trimmed" : faultOf(field, value);
+  return description === undefined ? [] : [{ field: "custom_field.default_value", description }];
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

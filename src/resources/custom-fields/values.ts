@@ -1,0 +1,167 @@
+import { isDeepStrictEqual } from "node:util";
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { type CustomField, type CustomFieldRule, CustomFieldType } from "../../../gen/clientele/v1/custom_fields_pb.js";
+import { CustomerSchema } from "../../../gen/clientele/v1/customers_pb.js";
+import { isDay } from "../../formats/days.js";
+import type { CallerKind } from "../../rpc/caller.js";
+import { type FieldViolation, requiredMessage, rpcError } from "../../rpc/errors.js";
+import { mergeObject } from "../../rpc/field-mask.js";
+import { textRulesOf } from "../../rpc/text-rules.js";
+import { jsonOf } from "./convert.js";
+
+/** How long a text may be, in characters. */
+export const maxTextLength = 1_000;
+/** What a slug looks like as a value. */
+export const slugPattern = "^[a-z0-9]+(?:-[a-z0-9]+)*$";
+/** What an e-mail address looks like: as that of a customer. */
+export const emailPattern = textRulesOf(CustomerSchema.field.email).pattern ?? "";
+const [slug, email] = [new RegExp(slugPattern, "u"), new RegExp(emailPattern, "u")];
+
+/** The stored values that clients see, by slug: those of the fields that are enabled. */
+export function shownValues(stored: JsonObject, fields: readonly CustomField[]): JsonObject {
+  const shown: JsonObject = {};
+  for (const field of fields) {
+    const value = own(stored, field.id);
+    if (value !== undefined && field.enabled) shown[field.slug] = value;
+  }
+  return shown;
+}
+
+/** Values by slug as they are stored, by the ids of their definitions, beside those `before` that nobody sees. */
+export function storedValues(values: JsonObject, fields: readonly CustomField[], before: JsonObject = {}): JsonObject {
+  const shown = fields.filter(({ enabled }) => enabled);
+  const ids = new Set(shown.map(({ id }) => id));
+  const hidden = Object.entries(before).filter(([id]) => !ids.has(id));
+  const given = shown.flatMap((field): [string, JsonValue][] => {
+    const value = own(values, field.slug);
+    return value === undefined ? [] : [[field.id, value]];
+  });
+  return Object.fromEntries([...hidden, ...given]);
+}
+
+interface Writing {
+  /** The values by slug before the change; undefined for a new customer, which takes defaults. */
+  readonly before?: JsonObject | undefined;
+  /** Who writes. */
+  readonly kind: CallerKind;
+}
+
+/**
+ * The values as they will be stored, by slug, and what is wrong with them. A value that does not change may stay whatever
+ * the rules say by now; what was missing may stay missing. Throws PERMISSION_DENIED for a field that the caller may not
+ * write.
+ */
+export function validValues(given: JsonObject, fields: readonly CustomField[], { before, kind }: Writing) {
+  const values = mergeObject(
+    {},
+    Object.fromEntries(Object.entries(given).map(([key, value]) => [key, trimmed(value)])),
+  );
+  const writable = (field: CustomField) => kind === "secret_key" || field.writableByCustomer === true;
+  const violations: FieldViolation[] = [];
+  const known = new Map(fields.filter(({ enabled }) => enabled).map((field) => [field.slug, field]));
+  for (const [key, value] of Object.entries(values)) {
+    if (!known.has(key)) violations.push({ field: pathOf(key.slice(0, 40)), description: "is no custom field in use" });
+    else if (isDeepStrictEqual(own(before, key), value)) known.delete(key);
+  }
+  for (const [key, field] of known) {
+    const value = own(values, key);
+    const stored = own(before, key) !== undefined;
+    if (value !== undefined || stored) requireWritable(field, writable(field));
+    if (value !== undefined) {
+      const description = faultOf(field, value);
+      if (description !== undefined) violations.push({ field: pathOf(key), description });
+    } else if (before === undefined && field.defaultValue !== undefined) {
+      values[key] = jsonOf(field.defaultValue) ?? null;
+    } else if (field.required && writable(field) && (before === undefined || stored)) {
+      violations.push({ field: pathOf(key), description: requiredMessage });
+    }
+  }
+  return { values: mergeObject({}, values), violations: violations.slice(0, 100) };
+}
+
+function requireWritable(field: CustomField, allowed: boolean): void {
+  if (allowed) return;
+  const violation = { field: pathOf(field.slug), description: "is not written by customers" };
+  throw rpcError("ACCESS_DENIED", "These credentials do not permit to write this custom field.", {
+    violations: [violation],
+  });
+}
+
+function pathOf(key: string): string {
+  return `customer.custom_fields.${key}`;
+}
+
+// A slug may be called `constructor`.
+function own(values: JsonObject | undefined, key: string): JsonValue | undefined {
+  return values !== undefined && Object.hasOwn(values, key) ? values[key] : undefined;
+}
+
+function trimmed(value: JsonValue): JsonValue {
+  return typeof value === "string" ? value.trim() : value;
+}
+
+/** What is wrong with a value of a field, in the words that a client sees; undefined if nothing. */
+export function faultOf({ type, rules }: Pick<CustomField, "type" | "rules">, value: JsonValue): string | undefined {
+  const fault = typeFault(type, value);
+  if (fault !== undefined) return fault;
+  for (const { rule } of rules) {
+    const broken = ruleFault(rule, value);
+    if (broken !== undefined) return broken;
+  }
+  return undefined;
+}
+
+function typeFault(type: CustomFieldType, value: JsonValue): string | undefined {
+  switch (type) {
+    case CustomFieldType.STRING:
+      if (typeof value !== "string") return "must be a text";
+      return lengthOf(value) > maxTextLength ? `must be at most ${maxTextLength} characters` : undefined;
+    case CustomFieldType.INTEGER:
+      return Number.isSafeInteger(value) ? undefined : "must be a whole number";
+    case CustomFieldType.FLOAT:
+      return Number.isFinite(value) ? undefined : "must be a number";
+    case CustomFieldType.BOOLEAN:
+      return typeof value === "boolean" ? undefined : "must be true or false";
+    default:
+      return typeof value === "string" && isDay(value) ? undefined : "must be a day such as 2026-02-28";
+  }
+}
+
+// The value is of the type that the rule fits.
+function ruleFault(rule: CustomFieldRule["rule"], value: JsonValue): string | undefined {
+  switch (rule.case) {
+    case "integerEnum":
+      return rule.value.values.some((one) => Number(one) === value) ? undefined : notListed;
+    case "stringEnum":
+    case "floatEnum":
+    case "dateEnum":
+      return rule.value.values.some((one: string | number) => one === value) ? undefined : notListed;
+    case "email":
+      return email.test(String(value)) ? undefined : "Enter a valid email address.";
+    case "slug":
+      return slug.test(String(value)) ? undefined : "Enter a valid slug.";
+    case "lengthBetween": {
+      const { min, max } = rule.value;
+      const length = lengthOf(String(value));
+      return length >= min && length <= max ? undefined : `must be ${min} to ${max} characters`;
+    }
+    case "integerBetween":
+    case "floatBetween":
+      return between(Number(value), Number(rule.value.min), Number(rule.value.max));
+    case "dateBetween":
+      return between(String(value), rule.value.min, rule.value.max);
+    default:
+      return undefined;
+  }
+}
+
+const notListed = "is none of the values allowed";
+
+function between<Value extends string | number>(value: Value, min: Value, max: Value): string | undefined {
+  return value >= min && value <= max ? undefined : `must be between ${min} and ${max}`;
+}
+
+// In characters, as a person counts them, not in UTF-16 units.
+function lengthOf(text: string): number {
+  return [...text].length;
+}
