@@ -77,9 +77,9 @@ export const requests: Readonly<Record<string, (world: World) => JsonObject>> = 
     orderBy: "create_time",
     pageSize: 1,
   }),
-  "CustomFieldService.CreateCustomField": () => ({
+  "CustomFieldService.CreateCustomField": ({ unique }) => ({
     customField: {
-      slug: "loyalty_tier",
+      slug: `tier_${unique}`,
       name: `${canary} tier`,
       description: `${canary} description`,
       type: "CUSTOM_FIELD_TYPE_STRING",
