@@ -117,6 +117,9 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
   allow(CheckoutService, {
     // A guest's with a publishable key; with a customer token always its customer's.
     createCheckout: forGuests(ownByDefault("customer_id")),
+    previewCheckout: forGuests(ownByDefault("customer_id")),
+    updateCheckout: ownByRow,
+    cancelCheckout: ownByRow,
     getCheckout: ownByRow,
     listCheckouts: ownByDefault("customer_id"),
   }),

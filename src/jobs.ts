@@ -1,6 +1,7 @@
 import type { EventEmitter } from "node:events";
 import { Logger as JobLogger, run, type TaskList } from "graphile-worker";
 import type { Deps } from "./deps.js";
+import { expireDueCheckouts } from "./resources/checkouts/expire.js";
 import { purgeDueCustomFields } from "./resources/custom-fields/purge.js";
 import { purgeDueCustomers } from "./resources/customers/purge.js";
 import { listUnnumberedTenants, numberEvents } from "./resources/events/log-store.js";
@@ -19,6 +20,7 @@ export interface Jobs {
 const crontab = `
 * * * * * purge_customers ?max=3
 * * * * * number_events ?max=3
+* * * * * expire_checkouts ?max=3
 17 * * * * forget_idempotency_keys ?max=3
 47 * * * * purge_custom_fields ?max=3
 `;
@@ -43,6 +45,7 @@ export function tasksOf(deps: Deps) {
   const jobs = {
     purge_customers: () => purgeDueCustomers(deps),
     number_events: () => numberAllEvents(deps),
+    expire_checkouts: () => expireDueCheckouts(deps),
     purge_custom_fields: () => purgeDueCustomFields(deps),
     forget_idempotency_keys: () => forgetExpiredKeys(db, clock()),
   };

@@ -59,6 +59,7 @@ const cells: [string, ...unknown[]][] = [
   ["metadataLimits", open, tenKb, river, tenKb, tenKb],
   ["searchNoMatch", empty, empty, empty, notFound, empty],
   ["erasureDelay", "0s", "0s", thirtyDays, "0s", "0s"],
+  ["checkoutLifetime", "86400s", "86400s", "86400s", "86400s", "86400s"],
 ];
 
 test("every setting stands in the table of presets", () => {
@@ -163,6 +164,9 @@ const invalid = [
   },
   { field: "settings.metadata_limits.max_bytes", settings: { metadataLimits: { maxBytes: 65_537 } } },
   { field: "settings.erasure_delay", settings: { erasureDelay: { seconds: 31_536_001n } } },
+  { field: "settings.checkout_lifetime", settings: { checkoutLifetime: { seconds: 59n } } },
+  { field: "settings.checkout_lifetime", settings: { checkoutLifetime: { seconds: 60n, nanos: 1 } } },
+  { field: "settings.checkout_lifetime", settings: {}, paths: ["checkout_lifetime"] },
   { field: "update_mask", settings: { clientAssignedIds: true }, paths: ["etag"] },
   { field: "update_mask", settings: { clientAssignedIds: true }, paths: ["no_such_setting"] },
 ];

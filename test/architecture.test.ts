@@ -90,7 +90,7 @@ describe("the house", () => {
       accounts: ["create.ts", "presets.ts", "settings.ts", "violations.ts"],
       addresses: ["add.ts", "violations-store.ts"],
       "api-keys": ["keyring.ts", "secret.ts"],
-      checkouts: ["resolve.ts"],
+      checkouts: ["expire.ts", "gather.ts", "resolve.ts", "state.ts", "update.ts"],
       customers: [
         "lookup-store.ts",
         "email-keys-store.ts",

@@ -140,12 +140,17 @@ test.for(unchargeable)("there is no order without a chargeable payment method: $
 });
 
 test("a card that expires between checkout and order is not charged", async () => {
-  const checkout = await createCheckout(clients, guest());
-  now = new Date(Date.UTC(checkout.paymentMethod!.expYear, checkout.paymentMethod!.expMonth));
+  const request = guest();
+  const { expYear, expMonth } = (await createCheckout(clients, request)).paymentMethod!;
+  const end = Date.UTC(expYear, expMonth);
+  now = new Date(end - 1);
+  const checkout = await createCheckout(clients, request);
+  now = new Date(end);
   const failure = await failureOf(order(clients, checkout));
-  now = start;
-  expect(failure).toMatchObject({ reason: "PAYMENT_METHOD_NOT_CHARGEABLE" });
+  now = new Date(end - 1);
+  expect(failure).toMatchObject({ code: "FailedPrecondition", reason: "PAYMENT_METHOD_NOT_CHARGEABLE" });
   expect(await order(clients, checkout)).toMatchObject({ checkoutId: checkout.id });
+  now = start;
 });
 
 test("a card that was removed and is another customer's now is not charged", async () => {

@@ -54,6 +54,7 @@ export const reasons = {
   ATTACHMENT_IMPLICIT_ONLY: Code.FailedPrecondition,
   ATTACHMENT_EXPLICIT_ONLY: Code.FailedPrecondition,
   CHECKOUT_NOT_PENDING: Code.FailedPrecondition,
+  CHECKOUT_EXPIRED: Code.FailedPrecondition,
   SHIPPING_MISSING: Code.FailedPrecondition,
   PAYMENT_METHOD_NOT_CHARGEABLE: Code.FailedPrecondition,
   CUSTOM_FIELD_LIMIT_REACHED: Code.FailedPrecondition,

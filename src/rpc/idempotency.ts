@@ -33,7 +33,7 @@ export interface Claim {
 export function isKept(method: DescMethod): boolean {
   const isRead =
     method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS ||
-    /^(Get|List|Search)(?!Or[A-Z])/.test(method.name);
+    /^(Get|List|Search|Preview)(?!Or[A-Z])/.test(method.name);
   return method.methodKind === "unary" && !isRead;
 }
 

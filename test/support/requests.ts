@@ -1,6 +1,17 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { address, canary, canaryPhone, customerOf, tinyPhoto, url, type World } from "./world.js";
 
+const purchaseOf = (world: World): JsonObject => ({
+  url,
+  customerId: world.customer,
+  creditCardToken: world.freshToken,
+  contact: { email: `${canary}@example.com`, name: `${canary} name`, phone: canaryPhone },
+  shipping: address,
+  displayName: `${canary} display`,
+  locale: "en_US",
+  type: "CUSTOMER_TYPE_BUSINESS",
+});
+
 /** A request for each RPC that succeeds in a fresh world and fills every field that a client may fill. */
 export const requests: Readonly<Record<string, (world: World) => JsonObject>> = {
   "AccountService.GetAccount": () => ({}),
@@ -55,16 +66,13 @@ export const requests: Readonly<Record<string, (world: World) => JsonObject>> = 
   "PaymentMethodService.DetachPaymentMethod": (world) => ({ customerId: world.customer, id: world.paymentMethod }),
   "PhotoService.UploadPhoto": (world) => ({ customerId: world.customer, content: tinyPhoto }),
   "PhotoService.DeletePhoto": (world) => ({ customerId: world.customer }),
-  "CheckoutService.CreateCheckout": (world) => ({
-    url,
-    customerId: world.customer,
-    creditCardToken: world.freshToken,
-    contact: { email: `${canary}@example.com`, name: `${canary} name`, phone: canaryPhone },
-    shipping: address,
-    displayName: `${canary} display`,
-    locale: "en_US",
-    type: "CUSTOMER_TYPE_BUSINESS",
-  }),
+  "CheckoutService.CreateCheckout": (world) => purchaseOf(world),
+  "CheckoutService.PreviewCheckout": (world) => purchaseOf(world),
+  "CheckoutService.UpdateCheckout": (world) => {
+    const { customerId: _, ...purchase } = purchaseOf(world);
+    return { id: world.checkout, ...purchase };
+  },
+  "CheckoutService.CancelCheckout": ({ checkout }) => ({ id: checkout }),
   "CheckoutService.GetCheckout": ({ checkout }) => ({ id: checkout }),
   "CheckoutService.ListCheckouts": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
   "OrderService.CreateOrder": ({ checkout }) => ({ checkoutId: checkout }),

@@ -29,7 +29,7 @@ export function nameOf(method: DescMethod): string {
 // A look-up of a secret value is no side effect either, although it must not stand in a URL.
 function isRead(method: DescMethod): boolean {
   const { NO_SIDE_EFFECTS } = MethodOptions_IdempotencyLevel;
-  return method.idempotency === NO_SIDE_EFFECTS || /^(Get|List|Search)(?!Or)/.test(method.name);
+  return method.idempotency === NO_SIDE_EFFECTS || /^(Get|List|Search|Preview)(?!Or)/.test(method.name);
 }
 
 /** A request for a method, in proto JSON. Fails the test of a method that has none here: give it one. */

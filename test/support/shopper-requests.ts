@@ -3,7 +3,11 @@ import { nameOf, requestFor } from "./scenario.js";
 import { canary, customerOf, type World } from "./world.js";
 
 /** The RPCs that a page may call with a publishable key. Every other one is closed to it. */
-export const pageMethods: readonly string[] = ["CustomerService.CreateCustomer", "CheckoutService.CreateCheckout"];
+export const pageMethods: readonly string[] = [
+  "CustomerService.CreateCustomer",
+  "CheckoutService.CreateCheckout",
+  "CheckoutService.PreviewCheckout",
+];
 
 /** The RPCs that a customer token may call, on its own customer. Every other one is closed to it. */
 export const shopperMethods: readonly string[] = [
@@ -25,6 +29,9 @@ export const shopperMethods: readonly string[] = [
   "PhotoService.UploadPhoto",
   "PhotoService.DeletePhoto",
   "CheckoutService.CreateCheckout",
+  "CheckoutService.PreviewCheckout",
+  "CheckoutService.UpdateCheckout",
+  "CheckoutService.CancelCheckout",
   "CheckoutService.GetCheckout",
   "CheckoutService.ListCheckouts",
   "OrderService.CreateOrder",
@@ -49,7 +56,7 @@ export const personalOf = (world: World): JsonObject => {
 export function requestOfPage(method: DescMethod, world: World): JsonObject {
   const request = requestFor(method, world);
   if (nameOf(method) === "CustomerService.CreateCustomer") return { customer: personalOf(world) };
-  if (nameOf(method) !== "CheckoutService.CreateCheckout") return request;
+  if (!/^CheckoutService\.(Create|Preview)Checkout$/.test(nameOf(method))) return request;
   const { customerId: _, ...ofGuest } = request;
   return ofGuest;
 }

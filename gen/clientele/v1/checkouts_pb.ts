@@ -11,15 +11,15 @@ import type { CustomerType } from "./customers_pb.js";
 import { file_clientele_v1_customers } from "./customers_pb.js";
 import type { PaymentMethod } from "./payment_methods_pb.js";
 import { file_clientele_v1_payment_methods } from "./payment_methods_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file clientele/v1/checkouts.proto.
  */
 export const file_clientele_v1_checkouts: GenFile = /*@__PURE__*/
-  fileDesc("ChxjbGllbnRlbGUvdjEvY2hlY2tvdXRzLnByb3RvEgxjbGllbnRlbGUudjEi6QMKCENoZWNrb3V0EgoKAmlkGAEgASgJEgsKA3VybBgCIAEoCRITCgtjdXN0b21lcl9pZBgDIAEoCRIqCgVzdGF0ZRgEIAEoDjIbLmNsaWVudGVsZS52MS5DaGVja291dFN0YXRlEhQKDGRpc3BsYXlfbmFtZRgFIAEoCRImCgdjb250YWN0GAYgASgLMhUuY2xpZW50ZWxlLnYxLkNvbnRhY3QSJwoIc2hpcHBpbmcYByABKAsyFS5jbGllbnRlbGUudjEuQWRkcmVzcxIzCg5wYXltZW50X21ldGhvZBgIIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kEhMKBmxvY2FsZRgJIAEoCUgAiAEBEigKBHR5cGUYCiABKA4yGi5jbGllbnRlbGUudjEuQ3VzdG9tZXJUeXBlEi0KC3Jlc29sdXRpb25zGAsgAygLMhguY2xpZW50ZWxlLnYxLlJlc29sdXRpb24SLwoLY3JlYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGA4gASgJQgkKB19sb2NhbGUivQIKB0NvbnRhY3QS2gEKBWVtYWlsGAEgASgJQsUBukjBAboBuAEKBWVtYWlsEhxFbnRlciBhIHZhbGlkIGVtYWlsIGFkZHJlc3MuGpABdGhpcyA9PSAnJyB8fCB0aGlzLm1hdGNoZXMoJ15cXHMqW15cXHNALDs8PigpIl0rQFtBLVphLXowLTldKD86W0EtWmEtejAtOS1dKltBLVphLXowLTldKT8oPzpbLl1bQS1aYS16MC05XSg/OltBLVphLXowLTktXSpbQS1aYS16MC05XSk/KStcXHMqJCcpcgMY/gFIAIgBARIbCgRuYW1lGAIgASgJQgi6SAVyAxjIAUgBiAEBEhsKBXBob25lGAMgASgJQge6SARyAhhASAKIAQFCCAoGX2VtYWlsQgcKBV9uYW1lQggKBl9waG9uZSKCAQoKUmVzb2x1dGlvbhINCgVmaWVsZBgBIAEoCRIuCgZzb3VyY2UYAiABKA4yHi5jbGllbnRlbGUudjEuUmVzb2x1dGlvblNvdXJjZRI1Cg9za2lwcGVkX2RlZmF1bHQYAyABKA4yHC5jbGllbnRlbGUudjEuU2tpcHBlZERlZmF1bHQiogQKFUNyZWF0ZUNoZWNrb3V0UmVxdWVzdBI2CgN1cmwYASABKAlCKbpIJsgBAXIhGIAQMhleW0hoXVtUdF1bVHRdW1BwXVtTc10/Oi8viAEBEh0KC2N1c3RvbWVyX2lkGAIgASgJQgi6SAVyAxj/ARIcCgphZGRyZXNzX2lkGAMgASgJQgi6SAVyAxj/ARIjChFjcmVkaXRfY2FyZF90b2tlbhgEIAEoCUIIukgFcgMY/wESJgoHY29udGFjdBgFIAEoCzIVLmNsaWVudGVsZS52MS5Db250YWN0EicKCHNoaXBwaW5nGAYgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3MSIwoMZGlzcGxheV9uYW1lGAcgASgJQgi6SAVyAxjIAUgAiAEBEjIKBmxvY2FsZRgIIAEoCUIdukgachgyFl4oW2Etel17Mn1fW0EtWl17Mn0pPyRIAYgBARIyCgR0eXBlGAkgASgOMhouY2xpZW50ZWxlLnYxLkN1c3RvbWVyVHlwZUIIukgFggECEAE6dbpIchpwChZzaGlwcGluZ19vcl9hZGRyZXNzX2lkEiZHaXZlIHNoaXBwaW5nIG9yIGFkZHJlc3NfaWQsIG5vdCBib3RoLhouIShoYXModGhpcy5zaGlwcGluZykgJiYgdGhpcy5hZGRyZXNzX2lkICE9ICcnKUIPCg1fZGlzcGxheV9uYW1lQgkKB19sb2NhbGUiQgoWQ3JlYXRlQ2hlY2tvdXRSZXNwb25zZRIoCghjaGVja291dBgBIAEoCzIWLmNsaWVudGVsZS52MS5DaGVja291dCIsChJHZXRDaGVja291dFJlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEY/wEiPwoTR2V0Q2hlY2tvdXRSZXNwb25zZRIoCghjaGVja291dBgBIAEoCzIWLmNsaWVudGVsZS52MS5DaGVja291dCJvChRMaXN0Q2hlY2tvdXRzUmVxdWVzdBIdCgtjdXN0b21lcl9pZBgBIAEoCUIIukgFcgMY/wESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIIngKFUxpc3RDaGVja291dHNSZXNwb25zZRIpCgljaGVja291dHMYASADKAsyFi5jbGllbnRlbGUudjEuQ2hlY2tvdXQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkqwAEKEFJlc29sdXRpb25Tb3VyY2USIQodUkVTT0xVVElPTl9TT1VSQ0VfVU5TUEVDSUZJRUQQABIdChlSRVNPTFVUSU9OX1NPVVJDRV9SRVFVRVNUEAESJgoiUkVTT0xVVElPTl9TT1VSQ0VfQ1VTVE9NRVJfREVGQVVMVBACEiYKIlJFU09MVVRJT05fU09VUkNFX0NVU1RPTUVSX1BST0ZJTEUQAxIaChZSRVNPTFVUSU9OX1NPVVJDRV9OT05FEAQqawoOU2tpcHBlZERlZmF1bHQSHwobU0tJUFBFRF9ERUZBVUxUX1VOU1BFQ0lGSUVEEAASGwoXU0tJUFBFRF9ERUZBVUxUX05PVF9TRVQQARIbChdTS0lQUEVEX0RFRkFVTFRfRVhQSVJFRBACKqIBCg1DaGVja291dFN0YXRlEh4KGkNIRUNLT1VUX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWQ0hFQ0tPVVRfU1RBVEVfUEVORElORxABEhwKGENIRUNLT1VUX1NUQVRFX0NPTVBMRVRFRBACEhkKFUNIRUNLT1VUX1NUQVRFX0ZBSUxFRBADEhwKGENIRUNLT1VUX1NUQVRFX0NBTkNFTExFRBAEMqYCCg9DaGVja291dFNlcnZpY2USWwoOQ3JlYXRlQ2hlY2tvdXQSIy5jbGllbnRlbGUudjEuQ3JlYXRlQ2hlY2tvdXRSZXF1ZXN0GiQuY2xpZW50ZWxlLnYxLkNyZWF0ZUNoZWNrb3V0UmVzcG9uc2USVwoLR2V0Q2hlY2tvdXQSIC5jbGllbnRlbGUudjEuR2V0Q2hlY2tvdXRSZXF1ZXN0GiEuY2xpZW50ZWxlLnYxLkdldENoZWNrb3V0UmVzcG9uc2UiA5ACARJdCg1MaXN0Q2hlY2tvdXRzEiIuY2xpZW50ZWxlLnYxLkxpc3RDaGVja291dHNSZXF1ZXN0GiMuY2xpZW50ZWxlLnYxLkxpc3RDaGVja291dHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_buf_validate_validate, file_clientele_v1_addresses, file_clientele_v1_customers, file_clientele_v1_payment_methods, file_google_protobuf_timestamp]);
+  fileDesc("ChxjbGllbnRlbGUvdjEvY2hlY2tvdXRzLnByb3RvEgxjbGllbnRlbGUudjEimgQKCENoZWNrb3V0EgoKAmlkGAEgASgJEgsKA3VybBgCIAEoCRITCgtjdXN0b21lcl9pZBgDIAEoCRIqCgVzdGF0ZRgEIAEoDjIbLmNsaWVudGVsZS52MS5DaGVja291dFN0YXRlEhQKDGRpc3BsYXlfbmFtZRgFIAEoCRImCgdjb250YWN0GAYgASgLMhUuY2xpZW50ZWxlLnYxLkNvbnRhY3QSJwoIc2hpcHBpbmcYByABKAsyFS5jbGllbnRlbGUudjEuQWRkcmVzcxIzCg5wYXltZW50X21ldGhvZBgIIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kEhMKBmxvY2FsZRgJIAEoCUgAiAEBEigKBHR5cGUYCiABKA4yGi5jbGllbnRlbGUudjEuQ3VzdG9tZXJUeXBlEi0KC3Jlc29sdXRpb25zGAsgAygLMhguY2xpZW50ZWxlLnYxLlJlc29sdXRpb24SLwoLY3JlYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGA4gASgJEi8KC2V4cGlyZV90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIJCgdfbG9jYWxlIr0CCgdDb250YWN0EtoBCgVlbWFpbBgBIAEoCULFAbpIwQG6AbgBCgVlbWFpbBIcRW50ZXIgYSB2YWxpZCBlbWFpbCBhZGRyZXNzLhqQAXRoaXMgPT0gJycgfHwgdGhpcy5tYXRjaGVzKCdeXFxzKlteXFxzQCw7PD4oKSJdK0BbQS1aYS16MC05XSg/OltBLVphLXowLTktXSpbQS1aYS16MC05XSk/KD86Wy5dW0EtWmEtejAtOV0oPzpbQS1aYS16MC05LV0qW0EtWmEtejAtOV0pPykrXFxzKiQnKXIDGP4BSACIAQESGwoEbmFtZRgCIAEoCUIIukgFcgMYyAFIAYgBARIbCgVwaG9uZRgDIAEoCUIHukgEcgIYQEgCiAEBQggKBl9lbWFpbEIHCgVfbmFtZUIICgZfcGhvbmUiggEKClJlc29sdXRpb24SDQoFZmllbGQYASABKAkSLgoGc291cmNlGAIgASgOMh4uY2xpZW50ZWxlLnYxLlJlc29sdXRpb25Tb3VyY2USNQoPc2tpcHBlZF9kZWZhdWx0GAMgASgOMhwuY2xpZW50ZWxlLnYxLlNraXBwZWREZWZhdWx0IqIEChVDcmVhdGVDaGVja291dFJlcXVlc3QSNgoDdXJsGAEgASgJQim6SCbIAQFyIRiAEDIZXltIaF1bVHRdW1R0XVtQcF1bU3NdPzovL4gBARIdCgtjdXN0b21lcl9pZBgCIAEoCUIIukgFcgMY/wESHAoKYWRkcmVzc19pZBgDIAEoCUIIukgFcgMY/wESIwoRY3JlZGl0X2NhcmRfdG9rZW4YBCABKAlCCLpIBXIDGP8BEiYKB2NvbnRhY3QYBSABKAsyFS5jbGllbnRlbGUudjEuQ29udGFjdBInCghzaGlwcGluZxgGIAEoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzEiMKDGRpc3BsYXlfbmFtZRgHIAEoCUIIukgFcgMYyAFIAIgBARIyCgZsb2NhbGUYCCABKAlCHbpIGnIYMhZeKFthLXpdezJ9X1tBLVpdezJ9KT8kSAGIAQESMgoEdHlwZRgJIAEoDjIaLmNsaWVudGVsZS52MS5DdXN0b21lclR5cGVCCLpIBYIBAhABOnW6SHIacAoWc2hpcHBpbmdfb3JfYWRkcmVzc19pZBImR2l2ZSBzaGlwcGluZyBvciBhZGRyZXNzX2lkLCBub3QgYm90aC4aLiEoaGFzKHRoaXMuc2hpcHBpbmcpICYmIHRoaXMuYWRkcmVzc19pZCAhPSAnJylCDwoNX2Rpc3BsYXlfbmFtZUIJCgdfbG9jYWxlIkIKFkNyZWF0ZUNoZWNrb3V0UmVzcG9uc2USKAoIY2hlY2tvdXQYASABKAsyFi5jbGllbnRlbGUudjEuQ2hlY2tvdXQiowQKFlByZXZpZXdDaGVja291dFJlcXVlc3QSNgoDdXJsGAEgASgJQim6SCbIAQFyIRiAEDIZXltIaF1bVHRdW1R0XVtQcF1bU3NdPzovL4gBARIdCgtjdXN0b21lcl9pZBgCIAEoCUIIukgFcgMY/wESHAoKYWRkcmVzc19pZBgDIAEoCUIIukgFcgMY/wESIwoRY3JlZGl0X2NhcmRfdG9rZW4YBCABKAlCCLpIBXIDGP8BEiYKB2NvbnRhY3QYBSABKAsyFS5jbGllbnRlbGUudjEuQ29udGFjdBInCghzaGlwcGluZxgGIAEoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzEiMKDGRpc3BsYXlfbmFtZRgHIAEoCUIIukgFcgMYyAFIAIgBARIyCgZsb2NhbGUYCCABKAlCHbpIGnIYMhZeKFthLXpdezJ9X1tBLVpdezJ9KT8kSAGIAQESMgoEdHlwZRgJIAEoDjIaLmNsaWVudGVsZS52MS5DdXN0b21lclR5cGVCCLpIBYIBAhABOnW6SHIacAoWc2hpcHBpbmdfb3JfYWRkcmVzc19pZBImR2l2ZSBzaGlwcGluZyBvciBhZGRyZXNzX2lkLCBub3QgYm90aC4aLiEoaGFzKHRoaXMuc2hpcHBpbmcpICYmIHRoaXMuYWRkcmVzc19pZCAhPSAnJylCDwoNX2Rpc3BsYXlfbmFtZUIJCgdfbG9jYWxlIkMKF1ByZXZpZXdDaGVja291dFJlc3BvbnNlEigKCGNoZWNrb3V0GAEgASgLMhYuY2xpZW50ZWxlLnYxLkNoZWNrb3V0IuMEChVVcGRhdGVDaGVja291dFJlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEY/wESFQoEZXRhZxgCIAEoCUIHukgEcgIYQBIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSNgoDdXJsGAQgASgJQim6SCbYAQFyIRiAEDIZXltIaF1bVHRdW1R0XVtQcF1bU3NdPzovL4gBARIcCgphZGRyZXNzX2lkGAUgASgJQgi6SAVyAxj/ARIjChFjcmVkaXRfY2FyZF90b2tlbhgGIAEoCUIIukgFcgMY/wESJgoHY29udGFjdBgHIAEoCzIVLmNsaWVudGVsZS52MS5Db250YWN0EicKCHNoaXBwaW5nGAggASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3MSIwoMZGlzcGxheV9uYW1lGAkgASgJQgi6SAVyAxjIAUgAiAEBEjIKBmxvY2FsZRgKIAEoCUIdukgachgyFl4oW2Etel17Mn1fW0EtWl17Mn0pPyRIAYgBARIyCgR0eXBlGAsgASgOMhouY2xpZW50ZWxlLnYxLkN1c3RvbWVyVHlwZUIIukgFggECEAE6dbpIchpwChZzaGlwcGluZ19vcl9hZGRyZXNzX2lkEiZHaXZlIHNoaXBwaW5nIG9yIGFkZHJlc3NfaWQsIG5vdCBib3RoLhouIShoYXModGhpcy5zaGlwcGluZykgJiYgdGhpcy5hZGRyZXNzX2lkICE9ICcnKUIPCg1fZGlzcGxheV9uYW1lQgkKB19sb2NhbGUiQgoWVXBkYXRlQ2hlY2tvdXRSZXNwb25zZRIoCghjaGVja291dBgBIAEoCzIWLmNsaWVudGVsZS52MS5DaGVja291dCJGChVDYW5jZWxDaGVja291dFJlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEY/wESFQoEZXRhZxgCIAEoCUIHukgEcgIYQCJCChZDYW5jZWxDaGVja291dFJlc3BvbnNlEigKCGNoZWNrb3V0GAEgASgLMhYuY2xpZW50ZWxlLnYxLkNoZWNrb3V0IiwKEkdldENoZWNrb3V0UmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ASI/ChNHZXRDaGVja291dFJlc3BvbnNlEigKCGNoZWNrb3V0GAEgASgLMhYuY2xpZW50ZWxlLnYxLkNoZWNrb3V0Im8KFExpc3RDaGVja291dHNSZXF1ZXN0Eh0KC2N1c3RvbWVyX2lkGAEgASgJQgi6SAVyAxj/ARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgieAoVTGlzdENoZWNrb3V0c1Jlc3BvbnNlEikKCWNoZWNrb3V0cxgBIAMoCzIWLmNsaWVudGVsZS52MS5DaGVja291dBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCSrAAQoQUmVzb2x1dGlvblNvdXJjZRIhCh1SRVNPTFVUSU9OX1NPVVJDRV9VTlNQRUNJRklFRBAAEh0KGVJFU09MVVRJT05fU09VUkNFX1JFUVVFU1QQARImCiJSRVNPTFVUSU9OX1NPVVJDRV9DVVNUT01FUl9ERUZBVUxUEAISJgoiUkVTT0xVVElPTl9TT1VSQ0VfQ1VTVE9NRVJfUFJPRklMRRADEhoKFlJFU09MVVRJT05fU09VUkNFX05PTkUQBCprCg5Ta2lwcGVkRGVmYXVsdBIfChtTS0lQUEVEX0RFRkFVTFRfVU5TUEVDSUZJRUQQABIbChdTS0lQUEVEX0RFRkFVTFRfTk9UX1NFVBABEhsKF1NLSVBQRURfREVGQVVMVF9FWFBJUkVEEAIqogEKDUNoZWNrb3V0U3RhdGUSHgoaQ0hFQ0tPVVRfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZDSEVDS09VVF9TVEFURV9QRU5ESU5HEAESHAoYQ0hFQ0tPVVRfU1RBVEVfQ09NUExFVEVEEAISGQoVQ0hFQ0tPVVRfU1RBVEVfRkFJTEVEEAMSHAoYQ0hFQ0tPVVRfU1RBVEVfQ0FOQ0VMTEVEEAQyygQKD0NoZWNrb3V0U2VydmljZRJbCg5DcmVhdGVDaGVja291dBIjLmNsaWVudGVsZS52MS5DcmVhdGVDaGVja291dFJlcXVlc3QaJC5jbGllbnRlbGUudjEuQ3JlYXRlQ2hlY2tvdXRSZXNwb25zZRJeCg9QcmV2aWV3Q2hlY2tvdXQSJC5jbGllbnRlbGUudjEuUHJldmlld0NoZWNrb3V0UmVxdWVzdBolLmNsaWVudGVsZS52MS5QcmV2aWV3Q2hlY2tvdXRSZXNwb25zZRJgCg5VcGRhdGVDaGVja291dBIjLmNsaWVudGVsZS52MS5VcGRhdGVDaGVja291dFJlcXVlc3QaJC5jbGllbnRlbGUudjEuVXBkYXRlQ2hlY2tvdXRSZXNwb25zZSIDkAICEmAKDkNhbmNlbENoZWNrb3V0EiMuY2xpZW50ZWxlLnYxLkNhbmNlbENoZWNrb3V0UmVxdWVzdBokLmNsaWVudGVsZS52MS5DYW5jZWxDaGVja291dFJlc3BvbnNlIgOQAgISVwoLR2V0Q2hlY2tvdXQSIC5jbGllbnRlbGUudjEuR2V0Q2hlY2tvdXRSZXF1ZXN0GiEuY2xpZW50ZWxlLnYxLkdldENoZWNrb3V0UmVzcG9uc2UiA5ACARJdCg1MaXN0Q2hlY2tvdXRzEiIuY2xpZW50ZWxlLnYxLkxpc3RDaGVja291dHNSZXF1ZXN0GiMuY2xpZW50ZWxlLnYxLkxpc3RDaGVja291dHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_buf_validate_validate, file_clientele_v1_addresses, file_clientele_v1_customers, file_clientele_v1_payment_methods, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Checkout is a purchase in the making.
@@ -49,7 +49,7 @@ export type Checkout = Message<"clientele.v1.Checkout"> & {
   customerId: string;
 
   /**
-   * How far the purchase is. Output only.
+   * How far the purchase is. It is FAILED from the expire_time on if it was PENDING until then. Output only.
    *
    * @generated from field: clientele.v1.CheckoutState state = 4;
    */
@@ -120,11 +120,18 @@ export type Checkout = Message<"clientele.v1.Checkout"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * The version of the checkout, opaque. Output only.
+   * The version of the checkout, opaque. Sent with an update or a cancellation, a stale one is ABORTED. Output only.
    *
    * @generated from field: string etag = 14;
    */
   etag: string;
+
+  /**
+   * Until when an order can be made of it: as long after the creation as the account settings said then. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 15;
+   */
+  expireTime?: Timestamp | undefined;
 };
 
 /**
@@ -177,7 +184,8 @@ export const ContactSchema: GenMessage<Contact> = /*@__PURE__*/
  */
 export type Resolution = Message<"clientele.v1.Resolution"> & {
   /**
-   * The field: `contact.email`, `contact.name`, `contact.phone`, `shipping`, `payment_method`, `locale` or `type`.
+   * The field: `contact.email`, `contact.name`, `contact.phone`, `shipping`, `payment_method`, `locale`, `type` or
+   * `display_name`. A display_name that follows the e-mail address or the name came from where that did.
    *
    * @generated from field: string field = 1;
    */
@@ -306,6 +314,271 @@ export const CreateCheckoutResponseSchema: GenMessage<CreateCheckoutResponse> = 
   messageDesc(file_clientele_v1_checkouts, 4);
 
 /**
+ * PreviewCheckoutRequest says what would be bought and by whom, field by field as CreateCheckoutRequest does.
+ *
+ * @generated from message clientele.v1.PreviewCheckoutRequest
+ */
+export type PreviewCheckoutRequest = Message<"clientele.v1.PreviewCheckoutRequest"> & {
+  /**
+   * The page of the product or cart to buy, a URL of at most 2048 characters. Its scheme is `http` or `https`, in any
+   * case; any other is INVALID_ARGUMENT.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * The customer who buys; empty for a guest.
+   *
+   * @generated from field: string customer_id = 2;
+   */
+  customerId: string;
+
+  /**
+   * One of the customer's addresses to ship to, instead of the default.
+   *
+   * @generated from field: string address_id = 3;
+   */
+  addressId: string;
+
+  /**
+   * The token to charge, instead of the default. One that is not attached yet is attached to the customer, unless the
+   * settings ask for AttachPaymentMethod.
+   *
+   * @generated from field: string credit_card_token = 4;
+   */
+  creditCardToken: string;
+
+  /**
+   * How to reach the buyer, instead of what the customer's profile says; field by field.
+   *
+   * @generated from field: clientele.v1.Contact contact = 5;
+   */
+  contact?: Contact | undefined;
+
+  /**
+   * Where to ship to, instead of any saved address. Excludes address_id.
+   *
+   * @generated from field: clientele.v1.Address shipping = 6;
+   */
+  shipping?: Address | undefined;
+
+  /**
+   * What to call the buyer; at most 200 characters.
+   *
+   * @generated from field: optional string display_name = 7;
+   */
+  displayName?: string | undefined;
+
+  /**
+   * The buyer's locale, such as `en_US`.
+   *
+   * @generated from field: optional string locale = 8;
+   */
+  locale?: string | undefined;
+
+  /**
+   * Whether the buyer is a person or a business.
+   *
+   * @generated from field: clientele.v1.CustomerType type = 9;
+   */
+  type: CustomerType;
+};
+
+/**
+ * Describes the message clientele.v1.PreviewCheckoutRequest.
+ * Use `create(PreviewCheckoutRequestSchema)` to create a new message.
+ */
+export const PreviewCheckoutRequestSchema: GenMessage<PreviewCheckoutRequest> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_checkouts, 5);
+
+/**
+ * PreviewCheckoutResponse carries what CreateCheckout would make.
+ *
+ * @generated from message clientele.v1.PreviewCheckoutResponse
+ */
+export type PreviewCheckoutResponse = Message<"clientele.v1.PreviewCheckoutResponse"> & {
+  /**
+   * The checkout as it would be resolved, without id, state, times and etag. A payment method that would be attached has no
+   * times and no etag either.
+   *
+   * @generated from field: clientele.v1.Checkout checkout = 1;
+   */
+  checkout?: Checkout | undefined;
+};
+
+/**
+ * Describes the message clientele.v1.PreviewCheckoutResponse.
+ * Use `create(PreviewCheckoutResponseSchema)` to create a new message.
+ */
+export const PreviewCheckoutResponseSchema: GenMessage<PreviewCheckoutResponse> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_checkouts, 6);
+
+/**
+ * UpdateCheckoutRequest says what of a checkout to resolve anew.
+ *
+ * @generated from message clientele.v1.UpdateCheckoutRequest
+ */
+export type UpdateCheckoutRequest = Message<"clientele.v1.UpdateCheckoutRequest"> & {
+  /**
+   * The checkout's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * If given, the etag that must still be current.
+   *
+   * @generated from field: string etag = 2;
+   */
+  etag: string;
+
+  /**
+   * The fields of this request to resolve anew, empty ones too: `url`, `address_id` or `shipping` (either is both),
+   * `credit_card_token`, `contact` or one of its parts such as `contact.phone`, `display_name`, `locale`, `type`, and `*`
+   * for all, under which an empty url changes nothing. Absent or empty: every populated field.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 3;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * Another page of the product or cart to buy, as in CreateCheckoutRequest; it cannot be taken away.
+   *
+   * @generated from field: string url = 4;
+   */
+  url: string;
+
+  /**
+   * One of the customer's addresses to ship to, instead of the default.
+   *
+   * @generated from field: string address_id = 5;
+   */
+  addressId: string;
+
+  /**
+   * The token to charge, instead of the default. One that is not attached yet is attached to the customer, unless the
+   * settings ask for AttachPaymentMethod.
+   *
+   * @generated from field: string credit_card_token = 6;
+   */
+  creditCardToken: string;
+
+  /**
+   * How to reach the buyer, instead of what the customer's profile says; field by field.
+   *
+   * @generated from field: clientele.v1.Contact contact = 7;
+   */
+  contact?: Contact | undefined;
+
+  /**
+   * Where to ship to, instead of any saved address. Excludes address_id.
+   *
+   * @generated from field: clientele.v1.Address shipping = 8;
+   */
+  shipping?: Address | undefined;
+
+  /**
+   * What to call the buyer; at most 200 characters.
+   *
+   * @generated from field: optional string display_name = 9;
+   */
+  displayName?: string | undefined;
+
+  /**
+   * The buyer's locale, such as `en_US`.
+   *
+   * @generated from field: optional string locale = 10;
+   */
+  locale?: string | undefined;
+
+  /**
+   * Whether the buyer is a person or a business.
+   *
+   * @generated from field: clientele.v1.CustomerType type = 11;
+   */
+  type: CustomerType;
+};
+
+/**
+ * Describes the message clientele.v1.UpdateCheckoutRequest.
+ * Use `create(UpdateCheckoutRequestSchema)` to create a new message.
+ */
+export const UpdateCheckoutRequestSchema: GenMessage<UpdateCheckoutRequest> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_checkouts, 7);
+
+/**
+ * UpdateCheckoutResponse carries the changed checkout.
+ *
+ * @generated from message clientele.v1.UpdateCheckoutResponse
+ */
+export type UpdateCheckoutResponse = Message<"clientele.v1.UpdateCheckoutResponse"> & {
+  /**
+   * The checkout after the change.
+   *
+   * @generated from field: clientele.v1.Checkout checkout = 1;
+   */
+  checkout?: Checkout | undefined;
+};
+
+/**
+ * Describes the message clientele.v1.UpdateCheckoutResponse.
+ * Use `create(UpdateCheckoutResponseSchema)` to create a new message.
+ */
+export const UpdateCheckoutResponseSchema: GenMessage<UpdateCheckoutResponse> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_checkouts, 8);
+
+/**
+ * CancelCheckoutRequest names the checkout to give up.
+ *
+ * @generated from message clientele.v1.CancelCheckoutRequest
+ */
+export type CancelCheckoutRequest = Message<"clientele.v1.CancelCheckoutRequest"> & {
+  /**
+   * The checkout's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * If given, the etag that must still be current.
+   *
+   * @generated from field: string etag = 2;
+   */
+  etag: string;
+};
+
+/**
+ * Describes the message clientele.v1.CancelCheckoutRequest.
+ * Use `create(CancelCheckoutRequestSchema)` to create a new message.
+ */
+export const CancelCheckoutRequestSchema: GenMessage<CancelCheckoutRequest> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_checkouts, 9);
+
+/**
+ * CancelCheckoutResponse carries the checkout.
+ *
+ * @generated from message clientele.v1.CancelCheckoutResponse
+ */
+export type CancelCheckoutResponse = Message<"clientele.v1.CancelCheckoutResponse"> & {
+  /**
+   * The checkout, cancelled.
+   *
+   * @generated from field: clientele.v1.Checkout checkout = 1;
+   */
+  checkout?: Checkout | undefined;
+};
+
+/**
+ * Describes the message clientele.v1.CancelCheckoutResponse.
+ * Use `create(CancelCheckoutResponseSchema)` to create a new message.
+ */
+export const CancelCheckoutResponseSchema: GenMessage<CancelCheckoutResponse> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_checkouts, 10);
+
+/**
  * GetCheckoutRequest names a checkout.
  *
  * @generated from message clientele.v1.GetCheckoutRequest
@@ -324,7 +597,7 @@ export type GetCheckoutRequest = Message<"clientele.v1.GetCheckoutRequest"> & {
  * Use `create(GetCheckoutRequestSchema)` to create a new message.
  */
 export const GetCheckoutRequestSchema: GenMessage<GetCheckoutRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_checkouts, 5);
+  messageDesc(file_clientele_v1_checkouts, 11);
 
 /**
  * GetCheckoutResponse carries the checkout.
@@ -345,7 +618,7 @@ export type GetCheckoutResponse = Message<"clientele.v1.GetCheckoutResponse"> & 
  * Use `create(GetCheckoutResponseSchema)` to create a new message.
  */
 export const GetCheckoutResponseSchema: GenMessage<GetCheckoutResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_checkouts, 6);
+  messageDesc(file_clientele_v1_checkouts, 12);
 
 /**
  * ListCheckoutsRequest asks for a page of checkouts.
@@ -380,7 +653,7 @@ export type ListCheckoutsRequest = Message<"clientele.v1.ListCheckoutsRequest"> 
  * Use `create(ListCheckoutsRequestSchema)` to create a new message.
  */
 export const ListCheckoutsRequestSchema: GenMessage<ListCheckoutsRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_checkouts, 7);
+  messageDesc(file_clientele_v1_checkouts, 13);
 
 /**
  * ListCheckoutsResponse is a page of checkouts.
@@ -415,7 +688,7 @@ export type ListCheckoutsResponse = Message<"clientele.v1.ListCheckoutsResponse"
  * Use `create(ListCheckoutsResponseSchema)` to create a new message.
  */
 export const ListCheckoutsResponseSchema: GenMessage<ListCheckoutsResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_checkouts, 8);
+  messageDesc(file_clientele_v1_checkouts, 14);
 
 /**
  * ResolutionSource says where a value came from.
@@ -527,7 +800,7 @@ export enum CheckoutState {
   COMPLETED = 2,
 
   /**
-   * It failed for good.
+   * It expired before an order was made of it.
    *
    * @generated from enum value: CHECKOUT_STATE_FAILED = 3;
    */
@@ -548,7 +821,9 @@ export const CheckoutStateSchema: GenEnum<CheckoutState> = /*@__PURE__*/
   enumDesc(file_clientele_v1_checkouts, 2);
 
 /**
- * CheckoutService starts purchases, for customers and for guests.
+ * CheckoutService starts purchases, for customers and for guests. A checkout is PENDING until it ends in one of three ways,
+ * each for good: CreateOrder completes it, CancelCheckout cancels it, or it fails because its expire_time has come. An
+ * order that is refused leaves it PENDING: it can be updated and tried again.
  *
  * @generated from service clientele.v1.CheckoutService
  */
@@ -565,6 +840,41 @@ export const CheckoutService: GenService<{
     methodKind: "unary";
     input: typeof CreateCheckoutRequestSchema;
     output: typeof CreateCheckoutResponseSchema;
+  },
+  /**
+   * PreviewCheckout answers what CreateCheckout would, or fails as it would, and stores nothing: no checkout, and no
+   * payment method is attached.
+   *
+   * @generated from rpc clientele.v1.CheckoutService.PreviewCheckout
+   */
+  previewCheckout: {
+    methodKind: "unary";
+    input: typeof PreviewCheckoutRequestSchema;
+    output: typeof PreviewCheckoutResponseSchema;
+  },
+  /**
+   * UpdateCheckout resolves the fields that the mask names anew, as CreateCheckout would at this moment: from the request,
+   * else from the customer as it is now. So a field that is named and left empty takes over the customer's present
+   * default, and `*` with nothing else resolves the whole checkout again. What is not named stays as it was copied, also
+   * if the customer has changed since. It does not put off the expire_time. A checkout that is not PENDING, or whose
+   * customer is deleted, is FAILED_PRECONDITION.
+   *
+   * @generated from rpc clientele.v1.CheckoutService.UpdateCheckout
+   */
+  updateCheckout: {
+    methodKind: "unary";
+    input: typeof UpdateCheckoutRequestSchema;
+    output: typeof UpdateCheckoutResponseSchema;
+  },
+  /**
+   * CancelCheckout gives a PENDING checkout up, for good. Any other is FAILED_PRECONDITION.
+   *
+   * @generated from rpc clientele.v1.CheckoutService.CancelCheckout
+   */
+  cancelCheckout: {
+    methodKind: "unary";
+    input: typeof CancelCheckoutRequestSchema;
+    output: typeof CancelCheckoutResponseSchema;
   },
   /**
    * GetCheckout returns one checkout.

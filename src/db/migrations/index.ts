@@ -3,6 +3,7 @@ import * as house from "./0001_house.js";
 import * as customersInFull from "./0002_customers_in_full.js";
 import * as photos from "./0003_photos.js";
 import * as imports from "./0004_imports.js";
+import * as checkouts from "./0005_checkouts.js";
 import * as customFields from "./0009_custom_fields.js";
 import * as events from "./0010_events.js";
 import * as erasures from "./0012_erasures.js";
@@ -13,6 +14,7 @@ export const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0002_customers_in_full": customersInFull,
   "0003_photos": photos,
   "0004_imports": imports,
+  "0005_checkouts": checkouts,
   "0009_custom_fields": customFields,
   "0010_events": events,
   "0012_erasures": erasures,

@@ -1,5 +1,5 @@
 import { create, fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { DurationSchema, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   type Account,
   AccountSchema,
@@ -26,6 +26,8 @@ export function accountFromRow(row: TenantRow): Account {
 
 export function settingsFromRow(row: TenantRow): AccountSettings {
   const settings = fromJson(AccountSettingsSchema, row.settings, { ignoreUnknownFields: true });
+  // Stored by a release that did not know it yet.
+  settings.checkoutLifetime ??= create(DurationSchema, { seconds: 86_400n });
   settings.updateTime = timestampFromDate(row.settings_update_time);
   settings.etag = etagOf(row.settings_version);
   return settings;

@@ -35,6 +35,7 @@ const open = {
   metadataLimits: { maxBytes: 10_240, maxKeys: 50, maxKeyLength: 40 },
   searchNoMatch: SearchNoMatch.EMPTY,
   erasureDelay: days(0),
+  checkoutLifetime: days(1),
 } satisfies Init;
 
 // What each product does otherwise than OPEN; the columns of the table in the requirements.

@@ -98,7 +98,11 @@ function requireSettings(settings: AccountSettings): void {
       throw invalidField(`settings.${field.name}`, requiredMessage);
     }
   }
-  const durations = { "deletion.purge_after": settings.deletion?.purgeAfter, erasure_delay: settings.erasureDelay };
+  const durations = {
+    "deletion.purge_after": settings.deletion?.purgeAfter,
+    erasure_delay: settings.erasureDelay,
+    checkout_lifetime: settings.checkoutLifetime,
+  };
   for (const [field, duration] of Object.entries(durations)) {
     if (duration !== undefined && duration.nanos !== 0)
       throw invalidField(`settings.${field}`, "must be whole seconds");

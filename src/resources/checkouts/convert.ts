@@ -5,9 +5,10 @@ import { AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
 import {
   type Checkout,
   CheckoutSchema,
-  CheckoutState,
+  type CheckoutState,
   CheckoutStateSchema,
   ContactSchema,
+  type Resolution,
   ResolutionSchema,
 } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { type CustomerType, CustomerTypeSchema } from "../../../gen/clientele/v1/customers_pb.js";
@@ -15,23 +16,36 @@ import { PaymentMethodSchema } from "../../../gen/clientele/v1/payment_methods_p
 import { enumColumn } from "../../db/enums.js";
 import { etagOf } from "../../rpc/etag.js";
 import type { Resolved } from "./resolve.js";
-import type { CheckoutColumns, CheckoutRow, SnapshotRow } from "./store.js";
+import { stateAt } from "./state.js";
+import type { CheckoutRow, ResolvedColumns, SnapshotRow } from "./store.js";
 
 const type = enumColumn<CustomerType>(CustomerTypeSchema);
 const state = enumColumn<CheckoutState>(CheckoutStateSchema);
 
 export const stateToColumn = (value: CheckoutState) => state.toColumn(value)!;
 
-export function checkoutFromRow(row: CheckoutRow): Checkout {
+/** The state of a checkout at a time. */
+export function stateOf(row: Pick<CheckoutRow, "state" | "expire_time">, now: Date): CheckoutState {
+  return stateAt(now, state.fromColumn(row.state), row.expire_time);
+}
+
+export function checkoutFromRow(row: CheckoutRow, now: Date): Checkout {
   return create(CheckoutSchema, {
     id: row.id,
     ...snapshotFromRow(row),
-    state: state.fromColumn(row.state),
-    resolutions: row.resolutions.map((resolution) => parse(ResolutionSchema, resolution)),
+    state: stateOf(row, now),
+    resolutions: resolutionsFromRow(row),
     createTime: timestampFromDate(row.create_time),
     updateTime: timestampFromDate(row.update_time),
     etag: etagOf(row.version),
+    expireTime: timestampFromDate(row.expire_time),
   });
+}
+
+/** What a checkout would copy. */
+export function previewFromColumns(url: string, customerId: string, columns: ResolvedColumns): Checkout {
+  const snapshot = snapshotFromRow({ url, customer_id: customerId || null, ...columns });
+  return create(CheckoutSchema, { ...snapshot, resolutions: resolutionsFromRow(columns) });
 }
 
 /** What a checkout and its order show alike. */
@@ -48,12 +62,8 @@ export function snapshotFromRow(row: SnapshotRow) {
   };
 }
 
-export function resolvedToColumns(id: string, url: string, customerId: string, resolved: Resolved): CheckoutColumns {
+export function resolvedToColumns(resolved: Resolved): ResolvedColumns {
   return {
-    id,
-    url,
-    customer_id: customerId || null,
-    state: stateToColumn(CheckoutState.PENDING),
     display_name: resolved.displayName,
     contact: print(ContactSchema, resolved.contact),
     shipping: resolved.shipping ? print(AddressSchema, resolved.shipping) : null,
@@ -62,6 +72,10 @@ export function resolvedToColumns(id: string, url: string, customerId: string, r
     type: type.toColumn(resolved.type),
     resolutions: resolved.resolutions.map((resolution) => print(ResolutionSchema, resolution)),
   };
+}
+
+function resolutionsFromRow({ resolutions }: Pick<CheckoutRow, "resolutions">): Resolution[] {
+  return resolutions.map((resolution) => parse(ResolutionSchema, resolution));
 }
 
 function parse<Desc extends DescMessage>(schema: Desc, json: JsonObject): MessageShape<Desc> {

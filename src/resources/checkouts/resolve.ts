@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { Address } from "../../../gen/clientele/v1/addresses_pb.js";
 import {
+  type Checkout,
   type Contact,
   ContactSchema,
   type CreateCheckoutRequest,
@@ -24,6 +25,12 @@ export interface Candidates {
   readonly defaultPaymentMethod?: PaymentMethod | undefined;
 }
 
+/** What an update starts from: the checkout, and the fields that are resolved anew. */
+export interface Revision {
+  readonly before: Checkout;
+  readonly fields: ReadonlySet<string>;
+}
+
 /** What a checkout copies. */
 export interface Resolved {
   readonly displayName: string;
@@ -35,26 +42,66 @@ export interface Resolved {
   readonly resolutions: Resolution[];
 }
 
-/** Chooses what a checkout copies, request before default before profile, and says where each came from (§6). */
-export function resolve(candidates: Candidates): Resolved {
+/**
+ * Chooses what a checkout copies, request before default before profile, and says where each came from (§6). Of a
+ * revised checkout, what is not resolved anew stays as it was copied.
+ */
+export function resolve(candidates: Candidates, revision?: Revision): Resolved {
   const { request, customer, requestShipping, requestPaymentMethod, defaultShipping, defaultPaymentMethod } =
     candidates;
   const resolutions: Resolution[] = [];
-  const note = (field: string, source: ResolutionSource, skippedDefault = SkippedDefault.UNSPECIFIED) => {
-    resolutions.push(create(ResolutionSchema, { field, source, skippedDefault }));
-  };
 
   const contact = create(ContactSchema);
-  for (const field of ["email", "name", "phone"] as const) {
-    const value = profiled(`contact.${field}`, request.contact?.[field] || undefined, customer?.[field]);
-    if (value !== undefined) contact[field] = value;
+  for (const part of ["email", "name", "phone"] as const) {
+    const field = `contact.${part}`;
+    const fresh = () => profiled(field, request.contact?.[part] || undefined, customer?.[part]);
+    const value = unlessKept(field, ({ contact }) => contact?.[part], fresh);
+    if (value !== undefined) contact[part] = value;
   }
-  const shipping = defaulted("shipping", requestShipping, defaultShipping, usable);
-  const paymentMethod = defaulted("payment_method", requestPaymentMethod, defaultPaymentMethod, chargeable);
-  const locale = profiled("locale", request.locale || undefined, customer?.locale);
-  const type = profiled("type", request.type || undefined, customer?.type || undefined) ?? CustomerType.UNSPECIFIED;
-  const displayName = request.displayName || contact.email || contact.name || customer?.id || "";
-  return { displayName, contact, shipping, paymentMethod, locale, type, resolutions };
+  const shipping = unlessKept(
+    "shipping",
+    (before) => before.shipping,
+    () => defaulted("shipping", requestShipping, defaultShipping, usable),
+  );
+  const paymentMethod = unlessKept(
+    "payment_method",
+    (before) => before.paymentMethod,
+    () => defaulted("payment_method", requestPaymentMethod, defaultPaymentMethod, chargeable),
+  );
+  const locale = unlessKept(
+    "locale",
+    (before) => before.locale,
+    () => profiled("locale", request.locale || undefined, customer?.locale),
+  );
+  const type = unlessKept(
+    "type",
+    (before) => before.type,
+    () => profiled("type", request.type || undefined, customer?.type || undefined),
+  );
+  const displayName = named(isKept("display_name") ? nameGivenTo(revision?.before) : request.displayName || undefined);
+  return {
+    displayName,
+    contact,
+    shipping,
+    paymentMethod,
+    locale,
+    type: type ?? CustomerType.UNSPECIFIED,
+    resolutions,
+  };
+
+  function isKept(field: string): boolean {
+    return revision !== undefined && !revision.fields.has(field);
+  }
+
+  function unlessKept<T>(field: string, kept: (before: Checkout) => T, fresh: () => T): T {
+    if (revision === undefined || !isKept(field)) return fresh();
+    resolutions.push(...revision.before.resolutions.filter((one) => one.field === field));
+    return kept(revision.before);
+  }
+
+  function note(field: string, source: ResolutionSource, skippedDefault = SkippedDefault.UNSPECIFIED): void {
+    resolutions.push(create(ResolutionSchema, { field, source, skippedDefault }));
+  }
 
   function profiled<T>(field: string, requested: T | undefined, profile: T | undefined): T | undefined {
     if (requested !== undefined) note(field, ResolutionSource.REQUEST);
@@ -77,6 +124,22 @@ export function resolve(candidates: Candidates): Resolved {
     note(field, applies ? ResolutionSource.CUSTOMER_DEFAULT : ResolutionSource.NONE, skipped);
     return applies ? fallback : undefined;
   }
+
+  // As given, else as the e-mail address or the name, which came from where they did, else as the customer's id.
+  function named(given: string | undefined): string {
+    const part = (["email", "name"] as const).find((one) => contact[one] !== undefined);
+    const followed = resolutions.find(({ field }) => field === `contact.${part}`)?.source;
+    const otherwise = customer === undefined ? ResolutionSource.NONE : ResolutionSource.CUSTOMER_PROFILE;
+    note("display_name", given === undefined ? (followed ?? otherwise) : ResolutionSource.REQUEST);
+    return given ?? (part && contact[part]) ?? customer?.id ?? "";
+  }
+}
+
+// The name that a request gave to a checkout; undefined if it follows what else there is.
+function nameGivenTo(before: Checkout | undefined): string | undefined {
+  if (before === undefined) return undefined;
+  const { displayName, contact, customerId } = before;
+  return displayName === (contact?.email ?? contact?.name ?? customerId) ? undefined : displayName;
 }
 
 function usable(): SkippedDefault {

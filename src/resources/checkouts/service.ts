@@ -1,48 +1,27 @@
-import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
-import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
 import {
+  CheckoutSchema,
   type CheckoutService,
-  ContactSchema,
-  type CreateCheckoutRequest,
+  CheckoutState,
   ListCheckoutsRequestSchema,
 } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { isLocale } from "../../formats/locales.js";
-import { normalPhone } from "../../formats/phones.js";
 import { prepared } from "../../rpc/call.js";
 import { type Call, callOf, ownerOf } from "../../rpc/caller.js";
-import {
-  conflict,
-  type FieldViolation,
-  invalidField,
-  invalidFields,
-  notFound,
-  requiredMessage,
-} from "../../rpc/errors.js";
-import { applyMask } from "../../rpc/field-mask.js";
+import { invalidField, notFound, requiredMessage } from "../../rpc/errors.js";
+import { requireEtag } from "../../rpc/etag.js";
+import { changedPaths } from "../../rpc/field-mask.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
-import { withoutBlanks } from "../../rpc/validate.js";
-import { addressFromRow, writableFields } from "../addresses/convert.js";
-import { validAddress } from "../addresses/rules.js";
-import { findAddress } from "../addresses/store.js";
-import { customerFromRow } from "../customers/convert.js";
-import { lockActiveCustomer } from "../customers/rules.js";
+import { lockActiveCustomer, requireActive } from "../customers/rules.js";
 import { findCustomer } from "../customers/store.js";
-import { paymentMethodFromCard, paymentMethodFromRow } from "../payment-methods/convert.js";
-import { findToken } from "../payment-methods/store.js";
-import {
-  attachToken,
-  type DescribedToken,
-  describeToken,
-  requireAttachedBefore,
-  requireOwn,
-} from "../payment-methods/token.js";
-import { checkoutFromRow, resolvedToColumns } from "./convert.js";
-import { type Candidates, resolve } from "./resolve.js";
+import { describeToken, previewToken, useToken } from "../payment-methods/token.js";
+import { checkoutFromRow, previewFromColumns, resolvedToColumns, stateToColumn } from "./convert.js";
+import { type Asked, gather, requireGuest } from "./gather.js";
+import { resolve } from "./resolve.js";
+import { lockWithCustomer, requireBuyer, requirePending } from "./rules.js";
 import * as store from "./store.js";
+import { askedBy, fieldsToResolve } from "./update.js";
 
 export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService> {
   return {
@@ -52,126 +31,104 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
       else if ((await findCustomer(pooled.db, pooled.tenantId, req.customerId)) === undefined) {
         throw notFound("customer");
       }
-      const token = req.creditCardToken;
-      const described =
-        token === "" ? undefined : await describeToken(deps.cardVault, pooled, token, "credit_card_token", ctx.signal);
+      const described = await describe(pooled, req, ctx.signal);
       return (call) =>
         inTransaction(call.db, async (trx) => {
-          const inside = { ...call, db: trx };
-          const { settings } = await deps.settings.read(trx, call.tenantId);
-          const candidates = await (req.customerId === ""
-            ? candidatesOfGuest(inside, req, described!, settings)
-            : candidatesOfCustomer(inside, req, described, settings));
-          const columns = resolvedToColumns(deps.newId("chk"), req.url, req.customerId, resolve(candidates));
-          const row = await store.insertCheckout(trx, call.tenantId, columns, call.event("checkout.created"));
-          return { checkout: checkoutFromRow(row) };
+          const { tenantId, now } = call;
+          const { settings } = await deps.settings.read(trx, tenantId);
+          const customer = req.customerId === "" ? undefined : await lockActiveCustomer(trx, tenantId, req.customerId);
+          const buyer = { customer, described, settings, use: useToken };
+          const resolved = resolve(await gather({ ...call, db: trx }, req, buyer));
+          const columns = {
+            id: deps.newId("chk"),
+            url: req.url,
+            customer_id: req.customerId || null,
+            state: stateToColumn(CheckoutState.PENDING),
+            expire_time: new Date(now.getTime() + Number(settings.checkoutLifetime?.seconds) * 1000),
+            ...resolvedToColumns(resolved),
+          };
+          const row = await store.insertCheckout(trx, tenantId, columns, call.event("checkout.created"));
+          return { checkout: checkoutFromRow(row, now) };
         });
     }),
+
+    // What CreateCheckout does, but the locks, the attachment and the row.
+    async previewCheckout(req, ctx) {
+      const call = callOf(ctx);
+      const isGuest = req.customerId === "";
+      const found = isGuest ? undefined : await findCustomer(call.db, call.tenantId, req.customerId);
+      if (isGuest) requireGuest(req);
+      else if (found === undefined) throw notFound("customer");
+      const described = await describe(call, req, ctx.signal);
+      const { settings } = await deps.settings.read(call.db, call.tenantId);
+      const customer = found && requireActive(found);
+      const resolved = resolve(await gather(call, req, { customer, described, settings, use: previewToken }));
+      return { checkout: previewFromColumns(req.url, req.customerId, resolvedToColumns(resolved)) };
+    },
+
+    updateCheckout: prepared(async (req, ctx) => {
+      const pooled = callOf(ctx);
+      const fields = fieldsToResolve(req);
+      if (fields.has("url") && req.url === "") throw invalidField("url", requiredMessage);
+      const found = await store.findCheckout(pooled.db, pooled.tenantId, req.id, ownerOf(pooled));
+      if (found === undefined) throw notFound("checkout");
+      const asked = askedBy(req, fields);
+      if (found.customer_id === null) requireGuest(asked, fields);
+      const described = await describe(pooled, asked, ctx.signal);
+      return (call) =>
+        inTransaction(call.db, async (trx) => {
+          const { tenantId, now, event } = call;
+          const { settings } = await deps.settings.read(trx, tenantId);
+          const locked = await lockWithCustomer(trx, tenantId, req.id, ownerOf(call));
+          const { row } = locked;
+          requireEtag("checkout", row, req.etag);
+          const state = requirePending(row, now, "update");
+          const before = checkoutFromRow(row, now);
+          const country = fields.has("shipping") ? undefined : before.shipping?.country;
+          const buyer = { customer: requireBuyer(locked), described, settings, use: useToken, country };
+          const candidates = await gather({ ...call, db: trx }, asked, buyer);
+          const resolved = resolvedToColumns(resolve(candidates, { before, fields }));
+          const columns = { ...resolved, state, ...(fields.has("url") && { url: req.url }) };
+          const paths = changedPaths(CheckoutSchema, before, checkoutFromRow({ ...row, ...columns }, now));
+          if (paths.length === 0) return { checkout: before };
+          const updated = await store.updateCheckout(trx, tenantId, row.id, columns, event("checkout.updated", paths));
+          return { checkout: checkoutFromRow(updated, now) };
+        });
+    }),
+
+    async cancelCheckout(req, ctx) {
+      const call = callOf(ctx);
+      const { db, tenantId, now, event } = call;
+      return await inTransaction(db, async (trx) => {
+        const row = await store.lockCheckout(trx, tenantId, req.id, ownerOf(call));
+        if (row === undefined) throw notFound("checkout");
+        requireEtag("checkout", row, req.etag);
+        const state = requirePending(row, now, "cancel");
+        const cancelled = event("checkout.cancelled", ["state"]);
+        return {
+          checkout: checkoutFromRow(await store.updateCheckout(trx, tenantId, row.id, { state }, cancelled), now),
+        };
+      });
+    },
 
     async getCheckout(req, ctx) {
       const call = callOf(ctx);
       const row = await store.findCheckout(call.db, call.tenantId, req.id, ownerOf(call));
       if (row === undefined) throw notFound("checkout");
-      return { checkout: checkoutFromRow(row) };
+      return { checkout: checkoutFromRow(row, call.now) };
     },
 
     async listCheckouts(req, ctx) {
       const call = callOf(ctx);
       const page = pageOf(call, ListCheckoutsRequestSchema, req);
       const { rows, ...tokens } = toPage(await store.listCheckouts(call.db, call.tenantId, req, page), page);
-      return { checkouts: rows.map(checkoutFromRow), ...tokens };
+      return { checkouts: rows.map((row) => checkoutFromRow(row, call.now)), ...tokens };
     },
   };
-}
 
-// A guest has nothing to fall back on (EP).
-function requireGuest(req: CreateCheckoutRequest): void {
-  const violations: FieldViolation[] = [];
-  const contact = req.contact && withoutBlanks(ContactSchema, req.contact);
-  if (contact?.email === undefined) violations.push({ field: "contact.email", description: requiredMessage });
-  if (req.shipping === undefined) violations.push({ field: "shipping", description: requiredMessage });
-  if (req.creditCardToken === "") violations.push({ field: "credit_card_token", description: requiredMessage });
-  if (req.addressId !== "") violations.push({ field: "address_id", description: "belongs to a customer" });
-  if (violations.length > 0) throw invalidFields(violations);
-}
-
-async function candidatesOfGuest(
-  { db, tenantId, now }: Call,
-  req: CreateCheckoutRequest,
-  { token, card }: DescribedToken,
-  settings: AccountSettings,
-): Promise<Candidates> {
-  const attached = await findToken(db, tenantId, token);
-  if (attached !== undefined) requireOwn(attached, undefined);
-  // It was detached since the vault was not asked.
-  if (card === undefined) throw conflict();
-  const requestShipping = inlineAddress(req.shipping!, settings);
-  const requestPaymentMethod = paymentMethodFromCard(token, card, now);
-  return { request: requestOf(req, requestShipping.country), requestShipping, requestPaymentMethod };
-}
-
-async function candidatesOfCustomer(
-  call: Call,
-  req: CreateCheckoutRequest,
-  described: DescribedToken | undefined,
-  settings: AccountSettings,
-): Promise<Candidates> {
-  const { db, tenantId, now } = call;
-  const row = await lockActiveCustomer(db, tenantId, req.customerId);
-  const savedAddress = async (id: string) => {
-    const address = await findAddress(db, tenantId, row.id, id);
-    if (address === undefined) throw notFound("address");
-    return addressFromRow(address, row.default_address_id);
-  };
-  const requestShipping = async () => {
-    if (req.shipping !== undefined) return inlineAddress(req.shipping, settings);
-    return req.addressId === "" ? undefined : await savedAddress(req.addressId);
-  };
-  const requestPaymentMethod = async () => {
-    if (described === undefined) return undefined;
-    requireAttachedBefore(described, settings);
-    const firstBecomesDefault = settings.firstPaymentMethodBecomesDefault === true;
-    const { row: attached, defaultId } = await attachToken(call, row, { ...described, firstBecomesDefault });
-    return paymentMethodFromRow(attached, defaultId, now);
-  };
-  const defaultPaymentMethod = async (id: string) => {
-    const method = await findToken(db, tenantId, id);
-    return method && paymentMethodFromRow(method, id, now);
-  };
-  const shipping = await requestShipping();
-  return {
-    request: requestOf(req, shipping?.country ?? row.country ?? undefined),
-    // A checkout takes no custom fields.
-    customer: customerFromRow(row, { ...call, customFields: [] }),
-    requestShipping: shipping,
-    requestPaymentMethod: await requestPaymentMethod(),
-    ...(row.default_address_id !== null && { defaultShipping: await savedAddress(row.default_address_id) }),
-    ...(row.default_payment_method_id !== null && {
-      defaultPaymentMethod: await defaultPaymentMethod(row.default_payment_method_id),
-    }),
-  };
-}
-
-// What is output only is nobody's to write: the copy would name an address, a customer and times that it never had.
-function inlineAddress(given: Address, settings: AccountSettings): Address {
-  const { next } = applyMask(AddressSchema, create(AddressSchema), given, undefined, writableFields);
-  return validAddress(next, settings, "shipping");
-}
-
-// What the buyer says of itself, trimmed and checked.
-function requestOf(req: CreateCheckoutRequest, country: string | undefined): Candidates["request"] {
-  const contact = req.contact && withoutBlanks(ContactSchema, req.contact);
-  if (contact?.phone !== undefined) {
-    const phone = normalPhone(contact.phone, country);
-    if (phone === undefined) throw invalidField("contact.phone", "Enter a valid phone number.");
-    contact.phone = phone;
+  // Asks the vault, so it comes before the transaction.
+  async function describe(call: Call, { creditCardToken: token }: Asked, signal: AbortSignal) {
+    if (token === "") return undefined;
+    return await describeToken(deps.cardVault, call, token, "credit_card_token", signal);
   }
-  const { displayName, locale, type } = req;
-  if (locale && !isLocale(locale)) throw invalidField("locale", "Enter a valid locale, such as en_US.");
-  return {
-    ...(contact && { contact }),
-    ...(displayName !== undefined && { displayName: displayName.trim() }),
-    ...(locale !== undefined && { locale }),
-    type,
-  };
 }

@@ -25,16 +25,18 @@ export interface CheckoutRow extends SnapshotRow {
   version: number;
   create_time: Date;
   update_time: Date;
+  expire_time: Date;
 }
 
-export type CheckoutColumns = SnapshotRow & Pick<CheckoutRow, "id" | "state" | "resolutions">;
+/** What is resolved when a checkout is made or updated. */
+export type ResolvedColumns = Omit<SnapshotRow, "customer_id" | "url"> & Pick<CheckoutRow, "resolutions">;
+
+export type CheckoutColumns = SnapshotRow & Pick<CheckoutRow, "id" | "state" | "resolutions" | "expire_time">;
 
 export async function insertCheckout(trx: Knex, tenantId: string, columns: CheckoutColumns, event: EventDraft) {
-  // The driver would take the list for an array of Postgres.
-  const resolutions = JSON.stringify(columns.resolutions);
   const times = { create_time: event.time, update_time: event.time };
   const change = trx("checkouts")
-    .insert({ tenant_id: tenantId, ...columns, resolutions, ...times })
+    .insert({ tenant_id: tenantId, ...columns, ...listed(columns), ...times })
     .returning("*");
   const [row] = await changeWithEvent<CheckoutRow>(trx, tenantId, change, event);
   return row!;
@@ -74,10 +76,51 @@ export async function listCheckouts(
   return await selectPage(query, "checkouts", page);
 }
 
-export async function updateCheckoutState(trx: Knex, tenantId: string, id: string, state: string, event: EventDraft) {
+/** Changes a locked checkout. */
+export async function updateCheckout(
+  trx: Knex,
+  tenantId: string,
+  id: string,
+  columns: Partial<CheckoutColumns>,
+  event: EventDraft,
+): Promise<CheckoutRow> {
   const change = trx("checkouts")
     .where({ tenant_id: tenantId, id })
-    .update({ state, version: trx.raw("version + 1"), update_time: event.time })
+    .update({ ...columns, ...listed(columns), version: trx.raw("version + 1"), update_time: event.time })
     .returning("*");
-  await changeWithEvent(trx, tenantId, change, event);
+  const [row] = await changeWithEvent<CheckoutRow>(trx, tenantId, change, event);
+  return row!;
+}
+
+/** The tenants that have PENDING checkouts whose expire_time has come. Looks across tenants: for the job alone. */
+export async function listTenantsWithDueCheckouts(db: Knex, now: Date): Promise<string[]> {
+  const due = db("checkouts").where({ state: "pending" }).where("expire_time", "<=", now);
+  return await due.distinct("tenant_id").orderBy("tenant_id").pluck("tenant_id");
+}
+
+/**
+ * Lets up to `limit` PENDING checkouts fail whose expire_time has come by the time of the event; answers how many. One
+ * that somebody has locked is left for the next time, so that this waits for nobody.
+ */
+export async function expireCheckouts(db: Knex, tenantId: string, limit: number, event: EventDraft): Promise<number> {
+  const due = db("checkouts")
+    .where({ tenant_id: tenantId, state: "pending" })
+    .where("expire_time", "<=", event.time)
+    .orderBy(["expire_time", "id"])
+    .limit(limit)
+    .forUpdate()
+    .skipLocked()
+    .select("id");
+  const change = db("checkouts")
+    .with("due", due)
+    .where({ tenant_id: tenantId })
+    .whereIn("id", db("due").select("id"))
+    .update({ state: "failed", version: db.raw("version + 1"), update_time: event.time })
+    .returning("*");
+  return (await changeWithEvent<CheckoutRow>(db, tenantId, change, event)).length;
+}
+
+// The driver would take a list for an array of Postgres.
+function listed({ resolutions }: Partial<CheckoutColumns>) {
+  return resolutions && { resolutions: JSON.stringify(resolutions) };
 }

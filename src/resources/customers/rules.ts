@@ -70,6 +70,11 @@ export function requireAssignableId(id: string, settings: AccountSettings): void
 /** Locks a customer that is to be changed, or that something is added to. Throws NOT_FOUND, or if it is deleted. */
 export async function lockActiveCustomer(trx: Knex, tenantId: string, id: string): Promise<CustomerRow> {
   const customer = await lockCustomer(trx, tenantId, id);
+  return requireActive(customer);
+}
+
+/** Refuses a customer that is not there, or deleted. Throws NOT_FOUND or FAILED_PRECONDITION. */
+export function requireActive<Row extends CustomerRow>(customer: Row | undefined): Row {
   if (customer === undefined) throw notFound("customer");
   if (customer.delete_time !== null) throw refused("CUSTOMER_DELETED", "The customer is deleted.");
   return customer;

@@ -1,6 +1,5 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Knex } from "knex";
-import { CheckoutState } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { ListOrdersRequestSchema, type OrderService } from "../../../gen/clientele/v1/orders_pb.js";
 import { type PaymentMethod, PaymentMethodState } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import { inTransaction } from "../../db/transaction.js";
@@ -8,9 +7,9 @@ import type { Deps } from "../../deps.js";
 import { callOf, ownerOf } from "../../rpc/caller.js";
 import { notFound, refused } from "../../rpc/errors.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
-import { checkoutFromRow, stateToColumn } from "../checkouts/convert.js";
-import { lockCheckout, updateCheckoutState } from "../checkouts/store.js";
-import { lockCustomer } from "../customers/store.js";
+import { checkoutFromRow } from "../checkouts/convert.js";
+import { lockWithCustomer, requireBuyer, requirePending } from "../checkouts/rules.js";
+import { updateCheckout } from "../checkouts/store.js";
 import { stateAt } from "../payment-methods/state.js";
 import { lockToken } from "../payment-methods/store.js";
 import { checkoutToOrderColumns, orderFromRow } from "./convert.js";
@@ -23,19 +22,18 @@ export function orderService(deps: Deps): ServiceImpl<typeof OrderService> {
       const call = callOf(ctx);
       const { db, tenantId, now, event } = call;
       return await inTransaction(db, async (trx) => {
-        const row = await lockCheckout(trx, tenantId, req.checkoutId, ownerOf(call));
-        if (row === undefined) throw notFound("checkout");
-        const { state, shipping, paymentMethod } = checkoutFromRow(row);
-        if (state !== CheckoutState.PENDING) {
-          throw refused("CHECKOUT_NOT_PENDING", `The checkout is ${row.state}, no order can be made of it.`);
+        const locked = await lockWithCustomer(trx, tenantId, req.checkoutId, ownerOf(call));
+        const { row } = locked;
+        const state = requirePending(row, now, "complete");
+        if (requireBuyer(locked)?.enabled === false) {
+          throw refused("CUSTOMER_DISABLED", "The customer is disabled, no orders can be placed for it.");
         }
-        if (row.customer_id !== null) await requireEnabled(trx, tenantId, row.customer_id);
+        const { shipping, paymentMethod } = checkoutFromRow(row, now);
         if (shipping === undefined) throw refused("SHIPPING_MISSING", "The checkout has no shipping address.");
         await requireChargeable(trx, tenantId, paymentMethod, row.customer_id, now);
         const columns = checkoutToOrderColumns(deps.newId("ord"), row);
         const order = await store.insertOrder(trx, tenantId, columns, event("order.created"));
-        const completed = event("checkout.updated", ["state"]);
-        await updateCheckoutState(trx, tenantId, row.id, stateToColumn(CheckoutState.COMPLETED), completed);
+        await updateCheckout(trx, tenantId, row.id, { state }, event("checkout.completed", ["state"]));
         return { order: orderFromRow(order) };
       });
     },
@@ -54,14 +52,6 @@ export function orderService(deps: Deps): ServiceImpl<typeof OrderService> {
       return { orders: rows.map(orderFromRow), ...tokens };
     },
   };
-}
-
-async function requireEnabled(trx: Knex, tenantId: string, customerId: string): Promise<void> {
-  const customer = await lockCustomer(trx, tenantId, customerId);
-  if (customer === undefined || customer.delete_time !== null)
-    throw refused("CUSTOMER_DELETED", "The customer is deleted.");
-  if (!customer.enabled)
-    throw refused("CUSTOMER_DISABLED", "The customer is disabled, no orders can be placed for it.");
 }
 
 // What was copied decides, and that nobody has taken the token away since.

@@ -1,9 +1,10 @@
 import { type AccountSettings, PaymentMethodAttachment } from "../../../gen/clientele/v1/accounts_pb.js";
+import type { PaymentMethod } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import type { Card, CardVault } from "../../external/card-vault.js";
 import type { Call } from "../../rpc/caller.js";
 import { conflict, invalidField, notFound, refused } from "../../rpc/errors.js";
 import { updateCustomer } from "../customers/store.js";
-import { cardToColumns } from "./convert.js";
+import { cardToColumns, paymentMethodFromCard, paymentMethodFromRow } from "./convert.js";
 import * as store from "./store.js";
 
 const vaultToken = /^cct_(sandbox|live)_[A-Za-z0-9_-]{1,200}$/;
@@ -96,3 +97,25 @@ export async function attachToken({ db, tenantId, event }: Call, customer: Owner
   }
   return { row: inserted, attached: true, defaultId: isFirst ? token : customer.default_payment_method_id };
 }
+
+/** Uses a token for an active customer, and shows it as the customer then has it. */
+export type UseToken = (call: Call, customer: Owner, attachment: Attachment) => Promise<PaymentMethod>;
+
+/** Uses a token by attaching it; see `attachToken`. */
+export const useToken: UseToken = async (call, customer, attachment) => {
+  const { row, defaultId } = await attachToken(call, customer, attachment);
+  return paymentMethodFromRow(row, defaultId, call.now);
+};
+
+/** What `useToken` would show or throw; it changes and locks nothing. One not attached yet has no times and no etag. */
+export const previewToken: UseToken = async ({ db, tenantId, now }, customer, attachment) => {
+  const { token, card, firstBecomesDefault } = attachment;
+  const row = await store.findToken(db, tenantId, token);
+  if (row !== undefined) {
+    requireOwn(row, customer.id);
+    return paymentMethodFromRow(row, customer.default_payment_method_id, now);
+  }
+  if (card === undefined) throw conflict();
+  const isDefault = firstBecomesDefault && !(await store.hasPaymentMethods(db, tenantId, customer.id));
+  return Object.assign(paymentMethodFromCard(token, card, now), { customerId: customer.id, isDefault });
+};

@@ -1,0 +1,24 @@
+import type { Deps } from "../../deps.js";
+import { expireCheckouts, listTenantsWithDueCheckouts } from "./store.js";
+
+const batchSize = 500;
+
+/**
+ * Lets the PENDING checkouts fail whose expire_time has come; answers how many. It may run on several replicas at a time.
+ * A tenant whose checkouts cannot be changed does not stop the others; it is logged, and next time is near.
+ */
+export async function expireDueCheckouts({ db, clock, logger }: Pick<Deps, "db" | "clock" | "logger">) {
+  const now = clock();
+  const expired = { type: "checkout.expired", changedPaths: ["state"], actor: "system", time: now };
+  let total = 0;
+  for (const tenantId of await listTenantsWithDueCheckouts(db, now)) {
+    try {
+      for (let count = batchSize; count === batchSize; total += count) {
+        count = await expireCheckouts(db, tenantId, batchSize, expired);
+      }
+    } catch (error) {
+      logger.error({ error, tenantId }, "checkouts could not expire");
+    }
+  }
+  return total;
+}
