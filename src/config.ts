@@ -26,6 +26,8 @@ export interface Config {
   readonly poolSize: number;
   /** Whether `serve` also runs the jobs; turn it off where `clientele worker` does. */
   readonly jobs: boolean;
+  /** The vault of the cards behind live tokens; absent to refuse those. The time is for each attempt. */
+  readonly cardVault: { readonly url: string; readonly secret: string; readonly timeoutMs: number } | undefined;
   /** How long calls in flight may take to finish after SIGTERM, in milliseconds. */
   readonly drainMs: number;
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
@@ -58,6 +60,14 @@ const schema = z
     CLIENTELE_NAMED_STATEMENTS: z.stringbool().default(true),
     CLIENTELE_POOL_SIZE: z.coerce.number().int().min(1).max(1000).default(10),
     CLIENTELE_JOBS: z.stringbool().default(true),
+    CLIENTELE_CARD_VAULT_URL: text
+      .regex(
+        /^(https:\/\/[^/?#@]+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(\/[^?#]*)?$/,
+        "must be an https address such as https://vault.example/v1, or an http one of this machine",
+      )
+      .optional(),
+    CLIENTELE_CARD_VAULT_SECRET: text.optional(),
+    CLIENTELE_CARD_VAULT_TIMEOUT_SECONDS: z.coerce.number().min(0.1).max(30).default(2),
     CLIENTELE_DRAIN_SECONDS: z.coerce.number().min(0).max(600).default(20),
     CLIENTELE_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   })
@@ -68,6 +78,10 @@ const schema = z
   .refine((env) => env.CLIENTELE_GRPC_CLIENT_CA_FILE === undefined || env.CLIENTELE_TLS_CERT_FILE !== undefined, {
     path: ["CLIENTELE_GRPC_CLIENT_CA_FILE"],
     message: "needs CLIENTELE_TLS_CERT_FILE",
+  })
+  .refine((env) => (env.CLIENTELE_CARD_VAULT_URL === undefined) === (env.CLIENTELE_CARD_VAULT_SECRET === undefined), {
+    path: ["CLIENTELE_CARD_VAULT_URL"],
+    message: "needs CLIENTELE_CARD_VAULT_SECRET, and the other way round",
   });
 
 /** Reads the environment; an empty variable counts as absent. Throws one Error that names every problem. */
@@ -95,6 +109,14 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     namedStatements: env.CLIENTELE_NAMED_STATEMENTS,
     poolSize: env.CLIENTELE_POOL_SIZE,
     jobs: env.CLIENTELE_JOBS,
+    cardVault:
+      env.CLIENTELE_CARD_VAULT_URL !== undefined && env.CLIENTELE_CARD_VAULT_SECRET !== undefined
+        ? {
+            url: env.CLIENTELE_CARD_VAULT_URL,
+            secret: env.CLIENTELE_CARD_VAULT_SECRET,
+            timeoutMs: env.CLIENTELE_CARD_VAULT_TIMEOUT_SECONDS * 1000,
+          }
+        : undefined,
     drainMs: env.CLIENTELE_DRAIN_SECONDS * 1000,
     logLevel: env.CLIENTELE_LOG_LEVEL,
   };

@@ -3,7 +3,9 @@ import type { Knex } from "knex";
 import type { Config } from "./config.js";
 import { connect } from "./db/connection.js";
 import { listen } from "./db/notifications.js";
-import { type CardVault, createSandboxVault } from "./external/card-vault.js";
+import { type CardVault, createCardVault } from "./external/card-vault.js";
+import { createHttpVault } from "./external/card-vault-http.js";
+import { createSandboxVault } from "./external/card-vault-sandbox.js";
 import { createSettingsReader, type SettingsReader, settingsChannel } from "./resources/accounts/settings.js";
 import { createKeyring, type Keyring, keysChannel } from "./resources/api-keys/keyring.js";
 import { createImageReader, type ReadImage } from "./resources/photos/image.js";
@@ -42,7 +44,10 @@ export async function buildDeps(config: Config, databaseUrl: string, overrides: 
   const db = connect({ connectionString: databaseUrl, poolSize, namedStatements, log });
   const settings = createSettingsReader(db);
   const keyring = createKeyring(db);
-  const cardVault = overrides.cardVault ?? createSandboxVault();
+  const vaultLog = (message: string) =>
+    logger.warn({ event: "card_vault" }, `the card vault gave no answer: ${message}`);
+  const liveVault = config.cardVault && createHttpVault({ ...config.cardVault, log: vaultLog });
+  const cardVault = overrides.cardVault ?? createCardVault(createSandboxVault(), liveVault);
   const readImage = createImageReader();
   const deps: Deps = { db, clock, randomBytes, newId, logger, settings, keyring, cardVault, readImage };
 

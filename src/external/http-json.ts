@@ -3,6 +3,14 @@ import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleType } fr
 /** Another system gave no answer that can be used. The message says why, and nothing of what was sent or received. */
 export class Unreachable extends Error {
   override readonly name = "Unreachable";
+
+  /** `isPassing` says whether it may help to ask again at once. */
+  constructor(
+    message: string,
+    readonly isPassing = true,
+  ) {
+    super(message);
+  }
 }
 
 export interface HttpJsonOptions {
@@ -51,7 +59,9 @@ export function createHttpJson(options: HttpJsonOptions): PostJson {
     try {
       return await breaker.execute(() => post(path, body, expected, signal));
     } catch (error) {
-      if (error instanceof BrokenCircuitError) throw new Unreachable("it failed several times and is left alone");
+      if (error instanceof BrokenCircuitError) {
+        throw new Unreachable("it failed several times and is left alone", false);
+      }
       throw error;
     }
   };
@@ -72,7 +82,9 @@ export function createHttpJson(options: HttpJsonOptions): PostJson {
       });
       const { status } = response;
       const text = await textOf(response, maxBytes);
-      if (!expected.includes(status)) throw new Unreachable(`it answered with status ${status}`);
+      if (!expected.includes(status)) {
+        throw new Unreachable(`it answered with status ${status}`, status >= 500 || status === 408 || status === 429);
+      }
       return { status, body: response.ok ? parse(text) : undefined };
     } catch (error) {
       if (error instanceof Unreachable) throw error;
@@ -87,7 +99,7 @@ async function textOf(response: Response, maxBytes: number): Promise<string> {
   let [text, size] = ["", 0];
   for await (const chunk of response.body ?? []) {
     size += chunk.byteLength;
-    if (size > maxBytes) throw new Unreachable(`its answer is larger than ${maxBytes} bytes`);
+    if (size > maxBytes) throw new Unreachable(`its answer is larger than ${maxBytes} bytes`, false);
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();

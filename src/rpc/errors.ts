@@ -50,6 +50,8 @@ export const reasons = {
   ADDRESS_LIMIT_REACHED: Code.FailedPrecondition,
   PAYMENT_METHOD_UNAVAILABLE: Code.FailedPrecondition,
   PAYMENT_METHOD_CONSUMED: Code.FailedPrecondition,
+  CARD_DECLINED: Code.FailedPrecondition,
+  CARD_VAULT_MISSING: Code.FailedPrecondition,
   PAYMENT_METHOD_MODE_MISMATCH: Code.FailedPrecondition,
   ATTACHMENT_IMPLICIT_ONLY: Code.FailedPrecondition,
   ATTACHMENT_EXPLICIT_ONLY: Code.FailedPrecondition,

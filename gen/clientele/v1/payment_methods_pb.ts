@@ -22,7 +22,10 @@ export const file_clientele_v1_payment_methods: GenFile = /*@__PURE__*/
  */
 export type PaymentMethod = Message<"clientele.v1.PaymentMethod"> & {
   /**
-   * The token itself: `cct_sandbox_…` in the test tenant, `cct_live_…` in the live one, or a source's UUID. Immutable.
+   * The token itself: `cct_sandbox_…` in the test tenant, `cct_live_…` in the live one, or a source's UUID. In the test
+   * tenant every token stands for a card, made up and always the same for a token. A token with `expired` in it, such as
+   * `cct_sandbox_expired_1`, stands for a card that expired in January 2020; with `declined` for one that is refused,
+   * reason CARD_DECLINED; with `unknown` for none, which is NOT_FOUND. Immutable.
    *
    * @generated from field: string id = 1;
    */
@@ -521,7 +524,8 @@ export const PaymentMethodStateSchema: GenEnum<PaymentMethodState> = /*@__PURE__
 export const PaymentMethodService: GenService<{
   /**
    * AttachPaymentMethod gives a token to a customer. A token that the vault does not know is NOT_FOUND; one that is
-   * consumed, or belongs to anybody else, is FAILED_PRECONDITION.
+   * consumed, belongs to anybody else, or stands for a card that its issuer declines, is FAILED_PRECONDITION. It is
+   * UNAVAILABLE while the vault does not answer.
    *
    * @generated from rpc clientele.v1.PaymentMethodService.AttachPaymentMethod
    */

@@ -23,7 +23,8 @@ export interface DescribedToken {
 
 /**
  * Learns what a token stands for. It asks the vault, so it belongs before the transaction. Throws INVALID_ARGUMENT for
- * what is no token, FAILED_PRECONDITION for one of the other mode, NOT_FOUND for one that the vault does not know.
+ * what is no token, FAILED_PRECONDITION for one of the other mode or of a card that is declined, NOT_FOUND for one that
+ * the vault does not know, UNAVAILABLE if the vault gives no answer.
  */
 export async function describeToken(
   vault: CardVault,
@@ -44,6 +45,7 @@ export async function describeToken(
   if ((await store.findToken(db, tenantId, token)) !== undefined) return { token, card: undefined };
   const card = await vault.describe(token, { liveMode, signal });
   if (card === undefined) throw notFound("payment method");
+  if (card === "declined") throw refused("CARD_DECLINED", "The card was declined.");
   return { token, card };
 }
 

@@ -1,0 +1,76 @@
+import { ExponentialBackoff, handleType, retry } from "cockatiel";
+import { z } from "zod";
+import { deadlineLeft } from "../db/deadline.js";
+import { rpcError, unavailable } from "../rpc/errors.js";
+import type { CardVault } from "./card-vault.js";
+import { createHttpJson, Unreachable } from "./http-json.js";
+
+export interface HttpVaultOptions {
+  readonly url: string;
+  readonly secret: string;
+  /** How long the vault may take for an answer, in milliseconds. */
+  readonly timeoutMs: number;
+  /** After how long a vault that failed five times in a row is asked again, in milliseconds. */
+  readonly pauseMs?: number;
+  /** Told why the vault gave no answer; the text holds nothing of what was sent or received. */
+  readonly log: (message: string) => void;
+}
+
+// In the vault's words, strictly: what is no brand and no four digits might be a number that must not enter.
+const answers = z.discriminatedUnion("status", [
+  z.object({
+    status: z.literal("OK"),
+    card: z.object({
+      brand: z.string().regex(/^[a-z][a-z _-]{0,31}$/),
+      last4: z.string().regex(/^\d{4}$/),
+      expMonth: z.int().min(1).max(12),
+      expYear: z.int().min(2000).max(2199),
+    }),
+  }),
+  z.object({ status: z.literal("DECLINED") }),
+  z.object({ status: z.literal("UNKNOWN") }),
+]);
+
+const retries = 2;
+const backoff = { initialDelay: 50, maxDelay: 1_000 };
+const maxBytes = 16_384;
+
+/**
+ * A vault behind HTTP: `POST {url}/cards/describe` with `{"token": "cct_live_…"}` and the secret as a Bearer token. Its
+ * answer is a 200 with `{"status": "OK", "card": {"brand": "visa", "last4": "4242", "expMonth": 12, "expYear": 2030}}`,
+ * or with the status `DECLINED` or `UNKNOWN` alone. Anything else is tried again twice, after a random while, and is
+ * UNAVAILABLE then.
+ */
+export function createHttpVault({ log, ...options }: HttpVaultOptions): CardVault {
+  const post = createHttpJson({ ...options, maxBytes });
+  const patient = retry(
+    handleType(Unreachable, ({ isPassing }) => isPassing),
+    { maxAttempts: retries, backoff: new ExponentialBackoff(backoff) },
+  );
+
+  return {
+    async describe(token, { signal }) {
+      // The deadline of the call is its own, no failure of the vault.
+      const deadline = AbortSignal.timeout(Math.max(0, Math.ceil(deadlineLeft() ?? 60_000)));
+      const ended = AbortSignal.any([signal, deadline]);
+      const ask = () => post("/cards/describe", { token }, { expected: [200], signal: ended });
+      try {
+        const { body } = await patient.execute(ask, ended);
+        return cardOf(body);
+      } catch (error) {
+        if (signal.aborted) throw rpcError("CALL_CANCELLED", "The call was cancelled.");
+        if (deadline.aborted) throw rpcError("DEADLINE_EXCEEDED", "The deadline of the call has passed.");
+        if (!(error instanceof Unreachable)) throw error;
+        log(error.message);
+        throw unavailable();
+      }
+    },
+  };
+}
+
+function cardOf(body: unknown) {
+  const { success, data } = answers.safeParse(body);
+  if (!success) throw new Unreachable("its answer is not one of the vault's protocol");
+  if (data.status === "OK") return data.card;
+  return data.status === "DECLINED" ? ("declined" as const) : undefined;
+}
