@@ -86,6 +86,7 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
       writes: { message: "customer", fields: signUpFields, ignored: outputOnly },
     },
     getCustomer: own("id"),
+    getCustomerOverview: secretKey,
     batchGetCustomers: secretKey,
     getOrCreateCustomer: secretKey,
     searchCustomers: secretKey,

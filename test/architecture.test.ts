@@ -96,6 +96,8 @@ describe("the house", () => {
         "email-keys-store.ts",
         "list-fields.ts",
         "list-store.ts",
+        "overview-store.ts",
+        "overview.ts",
         "purge.ts",
         "violations-store.ts",
         "write.ts",

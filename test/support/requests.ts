@@ -26,6 +26,7 @@ export const requests: Readonly<Record<string, (world: World) => JsonObject>> = 
   "ApiKeyService.RevokeApiKey": ({ apiKey }) => ({ id: apiKey }),
   "CustomerService.CreateCustomer": (world) => ({ customer: { id: `own-${world.unique}`, ...customerOf(world) } }),
   "CustomerService.GetCustomer": ({ customer }) => ({ id: customer }),
+  "CustomerService.GetCustomerOverview": ({ customer }) => ({ id: customer }),
   "CustomerService.BatchGetCustomers": ({ customer }) => ({ ids: [customer] }),
   "CustomerService.GetOrCreateCustomer": (world) => ({ customer: { id: `own-${world.unique}`, ...customerOf(world) } }),
   "CustomerService.SearchCustomers": () => ({ query: canary, pageSize: 1 }),

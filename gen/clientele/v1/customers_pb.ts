@@ -7,6 +7,8 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Address } from "./addresses_pb.js";
 import { file_clientele_v1_addresses } from "./addresses_pb.js";
+import type { PaymentMethod } from "./payment_methods_pb.js";
+import { file_clientele_v1_payment_methods } from "./payment_methods_pb.js";
 import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -15,7 +17,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/customers.proto.
  */
 export const file_clientele_v1_customers: GenFile = /*@__PURE__*/
-  fileDesc("ChxjbGllbnRlbGUvdjEvY3VzdG9tZXJzLnByb3RvEgxjbGllbnRlbGUudjEiywoKCEN1c3RvbWVyEhsKAmlkGAEgASgJQg+6SAxyCjIIXlshLX5dKiQSzAEKBWVtYWlsGAIgASgJQrcBukizAboBqgEKBWVtYWlsEhxFbnRlciBhIHZhbGlkIGVtYWlsIGFkZHJlc3MuGoIBdGhpcy5tYXRjaGVzKCdeXFxzKlteXFxzQCw7PD4oKSJdK0BbQS1aYS16MC05XSg/OltBLVphLXowLTktXSpbQS1aYS16MC05XSk/KD86Wy5dW0EtWmEtejAtOV0oPzpbQS1aYS16MC05LV0qW0EtWmEtejAtOV0pPykrXFxzKiQnKXIDGP4BSACIAQESGwoEbmFtZRgDIAEoCUIIukgFcgMYyAFIAYgBARIgCgpmaXJzdF9uYW1lGAQgASgJQge6SARyAhhkSAKIAQESHwoJbGFzdF9uYW1lGAUgASgJQge6SARyAhhkSAOIAQESIwoMZGlzcGxheV9uYW1lGAYgASgJQgi6SAVyAxjIAUgEiAEBEhsKBXBob25lGAcgASgJQge6SARyAhhASAWIAQESHQoHY291bnRyeRgIIAEoCUIHukgEcgIYZEgGiAEBEhQKDGNvdW50cnlfbmFtZRgJIAEoCRIyCgZsb2NhbGUYCiABKAlCHbpIGnIYMhZeKFthLXpdezJ9X1tBLVpdezJ9KT8kSAeIAQESMgoEdHlwZRgLIAEoDjIaLmNsaWVudGVsZS52MS5DdXN0b21lclR5cGVCCLpIBYIBAhABEhQKB2VuYWJsZWQYDCABKAhICIgBARIRCglsaXZlX21vZGUYDSABKAgSEQoJcGhvdG9fdXJsGA4gASgJEikKCG1ldGFkYXRhGA8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIpChJkZWZhdWx0X2FkZHJlc3NfaWQYECABKAlCCLpIBXIDGP8BSAmIAQESMAoZZGVmYXVsdF9wYXltZW50X21ldGhvZF9pZBgRIAEoCUIIukgFcgMY/wFICogBARIqCgVzdGF0ZRgSIAEoDjIbLmNsaWVudGVsZS52MS5DdXN0b21lclN0YXRlEkYKE2V4dGVybmFsX3JlZmVyZW5jZXMYGCADKAsyHy5jbGllbnRlbGUudjEuRXh0ZXJuYWxSZWZlcmVuY2VCCLpIBZIBAhAUEi8KCHNoaXBwaW5nGBkgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3NCBrpIA9gBAxIuCg1jdXN0b21fZmllbGRzGBogASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIvCgtjcmVhdGVfdGltZRgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYFCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2RlbGV0ZV90aW1lGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpwdXJnZV90aW1lGBYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCgRldGFnGBcgASgJQge6SARyAhhAQggKBl9lbWFpbEIHCgVfbmFtZUINCgtfZmlyc3RfbmFtZUIMCgpfbGFzdF9uYW1lQg8KDV9kaXNwbGF5X25hbWVCCAoGX3Bob25lQgoKCF9jb3VudHJ5QgkKB19sb2NhbGVCCgoIX2VuYWJsZWRCFQoTX2RlZmF1bHRfYWRkcmVzc19pZEIcChpfZGVmYXVsdF9wYXltZW50X21ldGhvZF9pZCJYChFFeHRlcm5hbFJlZmVyZW5jZRIrCgRuYW1lGAEgASgJQh26SBpyGDIWXltBLVphLXowLTkuXy1dezEsNTB9JBIWCgJpZBgCIAEoCUIKukgHcgUQARj/ASJJChVDcmVhdGVDdXN0b21lclJlcXVlc3QSMAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXJCBrpIA9gBAyJCChZDcmVhdGVDdXN0b21lclJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyIiwKEkdldEN1c3RvbWVyUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ASI/ChNHZXRDdXN0b21lclJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyIsUBChRMaXN0Q3VzdG9tZXJzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgEASFAoMc2hvd19kZWxldGVkGAMgASgIEhUKBHBhZ2UYBCABKAVCB7pIBBoCKAASGgoSaW5jbHVkZV90b3RhbF9zaXplGAUgASgIEg4KBmZpbHRlchgGIAEoCRIaCghvcmRlcl9ieRgHIAEoCUIIukgFcgMYyAEioAEKFUxpc3RDdXN0b21lcnNSZXNwb25zZRIpCgljdXN0b21lcnMYASADKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkSFwoKdG90YWxfc2l6ZRgEIAEoBUgAiAEBQg0KC190b3RhbF9zaXplIjwKGEJhdGNoR2V0Q3VzdG9tZXJzUmVxdWVzdBIgCgNpZHMYASADKAlCE7pIEJIBDQgBEGQiB3IFEAEY/wEiRgoZQmF0Y2hHZXRDdXN0b21lcnNSZXNwb25zZRIpCgljdXN0b21lcnMYASADKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXIigAEKGkdldE9yQ3JlYXRlQ3VzdG9tZXJSZXF1ZXN0EjAKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyQga6SAPYAQMSMAoDa2V5GAIgASgOMhkuY2xpZW50ZWxlLnYxLkN1c3RvbWVyS2V5Qgi6SAWCAQIQASJYChtHZXRPckNyZWF0ZUN1c3RvbWVyUmVzcG9uc2USKAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXISDwoHY3JlYXRlZBgCIAEoCCJrChZTZWFyY2hDdXN0b21lcnNSZXF1ZXN0EhcKBXF1ZXJ5GAEgASgJQgi6SAVyAxjIARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiegoXU2VhcmNoQ3VzdG9tZXJzUmVzcG9uc2USKQoJY3VzdG9tZXJzGAEgAygLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJInoKFVVwZGF0ZUN1c3RvbWVyUmVxdWVzdBIwCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lckIGukgD2AEDEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJCChZVcGRhdGVDdXN0b21lclJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyIkYKFURlbGV0ZUN1c3RvbWVyUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ARIVCgRldGFnGAIgASgJQge6SARyAhhAIkIKFkRlbGV0ZUN1c3RvbWVyUmVzcG9uc2USKAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXIiSAoXVW5kZWxldGVDdXN0b21lclJlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEY/wESFQoEZXRhZxgCIAEoCUIHukgEcgIYQCJEChhVbmRlbGV0ZUN1c3RvbWVyUmVzcG9uc2USKAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXIqZwoMQ3VzdG9tZXJUeXBlEh0KGUNVU1RPTUVSX1RZUEVfVU5TUEVDSUZJRUQQABIcChhDVVNUT01FUl9UWVBFX0lORElWSURVQUwQARIaChZDVVNUT01FUl9UWVBFX0JVU0lORVNTEAIqZgoNQ3VzdG9tZXJTdGF0ZRIeChpDVVNUT01FUl9TVEFURV9VTlNQRUNJRklFRBAAEhkKFUNVU1RPTUVSX1NUQVRFX0FDVElWRRABEhoKFkNVU1RPTUVSX1NUQVRFX0RFTEVURUQQAipoCgtDdXN0b21lcktleRIcChhDVVNUT01FUl9LRVlfVU5TUEVDSUZJRUQQABIWChJDVVNUT01FUl9LRVlfRU1BSUwQARIjCh9DVVNUT01FUl9LRVlfRVhURVJOQUxfUkVGRVJFTkNFEAIyhAcKD0N1c3RvbWVyU2VydmljZRJbCg5DcmVhdGVDdXN0b21lchIjLmNsaWVudGVsZS52MS5DcmVhdGVDdXN0b21lclJlcXVlc3QaJC5jbGllbnRlbGUudjEuQ3JlYXRlQ3VzdG9tZXJSZXNwb25zZRJXCgtHZXRDdXN0b21lchIgLmNsaWVudGVsZS52MS5HZXRDdXN0b21lclJlcXVlc3QaIS5jbGllbnRlbGUudjEuR2V0Q3VzdG9tZXJSZXNwb25zZSIDkAIBEmkKEUJhdGNoR2V0Q3VzdG9tZXJzEiYuY2xpZW50ZWxlLnYxLkJhdGNoR2V0Q3VzdG9tZXJzUmVxdWVzdBonLmNsaWVudGVsZS52MS5CYXRjaEdldEN1c3RvbWVyc1Jlc3BvbnNlIgOQAgESagoTR2V0T3JDcmVhdGVDdXN0b21lchIoLmNsaWVudGVsZS52MS5HZXRPckNyZWF0ZUN1c3RvbWVyUmVxdWVzdBopLmNsaWVudGVsZS52MS5HZXRPckNyZWF0ZUN1c3RvbWVyUmVzcG9uc2USXgoPU2VhcmNoQ3VzdG9tZXJzEiQuY2xpZW50ZWxlLnYxLlNlYXJjaEN1c3RvbWVyc1JlcXVlc3QaJS5jbGllbnRlbGUudjEuU2VhcmNoQ3VzdG9tZXJzUmVzcG9uc2USWAoNTGlzdEN1c3RvbWVycxIiLmNsaWVudGVsZS52MS5MaXN0Q3VzdG9tZXJzUmVxdWVzdBojLmNsaWVudGVsZS52MS5MaXN0Q3VzdG9tZXJzUmVzcG9uc2USYAoOVXBkYXRlQ3VzdG9tZXISIy5jbGllbnRlbGUudjEuVXBkYXRlQ3VzdG9tZXJSZXF1ZXN0GiQuY2xpZW50ZWxlLnYxLlVwZGF0ZUN1c3RvbWVyUmVzcG9uc2UiA5ACAhJgCg5EZWxldGVDdXN0b21lchIjLmNsaWVudGVsZS52MS5EZWxldGVDdXN0b21lclJlcXVlc3QaJC5jbGllbnRlbGUudjEuRGVsZXRlQ3VzdG9tZXJSZXNwb25zZSIDkAICEmYKEFVuZGVsZXRlQ3VzdG9tZXISJS5jbGllbnRlbGUudjEuVW5kZWxldGVDdXN0b21lclJlcXVlc3QaJi5jbGllbnRlbGUudjEuVW5kZWxldGVDdXN0b21lclJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_clientele_v1_addresses, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChxjbGllbnRlbGUvdjEvY3VzdG9tZXJzLnByb3RvEgxjbGllbnRlbGUudjEiywoKCEN1c3RvbWVyEhsKAmlkGAEgASgJQg+6SAxyCjIIXlshLX5dKiQSzAEKBWVtYWlsGAIgASgJQrcBukizAboBqgEKBWVtYWlsEhxFbnRlciBhIHZhbGlkIGVtYWlsIGFkZHJlc3MuGoIBdGhpcy5tYXRjaGVzKCdeXFxzKlteXFxzQCw7PD4oKSJdK0BbQS1aYS16MC05XSg/OltBLVphLXowLTktXSpbQS1aYS16MC05XSk/KD86Wy5dW0EtWmEtejAtOV0oPzpbQS1aYS16MC05LV0qW0EtWmEtejAtOV0pPykrXFxzKiQnKXIDGP4BSACIAQESGwoEbmFtZRgDIAEoCUIIukgFcgMYyAFIAYgBARIgCgpmaXJzdF9uYW1lGAQgASgJQge6SARyAhhkSAKIAQESHwoJbGFzdF9uYW1lGAUgASgJQge6SARyAhhkSAOIAQESIwoMZGlzcGxheV9uYW1lGAYgASgJQgi6SAVyAxjIAUgEiAEBEhsKBXBob25lGAcgASgJQge6SARyAhhASAWIAQESHQoHY291bnRyeRgIIAEoCUIHukgEcgIYZEgGiAEBEhQKDGNvdW50cnlfbmFtZRgJIAEoCRIyCgZsb2NhbGUYCiABKAlCHbpIGnIYMhZeKFthLXpdezJ9X1tBLVpdezJ9KT8kSAeIAQESMgoEdHlwZRgLIAEoDjIaLmNsaWVudGVsZS52MS5DdXN0b21lclR5cGVCCLpIBYIBAhABEhQKB2VuYWJsZWQYDCABKAhICIgBARIRCglsaXZlX21vZGUYDSABKAgSEQoJcGhvdG9fdXJsGA4gASgJEikKCG1ldGFkYXRhGA8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIpChJkZWZhdWx0X2FkZHJlc3NfaWQYECABKAlCCLpIBXIDGP8BSAmIAQESMAoZZGVmYXVsdF9wYXltZW50X21ldGhvZF9pZBgRIAEoCUIIukgFcgMY/wFICogBARIqCgVzdGF0ZRgSIAEoDjIbLmNsaWVudGVsZS52MS5DdXN0b21lclN0YXRlEkYKE2V4dGVybmFsX3JlZmVyZW5jZXMYGCADKAsyHy5jbGllbnRlbGUudjEuRXh0ZXJuYWxSZWZlcmVuY2VCCLpIBZIBAhAUEi8KCHNoaXBwaW5nGBkgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3NCBrpIA9gBAxIuCg1jdXN0b21fZmllbGRzGBogASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIvCgtjcmVhdGVfdGltZRgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYFCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2RlbGV0ZV90aW1lGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpwdXJnZV90aW1lGBYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCgRldGFnGBcgASgJQge6SARyAhhAQggKBl9lbWFpbEIHCgVfbmFtZUINCgtfZmlyc3RfbmFtZUIMCgpfbGFzdF9uYW1lQg8KDV9kaXNwbGF5X25hbWVCCAoGX3Bob25lQgoKCF9jb3VudHJ5QgkKB19sb2NhbGVCCgoIX2VuYWJsZWRCFQoTX2RlZmF1bHRfYWRkcmVzc19pZEIcChpfZGVmYXVsdF9wYXltZW50X21ldGhvZF9pZCJYChFFeHRlcm5hbFJlZmVyZW5jZRIrCgRuYW1lGAEgASgJQh26SBpyGDIWXltBLVphLXowLTkuXy1dezEsNTB9JBIWCgJpZBgCIAEoCUIKukgHcgUQARj/ASJJChVDcmVhdGVDdXN0b21lclJlcXVlc3QSMAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXJCBrpIA9gBAyJCChZDcmVhdGVDdXN0b21lclJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyIiwKEkdldEN1c3RvbWVyUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ASI/ChNHZXRDdXN0b21lclJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyIjQKGkdldEN1c3RvbWVyT3ZlcnZpZXdSZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGP8BIk8KG0dldEN1c3RvbWVyT3ZlcnZpZXdSZXNwb25zZRIwCghvdmVydmlldxgBIAEoCzIeLmNsaWVudGVsZS52MS5DdXN0b21lck92ZXJ2aWV3IocDChBDdXN0b21lck92ZXJ2aWV3EigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyEi4KD2RlZmF1bHRfYWRkcmVzcxgCIAEoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzEjsKFmRlZmF1bHRfcGF5bWVudF9tZXRob2QYAyABKAsyGy5jbGllbnRlbGUudjEuUGF5bWVudE1ldGhvZBIVCg1hZGRyZXNzX2NvdW50GAQgASgFEhwKFHBheW1lbnRfbWV0aG9kX2NvdW50GAUgASgFEjUKD2NoZWNrb3V0X2NvdW50cxgGIAEoCzIcLmNsaWVudGVsZS52MS5DaGVja291dENvdW50cxITCgtvcmRlcl9jb3VudBgHIAEoBRIvCgtsYXN0X29yZGVycxgIIAMoCzIaLmNsaWVudGVsZS52MS5PcmRlclN1bW1hcnkSKgoJYXR0ZW50aW9uGAkgAygLMhcuY2xpZW50ZWxlLnYxLkF0dGVudGlvbiJXCg5DaGVja291dENvdW50cxIPCgdwZW5kaW5nGAEgASgFEhEKCWNvbXBsZXRlZBgCIAEoBRIOCgZmYWlsZWQYAyABKAUSEQoJY2FuY2VsbGVkGAQgASgFIoMBCgxPcmRlclN1bW1hcnkSCgoCaWQYASABKAkSEwoLY2hlY2tvdXRfaWQYAiABKAkSCwoDdXJsGAMgASgJEhQKDGRpc3BsYXlfbmFtZRgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiTwoJQXR0ZW50aW9uEi0KBnJlYXNvbhgBIAEoDjIdLmNsaWVudGVsZS52MS5BdHRlbnRpb25SZWFzb24SEwoLcmVzb3VyY2VfaWQYAiABKAkixQEKFExpc3RDdXN0b21lcnNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiAQBIUCgxzaG93X2RlbGV0ZWQYAyABKAgSFQoEcGFnZRgEIAEoBUIHukgEGgIoABIaChJpbmNsdWRlX3RvdGFsX3NpemUYBSABKAgSDgoGZmlsdGVyGAYgASgJEhoKCG9yZGVyX2J5GAcgASgJQgi6SAVyAxjIASKgAQoVTGlzdEN1c3RvbWVyc1Jlc3BvbnNlEikKCWN1c3RvbWVycxgBIAMoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCRIXCgp0b3RhbF9zaXplGAQgASgFSACIAQFCDQoLX3RvdGFsX3NpemUiPAoYQmF0Y2hHZXRDdXN0b21lcnNSZXF1ZXN0EiAKA2lkcxgBIAMoCUITukgQkgENCAEQZCIHcgUQARj/ASJGChlCYXRjaEdldEN1c3RvbWVyc1Jlc3BvbnNlEikKCWN1c3RvbWVycxgBIAMoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lciKAAQoaR2V0T3JDcmVhdGVDdXN0b21lclJlcXVlc3QSMAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXJCBrpIA9gBAxIwCgNrZXkYAiABKA4yGS5jbGllbnRlbGUudjEuQ3VzdG9tZXJLZXlCCLpIBYIBAhABIlgKG0dldE9yQ3JlYXRlQ3VzdG9tZXJSZXNwb25zZRIoCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lchIPCgdjcmVhdGVkGAIgASgIImsKFlNlYXJjaEN1c3RvbWVyc1JlcXVlc3QSFwoFcXVlcnkYASABKAlCCLpIBXIDGMgBEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJ6ChdTZWFyY2hDdXN0b21lcnNSZXNwb25zZRIpCgljdXN0b21lcnMYASADKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkiegoVVXBkYXRlQ3VzdG9tZXJSZXF1ZXN0EjAKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyQga6SAPYAQMSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIkIKFlVwZGF0ZUN1c3RvbWVyUmVzcG9uc2USKAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXIiRgoVRGVsZXRlQ3VzdG9tZXJSZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGP8BEhUKBGV0YWcYAiABKAlCB7pIBHICGEAiQgoWRGVsZXRlQ3VzdG9tZXJSZXNwb25zZRIoCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lciJIChdVbmRlbGV0ZUN1c3RvbWVyUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ARIVCgRldGFnGAIgASgJQge6SARyAhhAIkQKGFVuZGVsZXRlQ3VzdG9tZXJSZXNwb25zZRIoCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lcipnCgxDdXN0b21lclR5cGUSHQoZQ1VTVE9NRVJfVFlQRV9VTlNQRUNJRklFRBAAEhwKGENVU1RPTUVSX1RZUEVfSU5ESVZJRFVBTBABEhoKFkNVU1RPTUVSX1RZUEVfQlVTSU5FU1MQAipmCg1DdXN0b21lclN0YXRlEh4KGkNVU1RPTUVSX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVQ1VTVE9NRVJfU1RBVEVfQUNUSVZFEAESGgoWQ1VTVE9NRVJfU1RBVEVfREVMRVRFRBACKqMCCg9BdHRlbnRpb25SZWFzb24SIAocQVRURU5USU9OX1JFQVNPTl9VTlNQRUNJRklFRBAAEiYKIkFUVEVOVElPTl9SRUFTT05fQ1VTVE9NRVJfRElTQUJMRUQQARInCiNBVFRFTlRJT05fUkVBU09OX05PX0RFRkFVTFRfQUREUkVTUxACEi4KKkFUVEVOVElPTl9SRUFTT05fTk9fREVGQVVMVF9QQVlNRU5UX01FVEhPRBADEjMKL0FUVEVOVElPTl9SRUFTT05fREVGQVVMVF9QQVlNRU5UX01FVEhPRF9FWFBJUkVEEAQSOAo0QVRURU5USU9OX1JFQVNPTl9ERUZBVUxUX1BBWU1FTlRfTUVUSE9EX0VYUElSRVNfU09PThAFKmgKC0N1c3RvbWVyS2V5EhwKGENVU1RPTUVSX0tFWV9VTlNQRUNJRklFRBAAEhYKEkNVU1RPTUVSX0tFWV9FTUFJTBABEiMKH0NVU1RPTUVSX0tFWV9FWFRFUk5BTF9SRUZFUkVOQ0UQAjL1BwoPQ3VzdG9tZXJTZXJ2aWNlElsKDkNyZWF0ZUN1c3RvbWVyEiMuY2xpZW50ZWxlLnYxLkNyZWF0ZUN1c3RvbWVyUmVxdWVzdBokLmNsaWVudGVsZS52MS5DcmVhdGVDdXN0b21lclJlc3BvbnNlElcKC0dldEN1c3RvbWVyEiAuY2xpZW50ZWxlLnYxLkdldEN1c3RvbWVyUmVxdWVzdBohLmNsaWVudGVsZS52MS5HZXRDdXN0b21lclJlc3BvbnNlIgOQAgESbwoTR2V0Q3VzdG9tZXJPdmVydmlldxIoLmNsaWVudGVsZS52MS5HZXRDdXN0b21lck92ZXJ2aWV3UmVxdWVzdBopLmNsaWVudGVsZS52MS5HZXRDdXN0b21lck92ZXJ2aWV3UmVzcG9uc2UiA5ACARJpChFCYXRjaEdldEN1c3RvbWVycxImLmNsaWVudGVsZS52MS5CYXRjaEdldEN1c3RvbWVyc1JlcXVlc3QaJy5jbGllbnRlbGUudjEuQmF0Y2hHZXRDdXN0b21lcnNSZXNwb25zZSIDkAIBEmoKE0dldE9yQ3JlYXRlQ3VzdG9tZXISKC5jbGllbnRlbGUudjEuR2V0T3JDcmVhdGVDdXN0b21lclJlcXVlc3QaKS5jbGllbnRlbGUudjEuR2V0T3JDcmVhdGVDdXN0b21lclJlc3BvbnNlEl4KD1NlYXJjaEN1c3RvbWVycxIkLmNsaWVudGVsZS52MS5TZWFyY2hDdXN0b21lcnNSZXF1ZXN0GiUuY2xpZW50ZWxlLnYxLlNlYXJjaEN1c3RvbWVyc1Jlc3BvbnNlElgKDUxpc3RDdXN0b21lcnMSIi5jbGllbnRlbGUudjEuTGlzdEN1c3RvbWVyc1JlcXVlc3QaIy5jbGllbnRlbGUudjEuTGlzdEN1c3RvbWVyc1Jlc3BvbnNlEmAKDlVwZGF0ZUN1c3RvbWVyEiMuY2xpZW50ZWxlLnYxLlVwZGF0ZUN1c3RvbWVyUmVxdWVzdBokLmNsaWVudGVsZS52MS5VcGRhdGVDdXN0b21lclJlc3BvbnNlIgOQAgISYAoORGVsZXRlQ3VzdG9tZXISIy5jbGllbnRlbGUudjEuRGVsZXRlQ3VzdG9tZXJSZXF1ZXN0GiQuY2xpZW50ZWxlLnYxLkRlbGV0ZUN1c3RvbWVyUmVzcG9uc2UiA5ACAhJmChBVbmRlbGV0ZUN1c3RvbWVyEiUuY2xpZW50ZWxlLnYxLlVuZGVsZXRlQ3VzdG9tZXJSZXF1ZXN0GiYuY2xpZW50ZWxlLnYxLlVuZGVsZXRlQ3VzdG9tZXJSZXNwb25zZSIDkAICYgZwcm90bzM", [file_buf_validate_validate, file_clientele_v1_addresses, file_clientele_v1_payment_methods, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Customer is someone who buys from the merchant.
@@ -335,6 +337,244 @@ export const GetCustomerResponseSchema: GenMessage<GetCustomerResponse> = /*@__P
   messageDesc(file_clientele_v1_customers, 5);
 
 /**
+ * GetCustomerOverviewRequest names a customer.
+ *
+ * @generated from message clientele.v1.GetCustomerOverviewRequest
+ */
+export type GetCustomerOverviewRequest = Message<"clientele.v1.GetCustomerOverviewRequest"> & {
+  /**
+   * The customer's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message clientele.v1.GetCustomerOverviewRequest.
+ * Use `create(GetCustomerOverviewRequestSchema)` to create a new message.
+ */
+export const GetCustomerOverviewRequestSchema: GenMessage<GetCustomerOverviewRequest> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_customers, 6);
+
+/**
+ * GetCustomerOverviewResponse carries the overview.
+ *
+ * @generated from message clientele.v1.GetCustomerOverviewResponse
+ */
+export type GetCustomerOverviewResponse = Message<"clientele.v1.GetCustomerOverviewResponse"> & {
+  /**
+   * How it stands with the customer.
+   *
+   * @generated from field: clientele.v1.CustomerOverview overview = 1;
+   */
+  overview?: CustomerOverview | undefined;
+};
+
+/**
+ * Describes the message clientele.v1.GetCustomerOverviewResponse.
+ * Use `create(GetCustomerOverviewResponseSchema)` to create a new message.
+ */
+export const GetCustomerOverviewResponseSchema: GenMessage<GetCustomerOverviewResponse> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_customers, 7);
+
+/**
+ * CustomerOverview says how it stands with a customer, all of it at one moment.
+ *
+ * @generated from message clientele.v1.CustomerOverview
+ */
+export type CustomerOverview = Message<"clientele.v1.CustomerOverview"> & {
+  /**
+   * The customer, as GetCustomer returns it.
+   *
+   * @generated from field: clientele.v1.Customer customer = 1;
+   */
+  customer?: Customer | undefined;
+
+  /**
+   * The default address; absent if there is none.
+   *
+   * @generated from field: clientele.v1.Address default_address = 2;
+   */
+  defaultAddress?: Address | undefined;
+
+  /**
+   * The default payment method; absent if there is none.
+   *
+   * @generated from field: clientele.v1.PaymentMethod default_payment_method = 3;
+   */
+  defaultPaymentMethod?: PaymentMethod | undefined;
+
+  /**
+   * How many addresses the customer has.
+   *
+   * @generated from field: int32 address_count = 4;
+   */
+  addressCount: number;
+
+  /**
+   * How many payment methods the customer has.
+   *
+   * @generated from field: int32 payment_method_count = 5;
+   */
+  paymentMethodCount: number;
+
+  /**
+   * How many checkouts the customer has, by state.
+   *
+   * @generated from field: clientele.v1.CheckoutCounts checkout_counts = 6;
+   */
+  checkoutCounts?: CheckoutCounts | undefined;
+
+  /**
+   * How many orders the customer has.
+   *
+   * @generated from field: int32 order_count = 7;
+   */
+  orderCount: number;
+
+  /**
+   * The last orders, up to 5, newest first.
+   *
+   * @generated from field: repeated clientele.v1.OrderSummary last_orders = 8;
+   */
+  lastOrders: OrderSummary[];
+
+  /**
+   * What needs attention, in the order of AttentionReason; nothing of a deleted customer does.
+   *
+   * @generated from field: repeated clientele.v1.Attention attention = 9;
+   */
+  attention: Attention[];
+};
+
+/**
+ * Describes the message clientele.v1.CustomerOverview.
+ * Use `create(CustomerOverviewSchema)` to create a new message.
+ */
+export const CustomerOverviewSchema: GenMessage<CustomerOverview> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_customers, 8);
+
+/**
+ * CheckoutCounts says how many checkouts there are in each state.
+ *
+ * @generated from message clientele.v1.CheckoutCounts
+ */
+export type CheckoutCounts = Message<"clientele.v1.CheckoutCounts"> & {
+  /**
+   * No order was made of them yet.
+   *
+   * @generated from field: int32 pending = 1;
+   */
+  pending: number;
+
+  /**
+   * An order was made of them.
+   *
+   * @generated from field: int32 completed = 2;
+   */
+  completed: number;
+
+  /**
+   * They expired before an order was made of them.
+   *
+   * @generated from field: int32 failed = 3;
+   */
+  failed: number;
+
+  /**
+   * They were given up.
+   *
+   * @generated from field: int32 cancelled = 4;
+   */
+  cancelled: number;
+};
+
+/**
+ * Describes the message clientele.v1.CheckoutCounts.
+ * Use `create(CheckoutCountsSchema)` to create a new message.
+ */
+export const CheckoutCountsSchema: GenMessage<CheckoutCounts> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_customers, 9);
+
+/**
+ * OrderSummary is what tells one order from another.
+ *
+ * @generated from message clientele.v1.OrderSummary
+ */
+export type OrderSummary = Message<"clientele.v1.OrderSummary"> & {
+  /**
+   * The order's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The checkout it completed.
+   *
+   * @generated from field: string checkout_id = 2;
+   */
+  checkoutId: string;
+
+  /**
+   * The page of the product or cart that was bought.
+   *
+   * @generated from field: string url = 3;
+   */
+  url: string;
+
+  /**
+   * What the buyer was called.
+   *
+   * @generated from field: string display_name = 4;
+   */
+  displayName: string;
+
+  /**
+   * When the order was placed.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 5;
+   */
+  createTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message clientele.v1.OrderSummary.
+ * Use `create(OrderSummarySchema)` to create a new message.
+ */
+export const OrderSummarySchema: GenMessage<OrderSummary> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_customers, 10);
+
+/**
+ * Attention names something of a customer that somebody should look after.
+ *
+ * @generated from message clientele.v1.Attention
+ */
+export type Attention = Message<"clientele.v1.Attention"> & {
+  /**
+   * What it is.
+   *
+   * @generated from field: clientele.v1.AttentionReason reason = 1;
+   */
+  reason: AttentionReason;
+
+  /**
+   * The id of the resource that it is about; empty if that is the customer.
+   *
+   * @generated from field: string resource_id = 2;
+   */
+  resourceId: string;
+};
+
+/**
+ * Describes the message clientele.v1.Attention.
+ * Use `create(AttentionSchema)` to create a new message.
+ */
+export const AttentionSchema: GenMessage<Attention> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_customers, 11);
+
+/**
  * ListCustomersRequest asks for a page of customers.
  *
  * @generated from message clientele.v1.ListCustomersRequest
@@ -407,7 +647,7 @@ export type ListCustomersRequest = Message<"clientele.v1.ListCustomersRequest"> 
  * Use `create(ListCustomersRequestSchema)` to create a new message.
  */
 export const ListCustomersRequestSchema: GenMessage<ListCustomersRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 6);
+  messageDesc(file_clientele_v1_customers, 12);
 
 /**
  * ListCustomersResponse is a page of customers.
@@ -449,7 +689,7 @@ export type ListCustomersResponse = Message<"clientele.v1.ListCustomersResponse"
  * Use `create(ListCustomersResponseSchema)` to create a new message.
  */
 export const ListCustomersResponseSchema: GenMessage<ListCustomersResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 7);
+  messageDesc(file_clientele_v1_customers, 13);
 
 /**
  * BatchGetCustomersRequest names customers.
@@ -470,7 +710,7 @@ export type BatchGetCustomersRequest = Message<"clientele.v1.BatchGetCustomersRe
  * Use `create(BatchGetCustomersRequestSchema)` to create a new message.
  */
 export const BatchGetCustomersRequestSchema: GenMessage<BatchGetCustomersRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 8);
+  messageDesc(file_clientele_v1_customers, 14);
 
 /**
  * BatchGetCustomersResponse carries the customers.
@@ -491,7 +731,7 @@ export type BatchGetCustomersResponse = Message<"clientele.v1.BatchGetCustomersR
  * Use `create(BatchGetCustomersResponseSchema)` to create a new message.
  */
 export const BatchGetCustomersResponseSchema: GenMessage<BatchGetCustomersResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 9);
+  messageDesc(file_clientele_v1_customers, 15);
 
 /**
  * GetOrCreateCustomerRequest says whom to look for, and what to make of nobody.
@@ -519,7 +759,7 @@ export type GetOrCreateCustomerRequest = Message<"clientele.v1.GetOrCreateCustom
  * Use `create(GetOrCreateCustomerRequestSchema)` to create a new message.
  */
 export const GetOrCreateCustomerRequestSchema: GenMessage<GetOrCreateCustomerRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 10);
+  messageDesc(file_clientele_v1_customers, 16);
 
 /**
  * GetOrCreateCustomerResponse carries the customer.
@@ -547,7 +787,7 @@ export type GetOrCreateCustomerResponse = Message<"clientele.v1.GetOrCreateCusto
  * Use `create(GetOrCreateCustomerResponseSchema)` to create a new message.
  */
 export const GetOrCreateCustomerResponseSchema: GenMessage<GetOrCreateCustomerResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 11);
+  messageDesc(file_clientele_v1_customers, 17);
 
 /**
  * SearchCustomersRequest says what to search for.
@@ -582,7 +822,7 @@ export type SearchCustomersRequest = Message<"clientele.v1.SearchCustomersReques
  * Use `create(SearchCustomersRequestSchema)` to create a new message.
  */
 export const SearchCustomersRequestSchema: GenMessage<SearchCustomersRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 12);
+  messageDesc(file_clientele_v1_customers, 18);
 
 /**
  * SearchCustomersResponse is a page of customers.
@@ -617,7 +857,7 @@ export type SearchCustomersResponse = Message<"clientele.v1.SearchCustomersRespo
  * Use `create(SearchCustomersResponseSchema)` to create a new message.
  */
 export const SearchCustomersResponseSchema: GenMessage<SearchCustomersResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 13);
+  messageDesc(file_clientele_v1_customers, 19);
 
 /**
  * UpdateCustomerRequest says what to change.
@@ -647,7 +887,7 @@ export type UpdateCustomerRequest = Message<"clientele.v1.UpdateCustomerRequest"
  * Use `create(UpdateCustomerRequestSchema)` to create a new message.
  */
 export const UpdateCustomerRequestSchema: GenMessage<UpdateCustomerRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 14);
+  messageDesc(file_clientele_v1_customers, 20);
 
 /**
  * UpdateCustomerResponse carries the changed customer.
@@ -668,7 +908,7 @@ export type UpdateCustomerResponse = Message<"clientele.v1.UpdateCustomerRespons
  * Use `create(UpdateCustomerResponseSchema)` to create a new message.
  */
 export const UpdateCustomerResponseSchema: GenMessage<UpdateCustomerResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 15);
+  messageDesc(file_clientele_v1_customers, 21);
 
 /**
  * DeleteCustomerRequest names the customer to delete.
@@ -696,7 +936,7 @@ export type DeleteCustomerRequest = Message<"clientele.v1.DeleteCustomerRequest"
  * Use `create(DeleteCustomerRequestSchema)` to create a new message.
  */
 export const DeleteCustomerRequestSchema: GenMessage<DeleteCustomerRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 16);
+  messageDesc(file_clientele_v1_customers, 22);
 
 /**
  * DeleteCustomerResponse carries what is left of the customer.
@@ -717,7 +957,7 @@ export type DeleteCustomerResponse = Message<"clientele.v1.DeleteCustomerRespons
  * Use `create(DeleteCustomerResponseSchema)` to create a new message.
  */
 export const DeleteCustomerResponseSchema: GenMessage<DeleteCustomerResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 17);
+  messageDesc(file_clientele_v1_customers, 23);
 
 /**
  * UndeleteCustomerRequest names the customer to bring back.
@@ -745,7 +985,7 @@ export type UndeleteCustomerRequest = Message<"clientele.v1.UndeleteCustomerRequ
  * Use `create(UndeleteCustomerRequestSchema)` to create a new message.
  */
 export const UndeleteCustomerRequestSchema: GenMessage<UndeleteCustomerRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 18);
+  messageDesc(file_clientele_v1_customers, 24);
 
 /**
  * UndeleteCustomerResponse carries the customer.
@@ -766,7 +1006,7 @@ export type UndeleteCustomerResponse = Message<"clientele.v1.UndeleteCustomerRes
  * Use `create(UndeleteCustomerResponseSchema)` to create a new message.
  */
 export const UndeleteCustomerResponseSchema: GenMessage<UndeleteCustomerResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_customers, 19);
+  messageDesc(file_clientele_v1_customers, 25);
 
 /**
  * CustomerType says whether a customer is a person or a business.
@@ -837,6 +1077,61 @@ export const CustomerStateSchema: GenEnum<CustomerState> = /*@__PURE__*/
   enumDesc(file_clientele_v1_customers, 1);
 
 /**
+ * AttentionReason says why something needs attention.
+ *
+ * @generated from enum clientele.v1.AttentionReason
+ */
+export enum AttentionReason {
+  /**
+   * Not given.
+   *
+   * @generated from enum value: ATTENTION_REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The customer is disabled: no order can be placed for it.
+   *
+   * @generated from enum value: ATTENTION_REASON_CUSTOMER_DISABLED = 1;
+   */
+  CUSTOMER_DISABLED = 1,
+
+  /**
+   * The customer has no default address: a checkout must name one.
+   *
+   * @generated from enum value: ATTENTION_REASON_NO_DEFAULT_ADDRESS = 2;
+   */
+  NO_DEFAULT_ADDRESS = 2,
+
+  /**
+   * The customer has no default payment method: a checkout must name one.
+   *
+   * @generated from enum value: ATTENTION_REASON_NO_DEFAULT_PAYMENT_METHOD = 3;
+   */
+  NO_DEFAULT_PAYMENT_METHOD = 3,
+
+  /**
+   * The default payment method is expired: checkouts pass it over.
+   *
+   * @generated from enum value: ATTENTION_REASON_DEFAULT_PAYMENT_METHOD_EXPIRED = 4;
+   */
+  DEFAULT_PAYMENT_METHOD_EXPIRED = 4,
+
+  /**
+   * The default payment method expires within 30 days.
+   *
+   * @generated from enum value: ATTENTION_REASON_DEFAULT_PAYMENT_METHOD_EXPIRES_SOON = 5;
+   */
+  DEFAULT_PAYMENT_METHOD_EXPIRES_SOON = 5,
+}
+
+/**
+ * Describes the enum clientele.v1.AttentionReason.
+ */
+export const AttentionReasonSchema: GenEnum<AttentionReason> = /*@__PURE__*/
+  enumDesc(file_clientele_v1_customers, 2);
+
+/**
  * CustomerKey says what a customer is looked for by.
  *
  * @generated from enum clientele.v1.CustomerKey
@@ -868,7 +1163,7 @@ export enum CustomerKey {
  * Describes the enum clientele.v1.CustomerKey.
  */
 export const CustomerKeySchema: GenEnum<CustomerKey> = /*@__PURE__*/
-  enumDesc(file_clientele_v1_customers, 2);
+  enumDesc(file_clientele_v1_customers, 3);
 
 /**
  * CustomerService keeps a merchant's customers.
@@ -898,6 +1193,17 @@ export const CustomerService: GenService<{
     methodKind: "unary";
     input: typeof GetCustomerRequestSchema;
     output: typeof GetCustomerResponseSchema;
+  },
+  /**
+   * GetCustomerOverview returns how it stands with one customer, a soft-deleted one too: what it has, how much of each,
+   * what it bought last, and what needs attention.
+   *
+   * @generated from rpc clientele.v1.CustomerService.GetCustomerOverview
+   */
+  getCustomerOverview: {
+    methodKind: "unary";
+    input: typeof GetCustomerOverviewRequestSchema;
+    output: typeof GetCustomerOverviewResponseSchema;
   },
   /**
    * BatchGetCustomers returns up to 100 customers by id, in the order asked for; one that is absent is NOT_FOUND.

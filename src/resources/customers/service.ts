@@ -30,6 +30,8 @@ import { customerFromRow, type View } from "./convert.js";
 import { filterableFields, orderableFields } from "./list-fields.js";
 import { foldQuery, listCustomers, searchCustomers } from "./list-store.js";
 import * as lookups from "./lookup-store.js";
+import { overviewFromRow } from "./overview.js";
+import { findOverview } from "./overview-store.js";
 import { purgeCustomer } from "./purge.js";
 import { lockActiveCustomer } from "./rules.js";
 import * as store from "./store.js";
@@ -56,6 +58,13 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const row = await store.findCustomer(call.db, call.tenantId, req.id);
       if (row === undefined) throw notFound("customer");
       return { customer: customerFromRow(row, await viewOf(call), row.shipping) };
+    },
+
+    async getCustomerOverview(req, ctx) {
+      const call = callOf(ctx);
+      const row = await findOverview(call.db, call.tenantId, req.id, call.now);
+      if (row === undefined) throw notFound("customer");
+      return { overview: overviewFromRow(row, await viewOf(call), call.now) };
     },
 
     async batchGetCustomers(req, ctx) {
