@@ -24,6 +24,8 @@ export interface Config {
   readonly namedStatements: boolean;
   /** Connections to Postgres. */
   readonly poolSize: number;
+  /** The most watches of one tenant in this process. */
+  readonly watchesPerTenant: number;
   /** Whether `serve` also runs the jobs; turn it off where `clientele worker` does. */
   readonly jobs: boolean;
   /** The vault of the cards behind live tokens; absent to refuse those. The time is for each attempt. */
@@ -59,6 +61,7 @@ const schema = z
     CLIENTELE_GRPC_CLIENT_CA_FILE: text.optional(),
     CLIENTELE_NAMED_STATEMENTS: z.stringbool().default(true),
     CLIENTELE_POOL_SIZE: z.coerce.number().int().min(1).max(1000).default(10),
+    CLIENTELE_WATCHES_PER_TENANT: z.coerce.number().int().min(0).max(100_000).default(1_000),
     CLIENTELE_JOBS: z.stringbool().default(true),
     CLIENTELE_CARD_VAULT_URL: text
       .regex(
@@ -108,6 +111,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     grpcClientCaFile: env.CLIENTELE_GRPC_CLIENT_CA_FILE,
     namedStatements: env.CLIENTELE_NAMED_STATEMENTS,
     poolSize: env.CLIENTELE_POOL_SIZE,
+    watchesPerTenant: env.CLIENTELE_WATCHES_PER_TENANT,
     jobs: env.CLIENTELE_JOBS,
     cardVault:
       env.CLIENTELE_CARD_VAULT_URL !== undefined && env.CLIENTELE_CARD_VAULT_SECRET !== undefined

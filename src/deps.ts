@@ -8,6 +8,7 @@ import { createHttpVault } from "./external/card-vault-http.js";
 import { createSandboxVault } from "./external/card-vault-sandbox.js";
 import { createSettingsReader, type SettingsReader, settingsChannel } from "./resources/accounts/settings.js";
 import { createKeyring, type Keyring, keysChannel } from "./resources/api-keys/keyring.js";
+import { createEventFeed, type EventFeed, eventsChannel } from "./resources/events/feed.js";
 import { createImageReader, type ReadImage } from "./resources/photos/image.js";
 import { type Clock, createNewId, type NewId, type RandomBytes } from "./rpc/ids.js";
 import { createLogger, type Logger } from "./rpc/log.js";
@@ -23,6 +24,7 @@ export interface Deps {
   readonly keyring: Keyring;
   readonly cardVault: CardVault;
   readonly readImage: ReadImage;
+  readonly eventFeed: EventFeed;
 }
 
 /** What tests decide and production does not. */
@@ -39,7 +41,7 @@ export async function buildDeps(config: Config, databaseUrl: string, overrides: 
   const randomBytes = overrides.randomBytes ?? systemRandomBytes;
   const newId = createNewId(clock, randomBytes);
   const logger = overrides.logger ?? createLogger(config.logLevel);
-  const { poolSize, namedStatements } = config;
+  const { poolSize, namedStatements, watchesPerTenant } = config;
   const log = (message: string) => logger.warn({ event: "database" }, message);
   const db = connect({ connectionString: databaseUrl, poolSize, namedStatements, log });
   const settings = createSettingsReader(db);
@@ -49,13 +51,16 @@ export async function buildDeps(config: Config, databaseUrl: string, overrides: 
   const liveVault = config.cardVault && createHttpVault({ ...config.cardVault, log: vaultLog });
   const cardVault = overrides.cardVault ?? createCardVault(createSandboxVault(), liveVault);
   const readImage = createImageReader();
-  const deps: Deps = { db, clock, randomBytes, newId, logger, settings, keyring, cardVault, readImage };
+  const eventFeed = createEventFeed({ db, self: newId("feed"), watchesPerTenant });
+  const deps: Deps = { db, clock, randomBytes, newId, logger, settings, keyring, cardVault, readImage, eventFeed };
 
   const listeners = await Promise.all([
     listen(databaseUrl, settingsChannel, { onNotify: settings.forget, onGap: settings.clear }),
     listen(databaseUrl, keysChannel, { onNotify: keyring.forget, onGap: keyring.clear }),
+    listen(databaseUrl, eventsChannel, { onNotify: eventFeed.onNotify, onGap: eventFeed.lookAround }),
   ]);
   const close = async () => {
+    eventFeed.close();
     await Promise.all(listeners.map((listener) => listener.close()));
     await db.destroy();
   };

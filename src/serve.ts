@@ -56,9 +56,10 @@ async function start(
   let { httpPort } = config;
   const publicUrl = () => config.publicUrl ?? urlOf(config, httpPort);
   const { authenticate } = deps.keyring;
+  const { announce } = deps.eventFeed;
   const ofTenant = async (tenantId: string) => (await deps.settings.read(deps.db, tenantId)).settings.allowedOrigins;
   const origins = { ofDeployment: config.allowedOrigins, ofTenant };
-  const interceptors = createInterceptors({ ...deps, publicUrl, authenticate, accessOf, origins });
+  const interceptors = createInterceptors({ ...deps, publicUrl, authenticate, accessOf, origins, announce });
   const reflection = reflectionServices([...services, Health]);
   const names = services.map((service) => service.typeName);
   const ours = createRoutes(deps);
@@ -87,6 +88,8 @@ async function start(
     httpPort: http.port,
     grpcPort: grpc.port,
     stop: async () => {
+      // They have no end of their own, and their clients go on elsewhere.
+      deps.eventFeed.close();
       await Promise.all([drain(listeners, readiness, config.drainMs), jobs?.stop()]);
       await close();
     },

@@ -102,7 +102,7 @@ describe("the house", () => {
         "violations-store.ts",
         "write.ts",
       ],
-      events: ["log-store.ts"],
+      events: ["feed.ts", "log-store.ts", "tail.ts", "watch.ts"],
       "custom-fields": ["purge.ts", "values.ts"],
       "payment-methods": ["state.ts", "token.ts"],
       erasures: ["manifest.ts", "impersonal.ts"],

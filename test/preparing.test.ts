@@ -119,10 +119,10 @@ test("a call whose preparation fails is not remembered", async () => {
 function orders(db: Knex, answer: () => { order: { id: string } }, afterwards: () => void) {
   const asCaller: Interceptor = (next) => async (req) => {
     const { tenant_id: tenantId } = await db("tenants").first("tenant_id");
-    req.contextValues.set(callerKey, { tenantId } as Caller);
+    req.contextValues.set(callerKey, { kind: "secret_key", tenantId } as Caller);
     return await next(req);
   };
-  const opening = callInterceptor({ db, clock: () => new Date(), publicUrl: () => "" });
+  const opening = callInterceptor({ db, clock: () => new Date(), publicUrl: () => "", announce: () => {} });
   const createOrder = prepared(async () => async (call) => {
     call.afterCommit(afterwards);
     return answer();

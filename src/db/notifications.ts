@@ -96,3 +96,8 @@ export async function listen(
 export async function notify(db: Knex, channel: string, payload: string): Promise<void> {
   await db.raw("select pg_notify(?, ?)", [channel, payload]);
 }
+
+/** Sends several payloads at once. */
+export async function notifyAll(db: Knex, channel: string, payloads: readonly string[]): Promise<void> {
+  await db.raw("select pg_notify(?, payload) from unnest(?::text[]) payload", [channel, [...payloads]]);
+}

@@ -15,14 +15,49 @@ export function authInterceptor(authenticate: Authenticate, accessOf: AccessOf):
   return (next) => async (req) => {
     const allowed = accessOf(req.method).callers;
     if (allowed.includes("public")) return await next(req);
-    const caller = await authenticate(credentialOf(req.header));
-    if (caller === undefined) throw rpcError("CREDENTIALS_INVALID", "The authentication credentials are not valid.");
+    const credential = credentialOf(req.header);
+    const caller = await authenticate(credential);
+    if (caller === undefined) throw credentialsInvalid();
     const record = req.contextValues.get(recordKey);
     if (record !== undefined) Object.assign(record, { tenantId: caller.tenantId, actor: caller.actor });
     if (!allowed.includes(caller.kind)) throw accessDenied();
     req.contextValues.set(callerKey, caller);
-    return await next(req);
+    const res = await next(req);
+    if (!res.stream) return res;
+    return { ...res, message: whileValid(res.message, async () => (await authenticate(credential)) !== undefined) };
   };
+}
+
+function credentialsInvalid() {
+  return rpcError("CREDENTIALS_INVALID", "The authentication credentials are not valid.");
+}
+
+/** Beside what the keyring may remember of a key, so that a stream ends within 5 s of its key. */
+const recheckMs = 500;
+
+// A stream goes on as long as its credential, and ends with it also while it is silent.
+async function* whileValid<T>(messages: AsyncIterable<T>, isValid: () => Promise<boolean>): AsyncIterable<T> {
+  const iterator = messages[Symbol.asyncIterator]();
+  let end: ((error: unknown) => void) | undefined;
+  const check = async () => {
+    if (!(await isValid())) throw credentialsInvalid();
+  };
+  const timer = setInterval(() => void check().catch((error) => end?.(error)), recheckMs);
+  try {
+    while (true) {
+      // Not a race with one promise for all: that would keep something of every message until the stream ends.
+      const { done, value } = await new Promise<IteratorResult<T>>((resolve, reject) => {
+        end = reject;
+        iterator.next().then(resolve, reject);
+      });
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    clearInterval(timer);
+    // Where it waits, it ends with the signal of the call; nobody waits for that.
+    void iterator.return?.().catch(() => {});
+  }
 }
 
 /**

@@ -12,10 +12,11 @@ interface Opening {
   readonly db: Knex;
   readonly clock: Clock;
   readonly publicUrl: () => string;
+  readonly announce: (tenantId: string) => void;
 }
 
-/** Opens the call for its handler, and does what the handler left for after the commit. */
-export function callInterceptor({ db, clock, publicUrl }: Opening): Interceptor {
+/** Opens the call for its handler, does what the handler left for after the commit, and announces a change. */
+export function callInterceptor({ db, clock, publicUrl, announce }: Opening): Interceptor {
   return (next) => async (req) => {
     const caller = req.contextValues.get(callerKey);
     if (caller === undefined) return await next(req);
@@ -28,6 +29,7 @@ export function callInterceptor({ db, clock, publicUrl }: Opening): Interceptor 
     req.contextValues.set(callKey, { ...caller, db, now, event, publicUrl: publicUrl(), afterCommit });
     const res = await next(req);
     for (const fn of committed) fn();
+    if (idempotency.isKept(req.method)) announce(caller.tenantId);
     return res;
   };
 }

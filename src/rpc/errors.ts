@@ -19,6 +19,7 @@ export const reasons = {
   PAGE_TOKEN_INVALID: Code.InvalidArgument,
   FILTER_INVALID: Code.InvalidArgument,
   ORDER_BY_INVALID: Code.InvalidArgument,
+  CURSOR_INVALID: Code.InvalidArgument,
   IDEMPOTENCY_KEY_INVALID: Code.InvalidArgument,
   CARD_NUMBER_GIVEN: Code.InvalidArgument,
   PHOTO_INVALID: Code.InvalidArgument,
@@ -68,6 +69,7 @@ export const reasons = {
   CALL_CANCELLED: Code.Canceled,
   DEADLINE_EXCEEDED: Code.DeadlineExceeded,
   MESSAGE_TOO_LARGE: Code.ResourceExhausted,
+  WATCHES_EXHAUSTED: Code.ResourceExhausted,
   UNAVAILABLE: Code.Unavailable,
   INTERNAL: Code.Internal,
 } as const satisfies Record<string, Code>;
@@ -167,6 +169,12 @@ export function conflict(): ConnectError {
 /** Something the service needs cannot be reached. A mutation may have had its effect: retry with its Idempotency-Key. */
 export function unavailable(): ConnectError {
   return rpcError("UNAVAILABLE", "The service is not available at the moment, try again.", { retryAfterMs: 1000 });
+}
+
+/** The tenant watches as often as it may. */
+export function watchesExhausted(limit: number): ConnectError {
+  const message = `There are ${limit} watches already, end one of them first.`;
+  return rpcError("WATCHES_EXHAUSTED", message, { retryAfterMs: 10_000 });
 }
 
 /** An error for a reason of the table, with its ErrorInfo. What it quotes of a request loses the numbers of cards. */

@@ -15,6 +15,8 @@ interface InterceptorDeps {
   readonly clock: Clock;
   /** Known once the public port listens. */
   readonly publicUrl: () => string;
+  /** Told of a tenant that a call has changed. */
+  readonly announce: (tenantId: string) => void;
   readonly logger: Logger;
   readonly authenticate: Authenticate;
   readonly accessOf: AccessOf;

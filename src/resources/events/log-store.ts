@@ -26,6 +26,8 @@ export interface EventFilter {
   readonly actorId: string;
 }
 
+export const everyEvent: EventFilter = { types: [], resourceId: "", customerId: "", actorId: "" };
+
 /** The times that events must lie between: from the first on, before the second. */
 export interface TimeRange {
   readonly start: Date | undefined;
@@ -60,12 +62,13 @@ export async function numberEvents(db: Knex, tenantId: string): Promise<void> {
 
 const unnumbered = "exists (select from events where tenant_id = ? and id is null)";
 
-// Two statements, because the second must see what was committed when the row became ours, not when we began to wait.
+// Two statements, because the second must see what was committed when the row became ours, not when we began to wait. It
+// is planned anew each time: a plan kept from when the table was small would compare every row with every other.
 async function numberSome(trx: Knex, tenantId: string): Promise<number> {
   const held = await trx.raw(
     `insert into event_logs as log (tenant_id, last_id) values (?, 0)
      on conflict (tenant_id) do update set last_id = log.last_id
-     returning last_id`,
+     returning last_id, set_config('plan_cache_mode', 'force_custom_plan', true)`,
     [tenantId],
   );
   const last: number = held.rows[0].last_id;
@@ -95,6 +98,21 @@ export async function listUnnumberedTenants(db: Knex): Promise<string[]> {
 export async function lastNumber(db: Knex, tenantId: string): Promise<number> {
   const log = await db("event_logs").where({ tenant_id: tenantId }).first("last_id");
   return log?.last_id ?? 0;
+}
+
+/** Those of the tenants that have events behind the last one that is known. Looks across tenants, of those that are watched. */
+export async function listTenantsWithNews(
+  db: Knex,
+  known: readonly { readonly tenantId: string; readonly last: number }[],
+): Promise<string[]> {
+  const found = await db.raw(
+    `select known.tenant_id
+     from unnest(?::text[], ?::bigint[]) known (tenant_id, last)
+     where exists (select from event_logs where tenant_id = known.tenant_id collate "C" and last_id > known.last)
+       or exists (select from events where tenant_id = known.tenant_id collate "C" and id is null)`,
+    [known.map(({ tenantId }) => tenantId), known.map(({ last }) => last)],
+  );
+  return found.rows.map((row: { tenant_id: string }) => row.tenant_id);
 }
 
 /** A page of events, all that were committed before the call; one statement unless some have no number yet. */

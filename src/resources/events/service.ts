@@ -3,13 +3,13 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { type EventService, ListEventsRequestSchema } from "../../../gen/clientele/v1/events_pb.js";
 import type { Deps } from "../../deps.js";
 import { callOf } from "../../rpc/caller.js";
-import { rpcError } from "../../rpc/errors.js";
 import { type OrderTerm, parseOrderBy } from "../../rpc/order-by.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
 import { eventFromRow } from "./convert.js";
 import { listEvents } from "./log-store.js";
+import { watchEvents } from "./watch.js";
 
-export function eventService(_deps: Deps): ServiceImpl<typeof EventService> {
+export function eventService(deps: Deps): ServiceImpl<typeof EventService> {
   return {
     async listEvents(req, ctx) {
       const call = callOf(ctx);
@@ -22,9 +22,7 @@ export function eventService(_deps: Deps): ServiceImpl<typeof EventService> {
       return { events: rows.map(eventFromRow), ...tokens };
     },
 
-    watchEvents() {
-      throw rpcError("METHOD_UNKNOWN", "Events cannot be watched yet.");
-    },
+    watchEvents: (req, ctx) => watchEvents(deps.eventFeed, callOf(ctx), req, ctx.signal),
   };
 }
 
