@@ -205,7 +205,7 @@ test("changes by 50 callers, listed meanwhile, have numbers without gaps, and th
 });
 
 describe("a reason", () => {
-  test.for(["a sentence about somebody", "ada@example.com", "4111-1111-1111-1111", "x".repeat(101), "<b>"])(
+  test.for(["a sentence about somebody", "ada@example.com", "x".repeat(101), "<b>"])(
     "that is no code is refused: %s",
     async (reason) => {
       const customer = await newCustomer();
@@ -217,6 +217,11 @@ describe("a reason", () => {
       expect(await listAll({ customerId: customer })).toHaveLength(1);
     },
   );
+
+  test("that is the number of a card is refused", async () => {
+    const refused = rename(await newCustomer(), "Ada", { "x-reason": "4111-1111-1111-1111" });
+    expect(await failureOf(refused)).toMatchObject({ code: "InvalidArgument", reason: "CARD_NUMBER_GIVEN" });
+  });
 
   test("that is empty is none", async () => {
     const customer = await newCustomer();

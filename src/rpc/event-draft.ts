@@ -1,3 +1,4 @@
+import { refuseCardNumber } from "./card-numbers.js";
 import { invalidField } from "./errors.js";
 
 /** One change of one resource, before it is written; never a personal value. */
@@ -18,8 +19,8 @@ export interface EventDraft {
 const header = "x-reason";
 
 /**
- * The reason that a caller gives for a change; undefined if there is none. It is a code, so that it cannot be a name, an
- * address or a sentence about somebody; nor may it be a number as long as that of a card. Throws INVALID_ARGUMENT.
+ * The reason that a caller gives for a change; undefined if there is none. It is a code, so that it cannot be a sentence
+ * about somebody, or an e-mail address. Throws INVALID_ARGUMENT.
  */
 export function changeReasonOf(headers: Headers): string | undefined {
   const reason = headers.get(header);
@@ -27,6 +28,6 @@ export function changeReasonOf(headers: Headers): string | undefined {
   if (!/^[A-Za-z0-9._:/#-]{1,100}$/.test(reason)) {
     throw invalidField(header, "must be a code of 1 to 100 letters, digits and . _ : / # -");
   }
-  if (/\d{13}/.test(reason.replace(/\W|_/g, ""))) throw invalidField(header, "must not hold a long number");
+  refuseCardNumber(reason, header);
   return reason;
 }
