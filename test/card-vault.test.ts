@@ -29,7 +29,7 @@ let account: TestAccount;
 beforeAll(async () => {
   vault = await startFarSystem(json({ status: "OK", card }));
   const environment = { CLIENTELE_CARD_VAULT_URL: vault.url, CLIENTELE_CARD_VAULT_SECRET: secret };
-  clientele = await startClientele({ logger }, { ...environment, CLIENTELE_CARD_VAULT_TIMEOUT_SECONDS: "0.3" });
+  clientele = await startClientele({ logger }, { ...environment, CLIENTELE_CARD_VAULT_TIMEOUT_SECONDS: "20" });
   account = await clientele.createAccount();
 });
 beforeEach(() => {
@@ -111,10 +111,10 @@ test("a call whose vault stalls is over at its deadline", async () => {
   const call = overFetch(clientele.httpUrl, account.liveKey)(
     PaymentMethodService.method.attachPaymentMethod,
     { customerId, paymentMethod: { id: liveToken() } },
-    { "connect-timeout-ms": "250" },
+    { "connect-timeout-ms": "1000" },
   );
   expect(await failureOf(call)).toMatchObject({ code: "DeadlineExceeded" });
-  expect(performance.now() - start).toBeLessThan(500);
+  expect(performance.now() - start).toBeLessThan(1_500);
 });
 
 test("a customer of somebody else costs the vault nothing", async () => {
