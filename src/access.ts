@@ -9,6 +9,7 @@ import { EventService } from "../gen/clientele/v1/events_pb.js";
 import { OrderService } from "../gen/clientele/v1/orders_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
 import { PhotoService } from "../gen/clientele/v1/photos_pb.js";
+import { WebhookService } from "../gen/clientele/v1/webhooks_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection as ReflectionV1 } from "../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.js";
@@ -136,6 +137,15 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     listCustomFields: secretKey,
     updateCustomField: secretKey,
     deleteCustomField: secretKey,
+  allow(WebhookService, {
+    createWebhookEndpoint: secretKey,
+    getWebhookEndpoint: secretKey,
+    listWebhookEndpoints: secretKey,
+    updateWebhookEndpoint: secretKey,
+    deleteWebhookEndpoint: secretKey,
+    rotateWebhookSecret: secretKey,
+    listWebhookDeliveries: secretKey,
+    redeliverWebhook: secretKey,
   }),
   allow(Health, { check: anybody, list: anybody, watch: anybody }),
   allow(ReflectionV1, { serverReflectionInfo: anybody }),

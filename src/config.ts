@@ -20,6 +20,10 @@ export interface Config {
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
   /** Authority that must have signed the certificates of internal gRPC clients; absent to ask for none. */
   readonly grpcClientCaFile: string | undefined;
+  /** What secrets that the service must know again are derived from; absent where nobody gave one. */
+  readonly secretKey: Buffer | undefined;
+  /** Whether webhooks may be posted to private networks, and in clear text. */
+  readonly webhooksToPrivateNetworks: boolean;
   /** Whether statements are prepared by name. Turn it off behind a transaction pooler such as PgBouncer before 1.21. */
   readonly namedStatements: boolean;
   /** Connections to Postgres. */
@@ -59,6 +63,8 @@ const schema = z
     CLIENTELE_TLS_CERT_FILE: text.optional(),
     CLIENTELE_TLS_KEY_FILE: text.optional(),
     CLIENTELE_GRPC_CLIENT_CA_FILE: text.optional(),
+    CLIENTELE_SECRET_KEY: z.string().min(32, "must have at least 32 characters").optional(),
+    CLIENTELE_WEBHOOKS_TO_PRIVATE_NETWORKS: z.stringbool().default(false),
     CLIENTELE_NAMED_STATEMENTS: z.stringbool().default(true),
     CLIENTELE_POOL_SIZE: z.coerce.number().int().min(1).max(1000).default(10),
     CLIENTELE_WATCHES_PER_TENANT: z.coerce.number().int().min(0).max(100_000).default(1_000),
@@ -109,6 +115,8 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
         ? { certFile: env.CLIENTELE_TLS_CERT_FILE, keyFile: env.CLIENTELE_TLS_KEY_FILE }
         : undefined,
     grpcClientCaFile: env.CLIENTELE_GRPC_CLIENT_CA_FILE,
+    secretKey: env.CLIENTELE_SECRET_KEY === undefined ? undefined : Buffer.from(env.CLIENTELE_SECRET_KEY),
+    webhooksToPrivateNetworks: env.CLIENTELE_WEBHOOKS_TO_PRIVATE_NETWORKS,
     namedStatements: env.CLIENTELE_NAMED_STATEMENTS,
     poolSize: env.CLIENTELE_POOL_SIZE,
     watchesPerTenant: env.CLIENTELE_WATCHES_PER_TENANT,

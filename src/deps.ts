@@ -6,6 +6,7 @@ import { listen } from "./db/notifications.js";
 import { type CardVault, createCardVault } from "./external/card-vault.js";
 import { createHttpVault } from "./external/card-vault-http.js";
 import { createSandboxVault } from "./external/card-vault-sandbox.js";
+import { createWebhookSender, type WebhookSender } from "./external/webhook-sender.js";
 import { createSettingsReader, type SettingsReader, settingsChannel } from "./resources/accounts/settings.js";
 import { createKeyring, type Keyring, keysChannel } from "./resources/api-keys/keyring.js";
 import { createEventFeed, type EventFeed, eventsChannel } from "./resources/events/feed.js";
@@ -25,6 +26,9 @@ export interface Deps {
   readonly cardVault: CardVault;
   readonly readImage: ReadImage;
   readonly eventFeed: EventFeed;
+  /** What secrets that the service must know again are derived from. */
+  readonly secretKey: Buffer | undefined;
+  readonly webhookSender: WebhookSender;
 }
 
 /** What tests decide and production does not. */
@@ -52,7 +56,22 @@ export async function buildDeps(config: Config, databaseUrl: string, overrides: 
   const cardVault = overrides.cardVault ?? createCardVault(createSandboxVault(), liveVault);
   const readImage = createImageReader();
   const eventFeed = createEventFeed({ db, self: newId("feed"), watchesPerTenant });
-  const deps: Deps = { db, clock, randomBytes, newId, logger, settings, keyring, cardVault, readImage, eventFeed };
+  const { secretKey, webhooksToPrivateNetworks: allowPrivate } = config;
+  const webhookSender = createWebhookSender({ allowPrivate, timeoutMs: 10_000 });
+  const deps: Deps = {
+    db,
+    clock,
+    randomBytes,
+    newId,
+    logger,
+    settings,
+    keyring,
+    cardVault,
+    readImage,
+    eventFeed,
+    secretKey,
+    webhookSender,
+  };
 
   const listeners = await Promise.all([
     listen(databaseUrl, settingsChannel, { onNotify: settings.forget, onGap: settings.clear }),

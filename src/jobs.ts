@@ -1,10 +1,12 @@
 import type { EventEmitter } from "node:events";
+import { setTimeout } from "node:timers/promises";
 import { Logger as JobLogger, run, type TaskList } from "graphile-worker";
 import type { Deps } from "./deps.js";
 import { expireDueCheckouts } from "./resources/checkouts/expire.js";
 import { purgeDueCustomFields } from "./resources/custom-fields/purge.js";
 import { purgeDueCustomers } from "./resources/customers/purge.js";
 import { listUnnumberedTenants, numberEvents } from "./resources/events/log-store.js";
+import { dispatchWebhooks, forgetOldDeliveries } from "./resources/webhooks/dispatch.js";
 import { forgetExpiredKeys } from "./rpc/idempotency.js";
 import type { Logger } from "./rpc/log.js";
 
@@ -23,20 +25,52 @@ const crontab = `
 * * * * * expire_checkouts ?max=3
 17 * * * * forget_idempotency_keys ?max=3
 47 * * * * purge_custom_fields ?max=3
+27 4 * * * forget_webhook_deliveries ?max=3
 `;
 
-/** Starts what is done without a caller: see the table of jobs. It keeps its own schema, `graphile_worker`. */
+/** How long webhooks wait for the next look. */
+const dispatchMs = 1_000;
+
+/**
+ * Starts what is done without a caller: see the table of jobs. It keeps its own schema, `graphile_worker`. Webhooks, which
+ * are due at any second, are looked at all the time.
+ */
 export async function startJobs(deps: Deps, databaseUrl: string): Promise<Jobs> {
+  const taskList = tasksOf(deps);
   const runner = await run({
     connectionString: databaseUrl,
-    taskList: tasksOf(deps),
+    taskList,
     crontab,
     concurrency: 1,
     maxPoolSize: 3,
     noHandleSignals: true,
     logger: loggerOf(deps.logger),
   });
-  return { events: runner.events, stop: () => runner.stop() };
+  const dispatcher = repeat(taskList.dispatch_webhooks!, dispatchMs);
+  return {
+    events: runner.events,
+    stop: async () => {
+      await Promise.all([runner.stop(), dispatcher.stop()]);
+    },
+  };
+}
+
+// Does the work again and again, with a pause between. What it throws it has said already.
+function repeat(work: () => Promise<unknown>, pauseMs: number): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const done = (async () => {
+    while (!signal.aborted) {
+      await work().catch(() => {});
+      await setTimeout(pauseMs, undefined, { signal }).catch(() => {});
+    }
+  })();
+  return {
+    async stop() {
+      stopping.abort();
+      await done;
+    },
+  };
 }
 
 /** The jobs by name; each may run at any time, and more than once. */
@@ -48,6 +82,8 @@ export function tasksOf(deps: Deps) {
     expire_checkouts: () => expireDueCheckouts(deps),
     purge_custom_fields: () => purgeDueCustomFields(deps),
     forget_idempotency_keys: () => forgetExpiredKeys(db, clock()),
+    forget_webhook_deliveries: () => forgetOldDeliveries(deps),
+    dispatch_webhooks: () => dispatchWebhooks(deps),
   };
   return Object.fromEntries(
     Object.entries(jobs).map(([job, work]) => [

@@ -18,6 +18,7 @@ import { startJobs } from "./jobs.js";
 import { createDemo, createKey, listKeys, requireNoCardNumber, revokeKey } from "./operator.js";
 import { createAccount } from "./resources/accounts/create.js";
 import { createNewId } from "./rpc/ids.js";
+import { withSecretKey } from "./secret-key.js";
 import { type Service, serve } from "./serve.js";
 import { welcome } from "./welcome.js";
 
@@ -147,7 +148,7 @@ async function runWorker(): Promise<void> {
   const stopped = signal();
   await onDatabase(config, async (databaseUrl) => {
     await migrate(databaseUrl, migrations);
-    const { deps, close } = await buildDeps(config, databaseUrl);
+    const { deps, close } = await buildDeps(withSecretKey(config), databaseUrl);
     const jobs = await startJobs(deps, databaseUrl);
     print("Clientele works on its jobs.");
     await stopped;
@@ -158,7 +159,7 @@ async function runWorker(): Promise<void> {
 
 async function startService(config: Config, databaseUrl: string): Promise<Service> {
   await migrate(databaseUrl, migrations);
-  const service = await serve(config, databaseUrl);
+  const service = await serve(withSecretKey(config), databaseUrl);
   // Last, because its key is shown this once, so not if the start fails.
   const demo = config.databaseUrl === undefined ? await operate(databaseUrl, createDemo) : undefined;
   print(welcome(config, service, demo));

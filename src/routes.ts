@@ -11,6 +11,7 @@ import { EventService } from "../gen/clientele/v1/events_pb.js";
 import { OrderService } from "../gen/clientele/v1/orders_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
 import { PhotoService } from "../gen/clientele/v1/photos_pb.js";
+import { WebhookService } from "../gen/clientele/v1/webhooks_pb.js";
 import type { Deps } from "./deps.js";
 import { accountService } from "./resources/accounts/service.js";
 import { addressService } from "./resources/addresses/service.js";
@@ -24,6 +25,7 @@ import { paymentMethodService } from "./resources/payment-methods/service.js";
 import { photoService } from "./resources/photos/service.js";
 import { maxUploadMessage, photoUpload } from "./resources/photos/upload.js";
 import { served } from "./rpc/call.js";
+import { webhookService } from "./resources/webhooks/service.js";
 import type { Upload } from "./server/uploads.js";
 
 /** Every service of ours; what is reflected and what is health-checked. */
@@ -38,6 +40,7 @@ export const services = [
   OrderService,
   EventService,
   CustomFieldService,
+  WebhookService,
 ];
 
 /** What can also be called by posting a form. */
@@ -61,5 +64,6 @@ export function createRoutes(deps: Deps) {
     serve(OrderService, orderService(deps));
     serve(EventService, eventService(deps));
     serve(CustomFieldService, customFieldService(deps));
+    serve(WebhookService, webhookService(deps));
   };
 }

@@ -106,6 +106,7 @@ describe("the house", () => {
       "custom-fields": ["purge.ts", "values.ts"],
       "payment-methods": ["state.ts", "token.ts"],
       erasures: ["manifest.ts", "impersonal.ts"],
+      webhooks: ["backoff.ts", "deliveries-store.ts", "dispatch.ts", "signature.ts"],
       photos: ["image.ts", "page.ts", "token.ts", "upload.ts"],
     };
     for (const { path } of sources.filter((file) => file.path.startsWith("src/resources/"))) {

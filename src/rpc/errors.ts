@@ -56,6 +56,8 @@ export const reasons = {
   PAYMENT_METHOD_MODE_MISMATCH: Code.FailedPrecondition,
   ATTACHMENT_IMPLICIT_ONLY: Code.FailedPrecondition,
   ATTACHMENT_EXPLICIT_ONLY: Code.FailedPrecondition,
+  WEBHOOK_ENDPOINT_LIMIT_REACHED: Code.FailedPrecondition,
+  SECRET_KEY_MISSING: Code.FailedPrecondition,
   CHECKOUT_NOT_PENDING: Code.FailedPrecondition,
   CHECKOUT_EXPIRED: Code.FailedPrecondition,
   SHIPPING_MISSING: Code.FailedPrecondition,

@@ -12,6 +12,7 @@ import { EventService } from "../../gen/clientele/v1/events_pb.js";
 import { OrderService } from "../../gen/clientele/v1/orders_pb.js";
 import { PaymentMethodService } from "../../gen/clientele/v1/payment_methods_pb.js";
 import { PhotoService } from "../../gen/clientele/v1/photos_pb.js";
+import { WebhookService } from "../../gen/clientele/v1/webhooks_pb.js";
 import { readConfig } from "../../src/config.js";
 import type { Overrides } from "../../src/deps.js";
 import { createAccount } from "../../src/resources/accounts/create.js";
@@ -51,6 +52,7 @@ export interface Clients {
   readonly orders: Client<typeof OrderService>;
   readonly events: Client<typeof EventService>;
   readonly customFields: Client<typeof CustomFieldService>;
+  readonly webhooks: Client<typeof WebhookService>;
 }
 
 /** The ways in that share one client type; each is a transport to a running service. */
@@ -81,6 +83,8 @@ export async function startClientele(overrides: Overrides = {}, environment = {}
     CLIENTELE_LOG_LEVEL: "silent",
     CLIENTELE_JOBS: "false",
     CLIENTELE_DRAIN_SECONDS: "5",
+    CLIENTELE_SECRET_KEY: randomBytes(32).toString("hex"),
+    CLIENTELE_WEBHOOKS_TO_PRIVATE_NETWORKS: "true",
     ...environment,
   });
   const service = await serve(config, database.url, overrides);
@@ -121,6 +125,7 @@ export function clientsOn(transport: Transport): Clients {
     orders: createClient(OrderService, transport),
     events: createClient(EventService, transport),
     customFields: createClient(CustomFieldService, transport),
+    webhooks: createClient(WebhookService, transport),
   };
 }
 

@@ -6,6 +6,7 @@ import * as imports from "./0004_imports.js";
 import * as checkouts from "./0005_checkouts.js";
 import * as customFields from "./0009_custom_fields.js";
 import * as events from "./0010_events.js";
+import * as webhooks from "./0011_webhooks.js";
 import * as erasures from "./0012_erasures.js";
 
 /** All migrations by name, in the order in which they run. Append only. */
@@ -17,5 +18,6 @@ export const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0005_checkouts": checkouts,
   "0009_custom_fields": customFields,
   "0010_events": events,
+  "0011_webhooks": webhooks,
   "0012_erasures": erasures,
 };

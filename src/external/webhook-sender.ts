@@ -1,0 +1,125 @@
+import { lookup as resolve } from "node:dns/promises";
+import http from "node:http";
+import https from "node:https";
+import type { LookupFunction } from "node:net";
+import { setTimeout } from "node:timers/promises";
+import ipaddr from "ipaddr.js";
+
+/** What became of a request: the status of the answer, or why there is none. */
+export type SendResult = { readonly status: number } | { readonly error: SendError };
+
+/** Why there is no answer. */
+export type SendError = "timeout" | "refused" | "unresolved" | "private_address" | "tls" | "connection";
+
+/** Posts to addresses that merchants name. */
+export interface WebhookSender {
+  /** Posts a body and looks at the status alone. Never rejects. */
+  send(url: string, headers: Readonly<Record<string, string>>, body: string): Promise<SendResult>;
+  /** What is wrong with an address that is to be posted to, in the words of a field violation; undefined if nothing. */
+  problemOf(url: string): Promise<string | undefined>;
+}
+
+interface SenderOptions {
+  /** Whether private networks and clear text are allowed: for tests, and where the endpoints are the deployment's own. */
+  readonly allowPrivate: boolean;
+  /** How long all of one request may take, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * Posts by the HTTP client of Node. The address that is connected to is the one that was looked at, so that no name can
+ * lead elsewhere a moment later; redirects are not followed.
+ */
+export function createWebhookSender({ allowPrivate, timeoutMs }: SenderOptions): WebhookSender {
+  const isAllowed = (address: string) => allowPrivate || isPublic(address);
+  return {
+    async send(url, headers, body) {
+      const target = parseUrl(url);
+      if (target === undefined) return { error: "unresolved" };
+      const literal = literalOf(target);
+      if (literal !== undefined && !isAllowed(literal)) return { error: "private_address" };
+      return await post(target, headers, body, timeoutMs, lookupAmong(isAllowed));
+    },
+
+    async problemOf(url) {
+      const target = parseUrl(url);
+      if (target === undefined) return "must be an address such as https://shop.example/hooks";
+      if (target.username !== "" || target.password !== "") return "must not hold a user or a password";
+      if (target.protocol !== "https:" && !(allowPrivate && target.protocol === "http:"))
+        return "must begin with https://";
+      const literal = literalOf(target);
+      const addresses = literal === undefined ? await addressesOf(target.hostname, timeoutMs) : [literal];
+      return addresses.every(isAllowed) ? undefined : "must not lead to a private network";
+    },
+  };
+}
+
+function parseUrl(url: string): URL | undefined {
+  return URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) ? new URL(url) : undefined;
+}
+
+// The address in a URL that names no host, without the brackets of IPv6.
+function literalOf({ hostname }: URL): string | undefined {
+  const address = hostname.replace(/^\[|\]$/g, "");
+  return ipaddr.isValid(address) ? address : undefined;
+}
+
+// Also an IPv4 address inside of an IPv6 one counts as what it is.
+function isPublic(address: string): boolean {
+  return ipaddr.isValid(address) && ipaddr.process(address).range() === "unicast";
+}
+
+// None if the name is not known, or not in time: it may be by the time it is posted to, and is looked at again then.
+async function addressesOf(hostname: string, timeoutMs: number): Promise<string[]> {
+  const found = resolve(hostname, { all: true }).then((all) => all.map(({ address }) => address));
+  const late = setTimeout(timeoutMs, [], { ref: false });
+  return await Promise.race([found.catch(() => []), late]);
+}
+
+class PrivateAddress extends Error {
+  readonly code = "PRIVATE_ADDRESS";
+}
+
+function lookupAmong(isAllowed: (address: string) => boolean): LookupFunction {
+  return (hostname, options, callback) => {
+    resolve(hostname, { ...options, all: true }).then(
+      (found) => {
+        const allowed = found.filter(({ address }) => isAllowed(address));
+        const [first] = allowed;
+        if (first === undefined) callback(new PrivateAddress(), "", 0);
+        else if (options.all) callback(null, allowed);
+        else callback(null, first.address, first.family);
+      },
+      (error: NodeJS.ErrnoException) => callback(error, "", 0),
+    );
+  };
+}
+
+async function post(
+  target: URL,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+  timeoutMs: number,
+  lookup: LookupFunction,
+): Promise<SendResult> {
+  return await new Promise((settle) => {
+    const { request } = target.protocol === "https:" ? https : http;
+    const signal = AbortSignal.timeout(timeoutMs);
+    const sent = { "content-length": String(Buffer.byteLength(body)), ...headers };
+    const req = request(target, { method: "POST", headers: sent, lookup, signal, agent: false }, (res) => {
+      settle({ status: res.statusCode ?? 0 });
+      // Nobody reads the rest, and it may have no end.
+      res.destroy();
+    });
+    req.on("error", (error: NodeJS.ErrnoException) => settle({ error: signal.aborted ? "timeout" : errorOf(error) }));
+    req.end(body);
+  });
+}
+
+function errorOf({ code = "" }: NodeJS.ErrnoException): SendError {
+  if (code === "PRIVATE_ADDRESS") return "private_address";
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "unresolved";
+  if (code === "ECONNREFUSED") return "refused";
+  if (/^ERR_TLS|CERT|SELF_SIGNED|UNABLE_TO|ERR_SSL|EPROTO/.test(code)) return "tls";
+  return "connection";
+}

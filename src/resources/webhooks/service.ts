@@ -1,0 +1,141 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import {
+  ListWebhookDeliveriesRequestSchema,
+  ListWebhookEndpointsRequestSchema,
+  WebhookEndpointSchema,
+  type WebhookService,
+} from "../../../gen/clientele/v1/webhooks_pb.js";
+import { inTransaction } from "../../db/transaction.js";
+import type { Deps } from "../../deps.js";
+import { prepared } from "../../rpc/call.js";
+import { callOf } from "../../rpc/caller.js";
+import { notFound, refused } from "../../rpc/errors.js";
+import { requireEtag } from "../../rpc/etag.js";
+import { applyMask, populatedPaths } from "../../rpc/field-mask.js";
+import { pageOf, toPage } from "../../rpc/paging.js";
+import { required } from "../../rpc/validate.js";
+import { lastNumber, numberEvents } from "../events/log-store.js";
+import { deliveryFromRow, endpointFromRow, endpointToColumns, stateToColumn, writableFields } from "./convert.js";
+import { insertRedelivery, listDeliveries } from "./deliveries-store.js";
+import { maxEndpoints, requirePostable, requireSecretKey, validEndpoint } from "./rules.js";
+import { secretOf } from "./signature.js";
+import * as store from "./store.js";
+
+const overlapMs = 24 * 60 * 60 * 1000;
+
+export function webhookService(deps: Deps): ServiceImpl<typeof WebhookService> {
+  return {
+    // Names are looked up before the transaction.
+    createWebhookEndpoint: prepared(async (req) => {
+      const secretKey = requireSecretKey(deps.secretKey);
+      const endpoint = validEndpoint(required(req.endpoint, "endpoint"));
+      await requirePostable(deps.webhookSender, endpoint.url);
+      return async ({ db, tenantId, event }) => {
+        const id = deps.newId("whe");
+        const columns = endpointToColumns(endpoint);
+        const created = event(
+          "webhook_endpoint.created",
+          populatedPaths(WebhookEndpointSchema, endpoint, writableFields),
+        );
+        await numberEvents(db, tenantId);
+        const row = await inTransaction(db, async (trx) => {
+          const cursor = await lastNumber(trx, tenantId);
+          return await store.insertEndpoint(trx, tenantId, { id, columns, cursor, limit: maxEndpoints }, created);
+        });
+        if (row === undefined) {
+          throw refused("WEBHOOK_ENDPOINT_LIMIT_REACHED", `There are ${maxEndpoints} webhook endpoints already.`);
+        }
+        const secret = secretOf(secretKey, { tenantId, endpointId: id, secretVersion: row.secret_version });
+        return { endpoint: endpointFromRow(row), secret };
+      };
+    }),
+
+    async getWebhookEndpoint(req, ctx) {
+      const { db, tenantId } = callOf(ctx);
+      const row = await store.findEndpoint(db, tenantId, req.id);
+      if (row === undefined) throw notFound("webhook endpoint");
+      return { endpoint: endpointFromRow(row) };
+    },
+
+    async listWebhookEndpoints(req, ctx) {
+      const call = callOf(ctx);
+      const page = pageOf(call, ListWebhookEndpointsRequestSchema, req);
+      const { rows, ...tokens } = toPage(await store.listEndpoints(call.db, call.tenantId, page), page);
+      return { endpoints: rows.map(endpointFromRow), ...tokens };
+    },
+
+    updateWebhookEndpoint: prepared(async (req) => {
+      const changes = required(req.endpoint, "endpoint");
+      if (changes.url !== "") await requirePostable(deps.webhookSender, changes.url);
+      return ({ db, tenantId, event }) =>
+        inTransaction(db, async (trx) => {
+          const row = await locked(trx, tenantId, changes.id);
+          requireEtag("webhook endpoint", row, changes.etag);
+          const before = endpointFromRow(row);
+          const { next, changedPaths } = applyMask(
+            WebhookEndpointSchema,
+            before,
+            changes,
+            req.updateMask,
+            writableFields,
+          );
+          if (changedPaths.length === 0) return { endpoint: before };
+          const columns = endpointToColumns(validEndpoint(next));
+          const enabled = columns.enabled ? { disable_time: null } : {};
+          const changed = event("webhook_endpoint.updated", changedPaths);
+          const updated = await store.updateEndpoint(trx, tenantId, row.id, { ...columns, ...enabled }, changed);
+          return { endpoint: endpointFromRow(updated) };
+        });
+    }),
+
+    async deleteWebhookEndpoint(req, ctx) {
+      const { db, tenantId, event } = callOf(ctx);
+      return await inTransaction(db, async (trx) => {
+        const row = await locked(trx, tenantId, req.id);
+        requireEtag("webhook endpoint", row, req.etag);
+        await store.deleteEndpoint(trx, tenantId, row.id, event("webhook_endpoint.deleted"));
+        return {};
+      });
+    },
+
+    async rotateWebhookSecret(req, ctx) {
+      const { db, tenantId, now, event } = callOf(ctx);
+      const secretKey = requireSecretKey(deps.secretKey);
+      return await inTransaction(db, async (trx) => {
+        const row = await locked(trx, tenantId, req.id);
+        const columns = {
+          secret_version: row.secret_version + 1,
+          previous_secret_until: new Date(now.getTime() + overlapMs),
+        };
+        const changed = event("webhook_endpoint.secret_rotated");
+        const updated = await store.updateEndpoint(trx, tenantId, row.id, columns, changed);
+        const secret = secretOf(secretKey, { tenantId, endpointId: row.id, secretVersion: updated.secret_version });
+        return { endpoint: endpointFromRow(updated), secret };
+      });
+    },
+
+    async listWebhookDeliveries(req, ctx) {
+      const call = callOf(ctx);
+      const page = pageOf(call, ListWebhookDeliveriesRequestSchema, req);
+      const wanted = { endpointId: req.endpointId, state: stateToColumn(req.state) };
+      const found = await listDeliveries(call.db, call.tenantId, wanted, page);
+      if (found === undefined) throw notFound("webhook endpoint");
+      const { rows, ...tokens } = toPage(found, page);
+      return { deliveries: rows.map(deliveryFromRow), ...tokens };
+    },
+
+    async redeliverWebhook(req, ctx) {
+      const { db, tenantId, event } = callOf(ctx);
+      const redelivery = { endpointId: req.endpointId, of: req.id, id: deps.newId("whd") };
+      const row = await insertRedelivery(db, tenantId, redelivery, event("webhook_delivery.created"));
+      if (row === undefined) throw notFound("webhook delivery");
+      return { delivery: deliveryFromRow(row) };
+    },
+  };
+
+  async function locked(trx: Parameters<typeof store.lockEndpoint>[0], tenantId: string, id: string) {
+    const row = await store.lockEndpoint(trx, tenantId, id);
+    if (row === undefined) throw notFound("webhook endpoint");
+    return row;
+  }
+}
