@@ -137,6 +137,7 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     listCustomFields: secretKey,
     updateCustomField: secretKey,
     deleteCustomField: secretKey,
+  }),
   allow(WebhookService, {
     createWebhookEndpoint: secretKey,
     getWebhookEndpoint: secretKey,
@@ -144,6 +145,7 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     updateWebhookEndpoint: secretKey,
     deleteWebhookEndpoint: secretKey,
     rotateWebhookSecret: secretKey,
+    pingWebhookEndpoint: secretKey,
     listWebhookDeliveries: secretKey,
     redeliverWebhook: secretKey,
   }),

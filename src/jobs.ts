@@ -6,7 +6,7 @@ import { expireDueCheckouts } from "./resources/checkouts/expire.js";
 import { purgeDueCustomFields } from "./resources/custom-fields/purge.js";
 import { purgeDueCustomers } from "./resources/customers/purge.js";
 import { listUnnumberedTenants, numberEvents } from "./resources/events/log-store.js";
-import { dispatchWebhooks, forgetOldDeliveries } from "./resources/webhooks/dispatch.js";
+import { forgetOldDeliveries, makeDeliveries, sendDeliveries } from "./resources/webhooks/dispatch.js";
 import { forgetExpiredKeys } from "./rpc/idempotency.js";
 import type { Logger } from "./rpc/log.js";
 
@@ -28,13 +28,11 @@ const crontab = `
 27 4 * * * forget_webhook_deliveries ?max=3
 `;
 
-/** How long webhooks wait for the next look. */
-const dispatchMs = 1_000;
+// Webhooks are due at any second: these have a turn of their own again and again.
+const steady = ["make_webhook_deliveries", "send_webhook_deliveries"] as const;
+const pauseMs = 1_000;
 
-/**
- * Starts what is done without a caller: see the table of jobs. It keeps its own schema, `graphile_worker`. Webhooks, which
- * are due at any second, are looked at all the time.
- */
+/** Starts what is done without a caller: see the table of jobs. It keeps its own schema, `graphile_worker`. */
 export async function startJobs(deps: Deps, databaseUrl: string): Promise<Jobs> {
   const taskList = tasksOf(deps);
   const runner = await run({
@@ -46,17 +44,17 @@ export async function startJobs(deps: Deps, databaseUrl: string): Promise<Jobs> 
     noHandleSignals: true,
     logger: loggerOf(deps.logger),
   });
-  const dispatcher = repeat(taskList.dispatch_webhooks!, dispatchMs);
+  const turns = steady.map((job) => repeat(taskList[job]!));
   return {
     events: runner.events,
     stop: async () => {
-      await Promise.all([runner.stop(), dispatcher.stop()]);
+      await Promise.all([runner.stop(), ...turns.map((turn) => turn.stop())]);
     },
   };
 }
 
 // Does the work again and again, with a pause between. What it throws it has said already.
-function repeat(work: () => Promise<unknown>, pauseMs: number): { stop(): Promise<void> } {
+function repeat(work: () => Promise<unknown>): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;
   const done = (async () => {
@@ -83,7 +81,8 @@ export function tasksOf(deps: Deps) {
     purge_custom_fields: () => purgeDueCustomFields(deps),
     forget_idempotency_keys: () => forgetExpiredKeys(db, clock()),
     forget_webhook_deliveries: () => forgetOldDeliveries(deps),
-    dispatch_webhooks: () => dispatchWebhooks(deps),
+    make_webhook_deliveries: () => makeDeliveries(deps),
+    send_webhook_deliveries: () => sendDeliveries(deps),
   };
   return Object.fromEntries(
     Object.entries(jobs).map(([job, work]) => [
@@ -91,7 +90,8 @@ export function tasksOf(deps: Deps) {
       async () => {
         try {
           const count = await work();
-          if (count > 0) logger.info({ job, count }, "a job is done");
+          const level = steady.some((name) => name === job) ? "debug" : "info";
+          if (count > 0) logger[level]({ job, count }, "a job is done");
         } catch (error) {
           logger.error({ job, error }, "a job failed and will be tried again");
           // What the driver says of an error may hold what must not be stored.

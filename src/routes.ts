@@ -24,8 +24,8 @@ import { orderService } from "./resources/orders/service.js";
 import { paymentMethodService } from "./resources/payment-methods/service.js";
 import { photoService } from "./resources/photos/service.js";
 import { maxUploadMessage, photoUpload } from "./resources/photos/upload.js";
-import { served } from "./rpc/call.js";
 import { webhookService } from "./resources/webhooks/service.js";
+import { served } from "./rpc/call.js";
 import type { Upload } from "./server/uploads.js";
 
 /** Every service of ours; what is reflected and what is health-checked. */

@@ -26,7 +26,10 @@ afterAll(async () => {
 });
 
 // As the worker does it every second.
-const dispatch = async () => await tasksOf(built.deps).dispatch_webhooks!();
+const dispatch = async (deps = built.deps) => {
+  await tasksOf(deps).make_webhook_deliveries!();
+  await tasksOf(deps).send_webhook_deliveries!();
+};
 const later = (ms: number) => {
   now = new Date(now.getTime() + ms);
 };
@@ -143,6 +146,20 @@ describe("an endpoint", () => {
     expect(typesOf(receiver.received)).toContain("customer.created");
   });
 
+  test("is pinged, also while it is disabled", async () => {
+    await using shop = await openShop(["customer.*"]);
+    const { clients, endpointId: id, receiver } = shop;
+    await clients.webhooks.updateWebhookEndpoint({ endpoint: { id, enabled: false } });
+    const { delivery } = await clients.webhooks.pingWebhookEndpoint({ id });
+    await dispatch();
+    expect(JSON.parse(receiver.received[0]!.body)).toMatchObject({
+      id: delivery!.id,
+      type: "webhook_endpoint.pinged",
+      resourceId: id,
+    });
+    expect(isSigned(receiver.received[0]!, shop.secret)).toBe(true);
+  });
+
   test("is refused with what is wrong with it", async () => {
     const { test: clients } = await clientele.createAccount();
     const create = (endpoint: object) => failureOf(clients.webhooks.createWebhookEndpoint({ endpoint }));
@@ -157,7 +174,7 @@ describe("an endpoint", () => {
 
 test("of 50 callers that make an endpoint at the same time 20 succeed", async () => {
   const { testKey } = await clientele.createAccount();
-  const endpoint = { url: "https://8.8.8.8/hooks" };
+  const endpoint = { url: "https://8.8.8.8/hooks", eventTypes: ["order.created"] };
   const callers = createCallers(clientele, testKey);
   const { answers, failures } = await allAtOnce(callers, ({ webhooks }) =>
     webhooks.createWebhookEndpoint({ endpoint }),
@@ -268,7 +285,7 @@ test("a delivery whose sender died is sent again", async () => {
   await newCustomer(shop.clients);
   const sender = built.deps.webhookSender;
   const lost = { ...built.deps, webhookSender: { ...sender, send: () => Promise.reject(new Error("killed")) } };
-  await expect(tasksOf(lost).dispatch_webhooks!()).rejects.toThrow();
+  await expect(dispatch(lost)).rejects.toThrow();
   await dispatch();
   expect(shop.receiver.received).toEqual([]);
   later(60_000);

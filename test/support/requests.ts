@@ -108,4 +108,23 @@ export const requests: Readonly<Record<string, (world: World) => JsonObject>> = 
   }),
   "CustomFieldService.DeleteCustomField": ({ customField }) => ({ id: customField }),
   "OrderService.ListOrders": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
+  "WebhookService.CreateWebhookEndpoint": () => ({
+    endpoint: {
+      url: `https://192.0.2.1/${canary}`,
+      eventTypes: ["customer.*"],
+      label: `${canary} label`,
+      enabled: true,
+    },
+  }),
+  "WebhookService.GetWebhookEndpoint": ({ webhookEndpoint }) => ({ id: webhookEndpoint }),
+  "WebhookService.ListWebhookEndpoints": () => ({ pageSize: 1 }),
+  "WebhookService.UpdateWebhookEndpoint": ({ webhookEndpoint }) => ({
+    endpoint: { id: webhookEndpoint, label: `${canary} label`, eventTypes: ["customer.created"] },
+    updateMask: "label,eventTypes",
+  }),
+  "WebhookService.DeleteWebhookEndpoint": ({ webhookEndpoint }) => ({ id: webhookEndpoint }),
+  "WebhookService.RotateWebhookSecret": ({ webhookEndpoint }) => ({ id: webhookEndpoint }),
+  "WebhookService.PingWebhookEndpoint": ({ webhookEndpoint }) => ({ id: webhookEndpoint }),
+  "WebhookService.ListWebhookDeliveries": ({ webhookEndpoint }) => ({ endpointId: webhookEndpoint, pageSize: 1 }),
+  "WebhookService.RedeliverWebhook": (world) => ({ endpointId: world.webhookEndpoint, id: world.webhookDelivery }),
 };

@@ -24,6 +24,8 @@ export interface World {
   readonly order: string;
   /** A definition that nothing needs. */
   readonly customField: string;
+  readonly webhookEndpoint: string;
+  readonly webhookDelivery: string;
   /** Makes values unique that must be. */
   readonly unique: string;
 }
@@ -96,6 +98,8 @@ export async function populate(clients: Clients): Promise<World> {
     await clients.customers.deleteCustomer({ id: customer!.id });
     return customer!.id;
   };
+  const webhook = await clients.webhooks.createWebhookEndpoint({ endpoint: { url: `https://192.0.2.1/${canary}` } });
+  const { delivery } = await clients.webhooks.pingWebhookEndpoint({ id: webhook.endpoint!.id });
   await clients.photos.uploadPhoto({ customerId, content: Buffer.from(tinyPhoto, "base64") });
   return {
     unique,
@@ -107,6 +111,8 @@ export async function populate(clients: Clients): Promise<World> {
     paymentMethod: await attach(token("first")),
     sparePaymentMethod: await attach(token("spare")),
     freshToken: token("fresh"),
+    webhookEndpoint: webhook.endpoint!.id,
+    webhookDelivery: delivery!.id,
     order: (await clients.orders.createOrder({ checkoutId: await newCheckout() })).order!.id,
     checkout: await newCheckout(),
     customField: await newField(),

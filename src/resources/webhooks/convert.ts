@@ -1,5 +1,6 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type Event, EventSchema } from "../../../gen/clientele/v1/events_pb.js";
 import {
   type WebhookDelivery,
   WebhookDeliverySchema,
@@ -50,6 +51,19 @@ export function deliveryFromRow(row: DeliveryRow): WebhookDelivery {
     createTime: timestampFromDate(row.create_time),
     etag: etagOf(row.version),
   });
+}
+
+/** An event as it is sent. */
+export function payloadOf(event: Event): JsonObject {
+  return toJson(EventSchema, event) as JsonObject;
+}
+
+/** What a ping sends: formed like an event, of no change. */
+export function pingOf(id: string, endpointId: string, now: Date): JsonObject {
+  const resource = { resourceType: "webhook_endpoint", resourceId: endpointId };
+  return payloadOf(
+    create(EventSchema, { id, type: "webhook_endpoint.pinged", ...resource, createTime: timestampFromDate(now) }),
+  );
 }
 
 function attemptFromColumns({ time, status, error = "", duration_ms: durationMs }: AttemptColumns) {

@@ -74,6 +74,26 @@ export async function insertDeliveries(
   await trx("webhook_endpoints").where({ tenant_id: tenantId, id: endpointId }).update({ cursor });
 }
 
+/** Makes a delivery by hand; undefined if there is no such endpoint. */
+export async function insertByHand(
+  db: Knex,
+  tenantId: string,
+  endpointId: string,
+  { id, event_id, event_type, payload }: NewDelivery,
+  event: EventDraft,
+): Promise<DeliveryRow | undefined> {
+  const change = db.raw(
+    `insert into webhook_deliveries
+       (tenant_id, id, endpoint_id, event_id, event_type, payload, state, next_attempt_time, by_hand, create_time)
+     select tenant_id, ?, id, ?, ?, ?::jsonb, 'pending', ?, true, ?
+     from webhook_endpoints where tenant_id = ? and id = ?
+     returning *`,
+    [id, event_id, event_type, JSON.stringify(payload), event.time, event.time, tenantId, endpointId],
+  );
+  const [row] = await changeWithEvent<DeliveryRow>(db, tenantId, change, event);
+  return row;
+}
+
 /** Repeats a delivery by hand: it is sent to a disabled endpoint too. */
 export async function insertRedelivery(
   db: Knex,

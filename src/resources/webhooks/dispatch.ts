@@ -1,10 +1,10 @@
-import { toJson } from "@bufbuild/protobuf";
-import { EventSchema } from "../../../gen/clientele/v1/events_pb.js";
+import { setTimeout } from "node:timers/promises";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { eventFromRow } from "../events/convert.js";
 import { lastNumber, listEventsBetween, numberEvents } from "../events/log-store.js";
 import { nextAttempt } from "./backoff.js";
+import { payloadOf } from "./convert.js";
 import * as deliveries from "./deliveries-store.js";
 import { secretOf, signatureOf } from "./signature.js";
 import { lockEndpoint, updateEndpoint } from "./store.js";
@@ -16,18 +16,14 @@ const sendersAtOnce = 10;
 const perEndpointAtOnce = 3;
 /** After that long, a delivery of which nothing was heard is taken for lost, with the process that sent it. */
 const leaseMs = 60_000;
+const lookMs = 500;
 const keptMs = 30 * 24 * 60 * 60 * 1000;
 
-/**
- * Makes deliveries of the events that are new, and sends what is due; answers how many it sent. It may run on several
- * replicas at a time.
- */
-export async function dispatchWebhooks(deps: DispatchDeps): Promise<number> {
-  if (deps.secretKey === undefined) return 0;
-  for (const { tenant_id: tenantId, id } of await deliveries.listWaitingEndpoints(deps.db)) {
-    while (await fanOut(deps, tenantId, id));
-  }
-  return await sendDue(deps, deps.secretKey);
+/** Makes deliveries of the events that are new; answers to how many endpoints. It may run on several replicas at a time. */
+export async function makeDeliveries(deps: DispatchDeps): Promise<number> {
+  const waiting = await deliveries.listWaitingEndpoints(deps.db);
+  for (const { tenant_id: tenantId, id } of waiting) while (await fanOut(deps, tenantId, id));
+  return waiting.length;
 }
 
 /** Forgets the deliveries of a month ago that are done; answers how many. */
@@ -52,36 +48,48 @@ async function fanOut({ db, clock, newId }: DispatchDeps, tenantId: string, endp
       id: newId("whd"),
       event_id: event.id,
       event_type: event.type,
-      payload: toJson(EventSchema, event) as deliveries.NewDelivery["payload"],
+      payload: payloadOf(event),
     }));
     await deliveries.insertDeliveries(trx, tenantId, endpointId, made, { cursor, now: clock() });
     return isFull;
   });
 }
 
-// Each sender takes one delivery after the other until none is due. An endpoint that does not answer keeps a few of them
-// busy, never all.
-async function sendDue(deps: DispatchDeps, secretKey: Buffer): Promise<number> {
-  const inFlight = new Map<string, number>();
+/**
+ * Sends what is due, several deliveries at a time, until nothing is; answers how many. An endpoint that does not answer
+ * keeps a few of the places, never all. What fails here, and not at the endpoint, ends the round. It may run on several
+ * replicas at a time.
+ */
+export async function sendDeliveries(deps: DispatchDeps): Promise<number> {
+  const { secretKey } = deps;
+  if (secretKey === undefined) return 0;
+  const flights = new Map<Promise<void>, string>();
+  const failures: unknown[] = [];
   let sent = 0;
-  const sender = async () => {
-    for (;;) {
-      const now = deps.clock();
-      const busy = [...inFlight].filter(([, count]) => count >= perEndpointAtOnce).map(([id]) => id);
-      const until = new Date(now.getTime() + leaseMs);
-      const due = await deliveries.claimDelivery(deps.db, { now, until, busy });
-      if (due === undefined) return;
-      inFlight.set(due.endpoint_id, (inFlight.get(due.endpoint_id) ?? 0) + 1);
-      try {
-        await attempt(deps, secretKey, due);
-        sent += 1;
-      } finally {
-        inFlight.set(due.endpoint_id, (inFlight.get(due.endpoint_id) ?? 1) - 1);
-      }
+  for (;;) {
+    const due = flights.size < sendersAtOnce && failures.length === 0 ? await claim() : undefined;
+    if (due !== undefined) {
+      const flight: Promise<void> = attempt(deps, secretKey, due)
+        .then(() => void sent++)
+        .catch((error: unknown) => void failures.push(error))
+        .finally(() => flights.delete(flight));
+      flights.set(flight, due.endpoint_id);
+    } else if (flights.size > 0) {
+      // Something else may become due meanwhile.
+      await Promise.race([...flights.keys(), setTimeout(lookMs)]);
+    } else if (failures.length > 0) {
+      throw failures[0];
+    } else {
+      return sent;
     }
-  };
-  await Promise.all(Array.from({ length: sendersAtOnce }, sender));
-  return sent;
+  }
+
+  async function claim() {
+    const now = deps.clock();
+    const inFlight = [...flights.values()];
+    const busy = inFlight.filter((id) => inFlight.filter((other) => other === id).length >= perEndpointAtOnce);
+    return await deliveries.claimDelivery(deps.db, { now, until: new Date(now.getTime() + leaseMs), busy });
+  }
 }
 
 async function attempt(deps: DispatchDeps, secretKey: Buffer, due: deliveries.DueDelivery): Promise<void> {

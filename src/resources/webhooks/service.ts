@@ -15,8 +15,15 @@ import { applyMask, populatedPaths } from "../../rpc/field-mask.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
 import { required } from "../../rpc/validate.js";
 import { lastNumber, numberEvents } from "../events/log-store.js";
-import { deliveryFromRow, endpointFromRow, endpointToColumns, stateToColumn, writableFields } from "./convert.js";
-import { insertRedelivery, listDeliveries } from "./deliveries-store.js";
+import {
+  deliveryFromRow,
+  endpointFromRow,
+  endpointToColumns,
+  pingOf,
+  stateToColumn,
+  writableFields,
+} from "./convert.js";
+import { insertByHand, insertRedelivery, listDeliveries } from "./deliveries-store.js";
 import { maxEndpoints, requirePostable, requireSecretKey, validEndpoint } from "./rules.js";
 import { secretOf } from "./signature.js";
 import * as store from "./store.js";
@@ -112,6 +119,15 @@ export function webhookService(deps: Deps): ServiceImpl<typeof WebhookService> {
         const secret = secretOf(secretKey, { tenantId, endpointId: row.id, secretVersion: updated.secret_version });
         return { endpoint: endpointFromRow(updated), secret };
       });
+    },
+
+    async pingWebhookEndpoint(req, ctx) {
+      const { db, tenantId, now, event } = callOf(ctx);
+      const id = deps.newId("whd");
+      const ping = { id, event_id: id, event_type: "webhook_endpoint.pinged", payload: pingOf(id, req.id, now) };
+      const row = await insertByHand(db, tenantId, req.id, ping, event("webhook_delivery.created"));
+      if (row === undefined) throw notFound("webhook endpoint");
+      return { delivery: deliveryFromRow(row) };
     },
 
     async listWebhookDeliveries(req, ctx) {
