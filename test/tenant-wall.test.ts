@@ -68,6 +68,7 @@ const exceptions: Readonly<Record<string, readonly [Treatment, string]>> = {
   "PaymentMethodService.AttachPaymentMethod paymentMethod.customerId": ["ignored", "output only"],
   "PaymentMethodService.UpdatePaymentMethod paymentMethod.customerId": ["ignored", "output only"],
   "PaymentMethodService.SetDefaultPaymentMethod id": ["used", "a token is the vault's, attached on the way"],
+  "WebhookService.CreateWebhookEndpoint endpoint.id": ["ignored", "output only"],
   "CheckoutService.CreateCheckout shipping.id": ["ignored", "output only"],
   "CheckoutService.CreateCheckout shipping.customerId": ["ignored", "output only"],
   "CheckoutService.PreviewCheckout shipping.id": ["ignored", "output only"],

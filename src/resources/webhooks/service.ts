@@ -114,7 +114,7 @@ export function webhookService(deps: Deps): ServiceImpl<typeof WebhookService> {
           secret_version: row.secret_version + 1,
           previous_secret_until: new Date(now.getTime() + overlapMs),
         };
-        const changed = event("webhook_endpoint.secret_rotated");
+        const changed = event("webhook_endpoint.rotated");
         const updated = await store.updateEndpoint(trx, tenantId, row.id, columns, changed);
         const secret = secretOf(secretKey, { tenantId, endpointId: row.id, secretVersion: updated.secret_version });
         return { endpoint: endpointFromRow(updated), secret };
