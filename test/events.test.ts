@@ -244,5 +244,8 @@ describe("changed paths", () => {
 });
 
 function singular(table: string): string {
-  return table.replace(/sses$/, "ss").replace(/ies$/, "y").replace(/(?<!s)s$/, "");
+  return table
+    .replace(/sses$/, "ss")
+    .replace(/ies$/, "y")
+    .replace(/(?<!s)s$/, "");
 }
