@@ -4,9 +4,11 @@ import { AddressService } from "../gen/clientele/v1/addresses_pb.js";
 import { ApiKeyService } from "../gen/clientele/v1/api_keys_pb.js";
 import { CheckoutService } from "../gen/clientele/v1/checkouts_pb.js";
 import { CustomFieldService } from "../gen/clientele/v1/custom_fields_pb.js";
+import { CustomerTokenService } from "../gen/clientele/v1/customer_tokens_pb.js";
 import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
 import { EventService } from "../gen/clientele/v1/events_pb.js";
 import { OrderService } from "../gen/clientele/v1/orders_pb.js";
+import { PasswordService } from "../gen/clientele/v1/passwords_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
 import { PhotoService } from "../gen/clientele/v1/photos_pb.js";
 import { WebhookService } from "../gen/clientele/v1/webhooks_pb.js";
@@ -98,6 +100,21 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     },
     deleteCustomer: own("id"),
     undeleteCustomer: secretKey,
+  }),
+  allow(CustomerTokenService, {
+    createCustomerToken: {
+      callers: ["secret_key", "publishable_key"],
+      customer: { field: "customer_id", isOptional: true },
+    },
+    getCustomerToken: own("customer_id"),
+    listCustomerTokens: own("customer_id"),
+    revokeCustomerToken: own("customer_id"),
+    revokeCustomerTokens: own("customer_id"),
+  }),
+  allow(PasswordService, {
+    setPassword: secretKey,
+    changePassword: own("customer_id"),
+    removePassword: secretKey,
   }),
   allow(AddressService, {
     createAddress: own("customer_id"),

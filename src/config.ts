@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isAddressRange } from "./server/client-address.js";
 
 /** Everything that differs from one deployment to the next. */
 export interface Config {
@@ -16,6 +17,8 @@ export interface Config {
   readonly publicUrl: string | undefined;
   /** Origins of the operator's own pages, such as `https://console.example`: they may call for every tenant. */
   readonly allowedOrigins: readonly string[];
+  /** Proxies that are believed in `x-forwarded-for`: addresses, or ranges such as `10.0.0.0/8`. */
+  readonly trustedProxies: readonly string[];
   /** Certificate and key for both listeners; absent for clear text. */
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
   /** Authority that must have signed the certificates of internal gRPC clients; absent to ask for none. */
@@ -60,6 +63,11 @@ const schema = z
       .default("")
       .transform((list) => list.split(/[\s,]+/).filter((origin) => origin !== ""))
       .pipe(z.array(z.string().regex(/^https?:\/\/[^/]+$/, "must be origins such as https://shop.example"))),
+    CLIENTELE_TRUSTED_PROXIES: z
+      .string()
+      .default("")
+      .transform((list) => list.split(/[\s,]+/).filter((proxy) => proxy !== ""))
+      .pipe(z.array(z.string().refine(isAddressRange, "must be IP addresses or ranges such as 10.0.0.0/8"))),
     CLIENTELE_TLS_CERT_FILE: text.optional(),
     CLIENTELE_TLS_KEY_FILE: text.optional(),
     CLIENTELE_GRPC_CLIENT_CA_FILE: text.optional(),
@@ -110,6 +118,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     grpcPort: env.CLIENTELE_GRPC_PORT,
     publicUrl: env.CLIENTELE_PUBLIC_URL,
     allowedOrigins: env.CLIENTELE_ALLOWED_ORIGINS,
+    trustedProxies: env.CLIENTELE_TRUSTED_PROXIES,
     tls:
       env.CLIENTELE_TLS_CERT_FILE !== undefined && env.CLIENTELE_TLS_KEY_FILE !== undefined
         ? { certFile: env.CLIENTELE_TLS_CERT_FILE, keyFile: env.CLIENTELE_TLS_KEY_FILE }

@@ -9,7 +9,11 @@ import { createSandboxVault } from "./external/card-vault-sandbox.js";
 import { createWebhookSender, type WebhookSender } from "./external/webhook-sender.js";
 import { createSettingsReader, type SettingsReader, settingsChannel } from "./resources/accounts/settings.js";
 import { createKeyring, type Keyring, keysChannel } from "./resources/api-keys/keyring.js";
+import { createTokenKeyring, type TokenKeyring } from "./resources/customer-tokens/keyring.js";
+import { tokensChannel } from "./resources/customer-tokens/store.js";
 import { createEventFeed, type EventFeed, eventsChannel } from "./resources/events/feed.js";
+import { type CountedAttempt, createAttemptCounter } from "./resources/passwords/attempts.js";
+import { createPasswordHasher, type PasswordHasher } from "./resources/passwords/hasher.js";
 import { createImageReader, type ReadImage } from "./resources/photos/image.js";
 import { type Clock, createNewId, type NewId, type RandomBytes } from "./rpc/ids.js";
 import { createLogger, type Logger } from "./rpc/log.js";
@@ -23,6 +27,9 @@ export interface Deps {
   readonly logger: Logger;
   readonly settings: SettingsReader;
   readonly keyring: Keyring;
+  readonly tokens: TokenKeyring;
+  readonly passwords: PasswordHasher;
+  readonly verifyCounted: CountedAttempt;
   readonly cardVault: CardVault;
   readonly readImage: ReadImage;
   readonly eventFeed: EventFeed;
@@ -50,6 +57,9 @@ export async function buildDeps(config: Config, databaseUrl: string, overrides: 
   const db = connect({ connectionString: databaseUrl, poolSize, namedStatements, log });
   const settings = createSettingsReader(db);
   const keyring = createKeyring(db);
+  const tokens = createTokenKeyring(db, clock);
+  const passwords = createPasswordHasher(randomBytes);
+  const verifyCounted = createAttemptCounter(db);
   const vaultLog = (message: string) =>
     logger.warn({ event: "card_vault" }, `the card vault gave no answer: ${message}`);
   const liveVault = config.cardVault && createHttpVault({ ...config.cardVault, log: vaultLog });
@@ -66,6 +76,9 @@ export async function buildDeps(config: Config, databaseUrl: string, overrides: 
     logger,
     settings,
     keyring,
+    tokens,
+    passwords,
+    verifyCounted,
     cardVault,
     readImage,
     eventFeed,
@@ -76,6 +89,7 @@ export async function buildDeps(config: Config, databaseUrl: string, overrides: 
   const listeners = await Promise.all([
     listen(databaseUrl, settingsChannel, { onNotify: settings.forget, onGap: settings.clear }),
     listen(databaseUrl, keysChannel, { onNotify: keyring.forget, onGap: keyring.clear }),
+    listen(databaseUrl, tokensChannel, { onNotify: tokens.forget, onGap: tokens.clear }),
     listen(databaseUrl, eventsChannel, { onNotify: eventFeed.onNotify, onGap: eventFeed.lookAround }),
   ]);
   const close = async () => {

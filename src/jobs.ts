@@ -4,8 +4,10 @@ import { Logger as JobLogger, run, type TaskList } from "graphile-worker";
 import type { Deps } from "./deps.js";
 import { expireDueCheckouts } from "./resources/checkouts/expire.js";
 import { purgeDueCustomFields } from "./resources/custom-fields/purge.js";
+import { forgetEndedTokens } from "./resources/customer-tokens/store.js";
 import { purgeDueCustomers } from "./resources/customers/purge.js";
 import { listUnnumberedTenants, numberEvents } from "./resources/events/log-store.js";
+import { forgetAttempts } from "./resources/passwords/attempts-store.js";
 import { forgetOldDeliveries, makeDeliveries, sendDeliveries } from "./resources/webhooks/dispatch.js";
 import { forgetExpiredKeys } from "./rpc/idempotency.js";
 import type { Logger } from "./rpc/log.js";
@@ -26,6 +28,8 @@ const crontab = `
 17 * * * * forget_idempotency_keys ?max=3
 47 * * * * purge_custom_fields ?max=3
 27 4 * * * forget_webhook_deliveries ?max=3
+27 * * * * forget_customer_tokens ?max=3
+37 * * * * forget_login_attempts ?max=3
 `;
 
 // Webhooks are due at any second: these have a turn of their own again and again.
@@ -83,6 +87,8 @@ export function tasksOf(deps: Deps) {
     forget_webhook_deliveries: () => forgetOldDeliveries(deps),
     make_webhook_deliveries: () => makeDeliveries(deps),
     send_webhook_deliveries: () => sendDeliveries(deps),
+    forget_customer_tokens: () => forgetEndedTokens(db, clock()),
+    forget_login_attempts: () => forgetAttempts(db, clock()),
   };
   return Object.fromEntries(
     Object.entries(jobs).map(([job, work]) => [

@@ -6,9 +6,11 @@ import { AddressService } from "../gen/clientele/v1/addresses_pb.js";
 import { ApiKeyService } from "../gen/clientele/v1/api_keys_pb.js";
 import { CheckoutService } from "../gen/clientele/v1/checkouts_pb.js";
 import { CustomFieldService } from "../gen/clientele/v1/custom_fields_pb.js";
+import { CustomerTokenService } from "../gen/clientele/v1/customer_tokens_pb.js";
 import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
 import { EventService } from "../gen/clientele/v1/events_pb.js";
 import { OrderService } from "../gen/clientele/v1/orders_pb.js";
+import { PasswordService } from "../gen/clientele/v1/passwords_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
 import { PhotoService } from "../gen/clientele/v1/photos_pb.js";
 import { WebhookService } from "../gen/clientele/v1/webhooks_pb.js";
@@ -18,9 +20,11 @@ import { addressService } from "./resources/addresses/service.js";
 import { apiKeyService } from "./resources/api-keys/service.js";
 import { checkoutService } from "./resources/checkouts/service.js";
 import { customFieldService } from "./resources/custom-fields/service.js";
+import { customerTokenService } from "./resources/customer-tokens/service.js";
 import { customerService } from "./resources/customers/service.js";
 import { eventService } from "./resources/events/service.js";
 import { orderService } from "./resources/orders/service.js";
+import { passwordService } from "./resources/passwords/service.js";
 import { paymentMethodService } from "./resources/payment-methods/service.js";
 import { photoService } from "./resources/photos/service.js";
 import { maxUploadMessage, photoUpload } from "./resources/photos/upload.js";
@@ -33,6 +37,8 @@ export const services = [
   AccountService,
   ApiKeyService,
   CustomerService,
+  CustomerTokenService,
+  PasswordService,
   AddressService,
   PaymentMethodService,
   PhotoService,
@@ -57,6 +63,8 @@ export function createRoutes(deps: Deps) {
     serve(AccountService, accountService(deps));
     serve(ApiKeyService, apiKeyService(deps));
     serve(CustomerService, customerService(deps));
+    serve(CustomerTokenService, customerTokenService(deps));
+    serve(PasswordService, passwordService(deps));
     serve(AddressService, addressService(deps));
     serve(PaymentMethodService, paymentMethodService(deps));
     serve(PhotoService, photoService(deps), { readMaxBytes: maxUploadMessage });

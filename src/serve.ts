@@ -11,6 +11,7 @@ import { startJobs } from "./jobs.js";
 import { photoPage } from "./resources/photos/page.js";
 import { createRoutes, services, uploads } from "./routes.js";
 import { createInterceptors } from "./rpc/interceptors.js";
+import { createClientAddress } from "./server/client-address.js";
 import { drain, type RunningServer } from "./server/drain.js";
 import { startGrpcServer } from "./server/grpc.js";
 import { createReadiness, healthService } from "./server/health.js";
@@ -55,7 +56,7 @@ async function start(
   const observe = createObserver({ logger: deps.logger, registry });
   let { httpPort } = config;
   const publicUrl = () => config.publicUrl ?? urlOf(config, httpPort);
-  const { authenticate } = deps.keyring;
+  const authenticate = { key: deps.keyring.authenticate, customerToken: deps.tokens.authenticate };
   const { announce } = deps.eventFeed;
   const ofTenant = async (tenantId: string) => (await deps.settings.read(deps.db, tenantId)).settings.allowedOrigins;
   const origins = { ofDeployment: config.allowedOrigins, ofTenant };
@@ -75,7 +76,8 @@ async function start(
   };
   const clientCa = config.grpcClientCaFile === undefined ? undefined : await readFile(config.grpcClientCaFile);
   const { host, allowedOrigins } = config;
-  const common = { routes, interceptors, host, tls, observe };
+  const clientAddress = createClientAddress(config.trustedProxies);
+  const common = { routes, interceptors, host, tls, observe, clientAddress };
   const pages = { uploads, extraHandler: photoPage(deps, observe) };
   const http = await startHttpServer({ ...common, ...pages, port: httpPort, allowedOrigins, readiness, registry });
   listeners.push(http);

@@ -91,6 +91,7 @@ describe("the house", () => {
       addresses: ["add.ts", "violations-store.ts"],
       "api-keys": ["keyring.ts", "secret.ts"],
       checkouts: ["expire.ts", "gather.ts", "resolve.ts", "state.ts", "update.ts"],
+      "customer-tokens": ["issue.ts", "keyring.ts"],
       customers: [
         "lookup-store.ts",
         "email-keys-store.ts",
@@ -104,6 +105,7 @@ describe("the house", () => {
       ],
       events: ["feed.ts", "log-store.ts", "tail.ts", "watch.ts"],
       "custom-fields": ["purge.ts", "values.ts"],
+      passwords: ["attempts.ts", "attempts-store.ts", "formats.ts", "hasher.ts", "login.ts", "write.ts"],
       "payment-methods": ["state.ts", "token.ts"],
       erasures: ["manifest.ts", "impersonal.ts"],
       webhooks: ["backoff.ts", "deliveries-store.ts", "dispatch.ts", "signature.ts"],

@@ -109,6 +109,7 @@ function absentLike(id: string): string {
 function requestWith(method: DescMethodUnary, path: readonly string[], id: string): JsonObject {
   const request = replaceAt(requestFor(method, own.world), path, () => id) as JsonObject;
   if (path.at(-1) === "addressId") delete request.shipping;
+  if (method.name === "CreateCustomerToken") delete request.emailPassword;
   const mask = request.updateMask;
   return typeof mask === "string" ? { ...request, updateMask: `${mask},${maskedBy(path)}` } : request;
 }

@@ -4,44 +4,39 @@ import { type Caller, callerKey } from "./caller.js";
 import { accessDenied, rpcError } from "./errors.js";
 import { recordKey } from "./record.js";
 
-/** Finds who a credential belongs to; undefined if it is unknown or revoked. */
-export type Authenticate = (credential: string) => Promise<Caller | undefined>;
+/** Finds who a key or a customer token belongs to; undefined if it is unknown, revoked or expired. */
+export interface Authenticate {
+  readonly key: (secret: string) => Promise<Caller | undefined>;
+  readonly customerToken: (secret: string) => Promise<Caller | undefined>;
+}
 
 /**
- * Lets a call through if its credential is valid and may call the method. Throws UNAUTHENTICATED without a valid
- * credential, PERMISSION_DENIED for a method that is not the caller's.
+ * Lets a call through if its credentials are valid and may call the method. Throws UNAUTHENTICATED without valid
+ * credentials, PERMISSION_DENIED for a method that is not the caller's.
  */
 export function authInterceptor(authenticate: Authenticate, accessOf: AccessOf): Interceptor {
   return (next) => async (req) => {
     const allowed = accessOf(req.method).callers;
     if (allowed.includes("public")) return await next(req);
-    const credential = credentialOf(req.header);
-    const caller = await authenticate(credential);
-    if (caller === undefined) throw credentialsInvalid();
+    const credentials = credentialsOf(req.header);
+    const caller = await callerOf(credentials, authenticate);
     const record = req.contextValues.get(recordKey);
     if (record !== undefined) Object.assign(record, { tenantId: caller.tenantId, actor: caller.actor });
     if (!allowed.includes(caller.kind)) throw accessDenied();
     req.contextValues.set(callerKey, caller);
     const res = await next(req);
     if (!res.stream) return res;
-    return { ...res, message: whileValid(res.message, async () => (await authenticate(credential)) !== undefined) };
+    return { ...res, message: whileValid(res.message, () => callerOf(credentials, authenticate)) };
   };
-}
-
-function credentialsInvalid() {
-  return rpcError("CREDENTIALS_INVALID", "The authentication credentials are not valid.");
 }
 
 /** Beside what the keyring may remember of a key, so that a stream ends within 5 s of its key. */
 const recheckMs = 500;
 
-// A stream goes on as long as its credential, and ends with it also while it is silent.
-async function* whileValid<T>(messages: AsyncIterable<T>, isValid: () => Promise<boolean>): AsyncIterable<T> {
+// A stream goes on as long as its credentials, and ends with them also while it is silent.
+async function* whileValid<T>(messages: AsyncIterable<T>, check: () => Promise<unknown>): AsyncIterable<T> {
   const iterator = messages[Symbol.asyncIterator]();
   let end: ((error: unknown) => void) | undefined;
-  const check = async () => {
-    if (!(await isValid())) throw credentialsInvalid();
-  };
   const timer = setInterval(() => void check().catch((error) => end?.(error)), recheckMs);
   try {
     while (true) {
@@ -60,19 +55,51 @@ async function* whileValid<T>(messages: AsyncIterable<T>, isValid: () => Promise
   }
 }
 
+/** What a request carries: a key, a customer token, or a token beside a publishable key. */
+export interface Credentials {
+  readonly key?: string;
+  readonly customerToken?: string;
+}
+
 /**
- * The credential of a request: HTTP Basic user with an empty password (4G), a Bearer token (DR), `api-key` (SC) or
- * `x-api-key`. Throws UNAUTHENTICATED if there is none, if it is malformed, or if two differ.
+ * The credentials of a request. A key is an HTTP Basic user with an empty password (4G), a Bearer token (DR), `api-key`
+ * (SC) or `x-api-key`; a customer token is a Bearer token, or `x-customer-token` beside a publishable key (EP). Throws
+ * UNAUTHENTICATED if there is none, if one is malformed, or if two of a kind differ.
  */
-export function credentialOf(headers: Headers): string {
-  const given = [authorization(headers.get("authorization")), headers.get("api-key"), headers.get("x-api-key")];
-  const distinct = new Set(given.filter((credential) => credential !== null && credential !== ""));
-  const [credential] = distinct;
-  if (credential === undefined || credential === null) {
+export function credentialsOf(headers: Headers): Credentials {
+  const given = authorization(headers.get("authorization"));
+  const bearsToken = given?.startsWith(tokenPrefix) === true;
+  const key = oneOf(bearsToken ? null : given, headers.get("api-key"), headers.get("x-api-key"));
+  const customerToken = oneOf(bearsToken ? given : null, headers.get("x-customer-token"));
+  if (key === undefined && !bearsToken) {
     throw rpcError("CREDENTIALS_MISSING", "Authentication credentials were not provided.");
   }
-  if (distinct.size > 1) throw rpcError("CREDENTIALS_INVALID", "The request carries two different credentials.");
-  return credential;
+  return { ...(key !== undefined && { key }), ...(customerToken !== undefined && { customerToken }) };
+}
+
+const tokenPrefix = "ct_";
+
+function oneOf(...given: readonly (string | null)[]): string | undefined {
+  const [credential, other] = new Set(given.filter((one) => one !== null && one !== ""));
+  if (other !== undefined) throw rpcError("CREDENTIALS_INVALID", "The request carries two different credentials.");
+  return credential ?? undefined;
+}
+
+// Both must be valid, and of one tenant. A token narrows what a publishable key may do; beside a secret key it is a mistake
+// that would reach all customers.
+async function callerOf({ key, customerToken }: Credentials, authenticate: Authenticate): Promise<Caller> {
+  const [byKey, byToken] = await Promise.all([
+    key === undefined ? undefined : authenticate.key(key),
+    customerToken === undefined ? undefined : authenticate.customerToken(customerToken),
+  ]);
+  const caller = customerToken === undefined ? byKey : byToken;
+  if (caller === undefined || (key !== undefined && byKey?.tenantId !== caller.tenantId)) {
+    throw rpcError("CREDENTIALS_INVALID", "The authentication credentials are not valid.");
+  }
+  if (byToken !== undefined && byKey?.kind === "secret_key") {
+    throw rpcError("CREDENTIALS_INVALID", "A customer token goes beside a publishable key, not beside a secret one.");
+  }
+  return caller;
 }
 
 function authorization(header: string | null): string | null {

@@ -52,3 +52,11 @@ export function callOf(ctx: Pick<HandlerContext, "values">): Call {
   if (call === undefined) throw new Error("This handler is served without the interceptors.");
   return call;
 }
+
+/** The IP address that a call comes from, as far as the configuration lets proxies say so; set by the listeners. */
+export const clientAddressKey = createContextKey<string | undefined>(undefined);
+
+/** The IP address that a handler's call comes from. */
+export function clientAddressOf(ctx: Pick<HandlerContext, "values">): string {
+  return ctx.values.get(clientAddressKey) ?? "";
+}

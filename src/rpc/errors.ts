@@ -24,10 +24,13 @@ export const reasons = {
   CARD_NUMBER_GIVEN: Code.InvalidArgument,
   PHOTO_INVALID: Code.InvalidArgument,
   PHOTO_TOO_LARGE: Code.InvalidArgument,
+  PASSWORD_WRONG: Code.InvalidArgument,
   REQUEST_MALFORMED: Code.InvalidArgument,
   // The caller.
   CREDENTIALS_MISSING: Code.Unauthenticated,
   CREDENTIALS_INVALID: Code.Unauthenticated,
+  LOGIN_FAILED: Code.Unauthenticated,
+  LOGIN_DELAYED: Code.ResourceExhausted,
   ACCESS_DENIED: Code.PermissionDenied,
   ORIGIN_NOT_ALLOWED: Code.PermissionDenied,
   FIELDS_NOT_PERMITTED: Code.PermissionDenied,
@@ -65,6 +68,8 @@ export const reasons = {
   CUSTOM_FIELD_LIMIT_REACHED: Code.FailedPrecondition,
   CUSTOM_FIELD_IMMUTABLE: Code.FailedPrecondition,
   API_KEY_REVOKED: Code.FailedPrecondition,
+  CUSTOMER_TOKEN_REVOKED: Code.FailedPrecondition,
+  IDENTITY_PROVIDER_UNKNOWN: Code.FailedPrecondition,
   IDEMPOTENCY_KEY_REUSED: Code.FailedPrecondition,
   // The service.
   METHOD_UNKNOWN: Code.Unimplemented,
@@ -72,6 +77,7 @@ export const reasons = {
   DEADLINE_EXCEEDED: Code.DeadlineExceeded,
   MESSAGE_TOO_LARGE: Code.ResourceExhausted,
   WATCHES_EXHAUSTED: Code.ResourceExhausted,
+  QUEUE_FULL: Code.ResourceExhausted,
   UNAVAILABLE: Code.Unavailable,
   INTERNAL: Code.Internal,
 } as const satisfies Record<string, Code>;
@@ -177,6 +183,11 @@ export function unavailable(): ConnectError {
 export function watchesExhausted(limit: number): ConnectError {
   const message = `There are ${limit} watches already, end one of them first.`;
   return rpcError("WATCHES_EXHAUSTED", message, { retryAfterMs: 10_000 });
+}
+
+/** Too many calls wait for the same costly work. Nothing was done: it may be tried again. */
+export function queueFull(): ConnectError {
+  return rpcError("QUEUE_FULL", "Too many calls of this kind wait at the moment, try again.", { retryAfterMs: 1000 });
 }
 
 /** An error for a reason of the table, with its ErrorInfo. What it quotes of a request loses the numbers of cards. */

@@ -26,6 +26,7 @@ import type {
   ServerWritableStream,
   sendUnaryData,
 } from "@grpc/grpc-js";
+import { clientAddressKey } from "../rpc/caller.js";
 import { shortenTimeout } from "../rpc/deadline.js";
 import { rpcError } from "../rpc/errors.js";
 import { recordKey } from "../rpc/record.js";
@@ -145,7 +146,7 @@ async function answer(
 type Context = ReturnType<typeof contextOf>;
 
 function contextOf(spec: MethodImplSpec, call: Incoming, requestSignal: AbortSignal) {
-  const { record, headers } = streamInfoOf(call.metadata);
+  const { record, headers, address } = streamInfoOf(call.metadata);
   const requestHeader = headersOf(headers);
   shortenTimeout(requestHeader);
   const { timeoutMs } = parseTimeout(requestHeader.get("grpc-timeout"), Number.MAX_SAFE_INTEGER);
@@ -158,7 +159,7 @@ function contextOf(spec: MethodImplSpec, call: Incoming, requestSignal: AbortSig
     ...(timeoutMs !== undefined && { timeoutMs }),
     requestSignal,
     requestHeader,
-    contextValues: createContextValues().set(recordKey, record),
+    contextValues: createContextValues().set(recordKey, record).set(clientAddressKey, address),
   });
 }
 

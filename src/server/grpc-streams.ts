@@ -11,6 +11,7 @@ import { type Metadata, type Server, ServerInterceptingCall, type ServerIntercep
 import { rpcError } from "../rpc/errors.js";
 import type { CallRecord } from "../rpc/record.js";
 import { completeError, noteOutcome, statusHeaders } from "./answers.js";
+import type { ClientAddress } from "./client-address.js";
 import { closeSession } from "./connections.js";
 import { advertisedHeaderBytes, headerBytes, headerTooLarge } from "./header-limit.js";
 import { closeAfterAnswer } from "./http-calls.js";
@@ -22,6 +23,8 @@ export interface StreamInfo {
   readonly record: CallRecord;
   /** The header fields as they came, also those that grpc-js keeps to itself, such as `grpc-timeout`. */
   readonly headers: IncomingHttpHeaders;
+  /** The IP address that the call comes from. */
+  readonly address: string;
 }
 
 const infoKey = "clientele-stream";
@@ -35,7 +38,7 @@ export function streamInfoOf(metadata: Metadata): StreamInfo {
  * Sees the calls of a grpc-js server from below, where those are seen too that grpc-js answers by itself: it logs them,
  * completes their errors, and limits the time of the request body.
  */
-export function watchStreams(observe: Observer, limits: Limits) {
+export function watchStreams(observe: Observer, limits: Limits, clientAddress: ClientAddress) {
   // grpc-js makes the intercepting call while it handles the event that `onStream` has just seen.
   let current: StreamInfo | undefined;
   const interceptor: ServerInterceptor = (_method, call) => {
@@ -92,7 +95,9 @@ export function watchStreams(observe: Observer, limits: Limits) {
       const { traceparent } = headers;
       const trace = typeof traceparent === "string" ? traceparent : undefined;
       const record = observe.begin(method === undefined ? "unknown" : path.slice(1), "grpc", trace);
-      current = { record, headers };
+      const forwardedFor = headers["x-forwarded-for"];
+      const address = clientAddress(stream.session?.socket.remoteAddress, [forwardedFor].flat().join(","));
+      current = { record, headers, address };
       const start = performance.now();
       amendAnswers(stream, record);
       limitBody(stream, limits.bodyMs, method?.clientStreams ?? false);

@@ -1,5 +1,6 @@
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { type ClientAddress, createClientAddress } from "./client-address.js";
 import type { RunningServer } from "./drain.js";
 import { registerMethods, specsOf } from "./grpc-calls.js";
 import { watchStreams } from "./grpc-streams.js";
@@ -19,6 +20,8 @@ export interface GrpcServerOptions {
   /** With TLS: the authority, in PEM, that must have signed the client's certificate. Absent to ask for none. */
   readonly clientCa?: Buffer | undefined;
   readonly observe: Observer;
+  /** Where calls come from; by the peer alone unless given. */
+  readonly clientAddress?: ClientAddress;
   readonly limits?: Partial<Limits>;
 }
 
@@ -32,7 +35,7 @@ const keepaliveTimeoutMs = 20_000;
 export async function startGrpcServer(options: GrpcServerOptions): Promise<RunningServer> {
   const { routes, interceptors, observe, tls, clientCa } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const streams = watchStreams(observe, limits);
+  const streams = watchStreams(observe, limits, options.clientAddress ?? createClientAddress());
   const specs = specsOf(routes, limits.readMaxBytes);
   const server = new Server({
     "grpc.max_receive_message_length": Math.max(...specs.map((spec) => spec.readMaxBytes)),

@@ -15,11 +15,13 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
+import { clientAddressKey } from "../rpc/caller.js";
 import { shortenTimeout } from "../rpc/deadline.js";
 import { rpcError } from "../rpc/errors.js";
 import { unreadableKey } from "../rpc/origins.js";
 import { type CallRecord, recordKey } from "../rpc/record.js";
 import { amendAnswer, endStreamOf, errorAnswer, noteOutcome, statusHeaders } from "./answers.js";
+import type { ClientAddress } from "./client-address.js";
 import { readableBy } from "./cors.js";
 import type { Limits } from "./limits.js";
 import type { Observer } from "./observe.js";
@@ -34,13 +36,14 @@ export interface CallsOptions {
   readonly interceptors: Interceptor[];
   readonly limits: Limits;
   readonly observe: Observer;
+  readonly clientAddress: ClientAddress;
 }
 
 /**
  * Answers calls over HTTP, in Connect, gRPC-Web and gRPC. It does what connectNodeAdapter does and sees, beyond that,
  * every request from outside: it logs it, limits the time of its body, and completes errors that reach no interceptor.
  */
-export function createCalls({ routes, interceptors, limits, observe }: CallsOptions) {
+export function createCalls({ routes, interceptors, limits, observe, clientAddress }: CallsOptions) {
   const { readMaxBytes, writeMaxBytes } = limits;
   const acceptCompression = [compressionGzip, compressionBrotli];
   const router = createConnectRouter({ interceptors, readMaxBytes, writeMaxBytes, acceptCompression });
@@ -76,7 +79,8 @@ export function createCalls({ routes, interceptors, limits, observe }: CallsOpti
     record: CallRecord,
     upload: UploadRequest | undefined,
   ) {
-    const request = universalRequest(req, res, record);
+    const address = clientAddress(peerOf(req), header(req, "x-forwarded-for"));
+    const request = universalRequest(req, res, record, address);
     if (request === undefined) {
       const error = rpcError("REQUEST_MALFORMED", "The request names no usable host.");
       noteOutcome(record, error);
@@ -120,6 +124,10 @@ function header(req: HttpRequest, name: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+function peerOf(req: HttpRequest): string | undefined {
+  return ("stream" in req ? req.stream.session?.socket : req.socket)?.remoteAddress;
+}
+
 function protocolOf(req: HttpRequest): string {
   const type = req.headers["content-type"] ?? "";
   if (type.startsWith("application/grpc-web")) return "grpc-web";
@@ -127,9 +135,14 @@ function protocolOf(req: HttpRequest): string {
 }
 
 // Undefined where the Host is absent or no host at all.
-function universalRequest(req: HttpRequest, res: HttpResponse, record: CallRecord): UniversalServerRequest | undefined {
+function universalRequest(
+  req: HttpRequest,
+  res: HttpResponse,
+  record: CallRecord,
+  address: string,
+): UniversalServerRequest | undefined {
   try {
-    const values = createContextValues().set(recordKey, record);
+    const values = createContextValues().set(recordKey, record).set(clientAddressKey, address);
     return universalRequestFromNodeRequest(req as IncomingMessage, res as ServerResponse, undefined, values);
   } catch {
     return undefined;

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { setImmediate as afterRead } from "node:timers/promises";
 import type { ConnectError, ConnectRouter, Interceptor } from "@connectrpc/connect";
 import type { Registry } from "prom-client";
+import { type ClientAddress, createClientAddress } from "./client-address.js";
 import { createConnections } from "./connections.js";
 import { callHeaders, pageHeaders, preflightHeaders } from "./cors.js";
 import type { RunningServer } from "./drain.js";
@@ -34,6 +35,8 @@ export interface HttpServerOptions {
   readonly uploads?: readonly Upload[];
   /** Answers what is no call, such as a page, and returns true; returns false for what is not its own. */
   readonly extraHandler?: (req: HttpRequest, res: HttpResponse) => boolean;
+  /** Where calls come from; by the peer alone unless given. */
+  readonly clientAddress?: ClientAddress;
   readonly limits?: Partial<Limits>;
 }
 
@@ -42,10 +45,10 @@ export interface HttpServerOptions {
  * lives), `/readyz` (it wants calls) and `/metrics` beside them. Rejects if the port cannot be bound.
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<RunningServer> {
-  const { routes, interceptors, observe, readiness, registry } = options;
+  const { routes, interceptors, observe, readiness, registry, clientAddress = createClientAddress() } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const allowedOrigins = new Set(options.allowedOrigins);
-  const serveCall = createCalls({ routes, interceptors, limits, observe });
+  const serveCall = createCalls({ routes, interceptors, limits, observe, clientAddress });
   const pages = new Map<string, (res: HttpResponse) => void>([
     ["/healthz", (res) => send(res, 200, "ok\n")],
     ["/readyz", (res) => (readiness.serving ? send(res, 200, "ok\n") : send(res, 503, "not serving\n"))],

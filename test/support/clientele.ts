@@ -7,9 +7,11 @@ import { AddressService } from "../../gen/clientele/v1/addresses_pb.js";
 import { ApiKeyService } from "../../gen/clientele/v1/api_keys_pb.js";
 import { CheckoutService } from "../../gen/clientele/v1/checkouts_pb.js";
 import { CustomFieldService } from "../../gen/clientele/v1/custom_fields_pb.js";
+import { CustomerTokenService } from "../../gen/clientele/v1/customer_tokens_pb.js";
 import { CustomerService } from "../../gen/clientele/v1/customers_pb.js";
 import { EventService } from "../../gen/clientele/v1/events_pb.js";
 import { OrderService } from "../../gen/clientele/v1/orders_pb.js";
+import { PasswordService } from "../../gen/clientele/v1/passwords_pb.js";
 import { PaymentMethodService } from "../../gen/clientele/v1/payment_methods_pb.js";
 import { PhotoService } from "../../gen/clientele/v1/photos_pb.js";
 import { WebhookService } from "../../gen/clientele/v1/webhooks_pb.js";
@@ -45,6 +47,8 @@ export interface Clients {
   readonly accounts: Client<typeof AccountService>;
   readonly apiKeys: Client<typeof ApiKeyService>;
   readonly customers: Client<typeof CustomerService>;
+  readonly customerTokens: Client<typeof CustomerTokenService>;
+  readonly passwords: Client<typeof PasswordService>;
   readonly addresses: Client<typeof AddressService>;
   readonly paymentMethods: Client<typeof PaymentMethodService>;
   readonly photos: Client<typeof PhotoService>;
@@ -118,6 +122,8 @@ export function clientsOn(transport: Transport): Clients {
     accounts: createClient(AccountService, transport),
     apiKeys: createClient(ApiKeyService, transport),
     customers: createClient(CustomerService, transport),
+    customerTokens: createClient(CustomerTokenService, transport),
+    passwords: createClient(PasswordService, transport),
     addresses: createClient(AddressService, transport),
     paymentMethods: createClient(PaymentMethodService, transport),
     photos: createClient(PhotoService, transport),
@@ -131,7 +137,8 @@ export function clientsOn(transport: Transport): Clients {
 
 function withKey(key: string): Interceptor {
   return (next) => async (req) => {
-    if (!req.header.has("authorization")) req.header.set("api-key", key);
+    if (key.startsWith("ct_")) req.header.set("authorization", `Bearer ${key}`);
+    else if (!req.header.has("authorization")) req.header.set("api-key", key);
     return await next(req);
   };
 }

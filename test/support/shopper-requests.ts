@@ -5,6 +5,7 @@ import { canary, customerOf, type World } from "./world.js";
 /** The RPCs that a page may call with a publishable key. Every other one is closed to it. */
 export const pageMethods: readonly string[] = [
   "CustomerService.CreateCustomer",
+  "CustomerTokenService.CreateCustomerToken",
   "CheckoutService.CreateCheckout",
   "CheckoutService.PreviewCheckout",
 ];
@@ -14,6 +15,11 @@ export const shopperMethods: readonly string[] = [
   "CustomerService.GetCustomer",
   "CustomerService.UpdateCustomer",
   "CustomerService.DeleteCustomer",
+  "CustomerTokenService.GetCustomerToken",
+  "CustomerTokenService.ListCustomerTokens",
+  "CustomerTokenService.RevokeCustomerToken",
+  "CustomerTokenService.RevokeCustomerTokens",
+  "PasswordService.ChangePassword",
   "AddressService.CreateAddress",
   "AddressService.GetAddress",
   "AddressService.ListAddresses",

@@ -19,7 +19,14 @@ export interface Change {
 }
 
 // What stands beside the resources: nothing of it is a resource's change.
-const beside = new Set(["events", "event_logs", "idempotency_keys", "external_references"]);
+const beside = new Set([
+  "events",
+  "event_logs",
+  "idempotency_keys",
+  "external_references",
+  "passwords",
+  "login_attempts",
+]);
 
 /** Every row of every resource, so that later tables are seen by themselves. */
 export async function snapshot(db: Knex): Promise<Map<string, Row>> {

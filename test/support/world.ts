@@ -11,6 +11,10 @@ export const canaryPhone = "+15550177299";
 export interface World {
   readonly apiKey: string;
   readonly customer: string;
+  /** What the customer signs in with. */
+  readonly email: string;
+  readonly password: string;
+  readonly customerToken: string;
   /** Softly deleted. */
   readonly deletedCustomer: string;
   readonly address: string;
@@ -73,14 +77,16 @@ export const customerOf = ({ unique }: Pick<World, "unique">) => ({
   metadata: { note: `${canary} note`, [`${canary}Key`]: { deep: [1, true, `${canary}`] } },
   externalReferences: [{ name: "stripe", id: `${canary}-${unique}` }],
   shipping: address,
+  password: `${canary} pass`,
 });
 
 /** Gives a tenant one of each resource. `clients` carry a key of its test half. */
 export async function populate(clients: Clients): Promise<World> {
   const unique = randomBytes(6).toString("hex");
   const token = (name: string) => `cct_sandbox_${name}_${unique}`;
+  const [email, password] = [`first.${unique}@example.com`, `${canary} old pass`];
   const created = await clients.customers.createCustomer({
-    customer: { email: `first.${unique}@example.com`, name: `${canary} before` },
+    customer: { email, name: `${canary} before`, password },
   });
   const customerId = created.customer!.id;
   const newAddress = async () => (await clients.addresses.createAddress({ customerId, address })).address!.id;
@@ -105,6 +111,11 @@ export async function populate(clients: Clients): Promise<World> {
     unique,
     apiKey: await newKey(),
     customer: customerId,
+    email,
+    password,
+    customerToken: (
+      await clients.customerTokens.createCustomerToken({ credential: { case: "customerId", value: customerId } })
+    ).customerToken!.id,
     deletedCustomer: await newDeleted(),
     address: await newAddress(),
     spareAddress: await newAddress(),

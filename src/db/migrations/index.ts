@@ -4,6 +4,7 @@ import * as customersInFull from "./0002_customers_in_full.js";
 import * as photos from "./0003_photos.js";
 import * as imports from "./0004_imports.js";
 import * as checkouts from "./0005_checkouts.js";
+import * as shoppers from "./0006_shoppers.js";
 import * as customFields from "./0009_custom_fields.js";
 import * as events from "./0010_events.js";
 import * as webhooks from "./0011_webhooks.js";
@@ -16,6 +17,7 @@ export const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0003_photos": photos,
   "0004_imports": imports,
   "0005_checkouts": checkouts,
+  "0006_shoppers": shoppers,
   "0009_custom_fields": customFields,
   "0010_events": events,
   "0011_webhooks": webhooks,

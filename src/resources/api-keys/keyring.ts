@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 import type { Caller } from "../../rpc/caller.js";
+import { hashOfSecret, tenantOfSecret } from "../../rpc/secret.js";
 import { createTtlCache } from "../../rpc/ttl-cache.js";
-import { hashOfSecret, tenantOfSecret } from "./secret.js";
 import * as store from "./store.js";
 
 /** Who keys belong to, less than 5 s old. */
@@ -37,7 +37,7 @@ export function createKeyring(db: Knex): Keyring {
 
   return {
     async authenticate(secret) {
-      const tenantId = tenantOfSecret(secret);
+      const tenantId = tenantOfSecret(secret, ["sk", "pk"]);
       return tenantId === undefined ? undefined : await cache.get(keyOf(tenantId, hashOfSecret(secret)));
     },
     forget: cache.forget,

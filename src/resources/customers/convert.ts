@@ -71,6 +71,7 @@ export function customerFromRow(
     ...(shipping && { shipping: addressFromRow(shipping, row.default_address_id) }),
     ...(row.default_address_id !== null && { defaultAddressId: row.default_address_id }),
     ...(row.default_payment_method_id !== null && { defaultPaymentMethodId: row.default_payment_method_id }),
+    hasPassword: row.password_id !== null,
     state: row.delete_time === null ? CustomerState.ACTIVE : CustomerState.DELETED,
     createTime: timestampFromDate(row.create_time),
     updateTime: timestampFromDate(row.update_time),

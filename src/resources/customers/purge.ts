@@ -3,25 +3,24 @@ import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import type { Call } from "../../rpc/caller.js";
 import { deleteAddressesOf } from "../addresses/store.js";
+import { removeLogin } from "../passwords/write.js";
 import { detachPaymentMethodsOf } from "../payment-methods/store.js";
 import { deletePhotoOf } from "../photos/store.js";
 import * as store from "./store.js";
 import { keepEmail } from "./write.js";
 
-type PurgeCall = Pick<Call, "db" | "tenantId" | "event">;
+type PurgeCall = Pick<Call, "db" | "tenantId" | "now" | "event">;
 
 /** Leaves nothing of a locked customer but its id. What belongs to it alone goes with it; checkouts and orders stay. */
-export async function purgeCustomer(
-  { db, tenantId, event }: PurgeCall,
-  row: store.CustomerRow,
-  settings: AccountSettings,
-) {
+export async function purgeCustomer(call: PurgeCall, row: store.CustomerRow, settings: AccountSettings) {
+  const { db, tenantId, event } = call;
   const { id } = row;
   const freesEmail = settings.emailReusableAfterDelete === true;
   const purged = event(row.delete_time === null ? "customer.deleted" : "customer.purged");
   await keepEmail(db, tenantId, id, settings);
   await store.purgeCustomer(db, tenantId, id, { freesEmail }, purged);
   await store.replaceExternalReferences(db, tenantId, id, []);
+  await removeLogin(call, id);
   await deletePhotoOf(db, tenantId, id, event("photo.deleted"));
   await deleteAddressesOf(db, tenantId, id, event("address.deleted"));
   const detached = event("payment_method.detached");
@@ -58,7 +57,7 @@ async function purgeIfDue({ db, settings }: Pick<Deps, "db" | "settings">, tenan
     // Another replica was faster, or the customer was brought back.
     if (row === undefined || row.purge_time === null || row.purge_time > now) return false;
     const event: Call["event"] = (type, changedPaths = []) => ({ type, changedPaths, actor: "system", time: now });
-    await purgeCustomer({ db: trx, tenantId, event }, row, present);
+    await purgeCustomer({ db: trx, tenantId, now, event }, row, present);
     return true;
   });
 }

@@ -30,7 +30,8 @@ export interface CustomerRules extends Pick<TenantSettings, "settings" | "custom
  */
 export function validCustomer(given: Customer, rules: CustomerRules, before?: Customer): Customer {
   const { settings, customFields, kind } = rules;
-  const customer = withoutBlanks(CustomerSchema, given);
+  // The password is neither trimmed nor kept: it goes a way of its own.
+  const customer = { ...withoutBlanks(CustomerSchema, given), password: "" };
   if (customer.metadata !== undefined) customer.metadata = mergeObject({}, customer.metadata);
   const violations = violationsIn(CustomerSchema, customer, "customer");
   violations.push(...missingFields(CustomerSchema, customer, settings.requiredCustomerFields, "customer", before));

@@ -10,6 +10,7 @@ import {
 } from "../../../gen/clientele/v1/customers_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
+import { prepared } from "../../rpc/call.js";
 import { type Call, callOf } from "../../rpc/caller.js";
 import {
   conflict,
@@ -26,6 +27,9 @@ import { type OrderTerm, parseOrderBy } from "../../rpc/order-by.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
 import { required } from "../../rpc/validate.js";
 import type { TenantSettings } from "../accounts/settings.js";
+import { holderOf } from "../customer-tokens/store.js";
+import { cutPassword, passwordPath, requirePassword } from "../passwords/rules.js";
+import { removeLogin } from "../passwords/write.js";
 import { customerFromRow, type View } from "./convert.js";
 import { filterableFields, orderableFields } from "./list-fields.js";
 import { foldQuery, listCustomers, searchCustomers } from "./list-store.js";
@@ -49,9 +53,11 @@ import {
 export function customerService(deps: Deps): ServiceImpl<typeof CustomerService> {
   return {
     // One statement where one row is made: it inserts only if the settings are still those it was checked against.
-    async createCustomer(req, ctx) {
-      return { customer: await createCustomer(callOf(ctx), required(req.customer, "customer")) };
-    },
+    createCustomer: prepared(async (req) => {
+      const given = required(req.customer, "customer");
+      const passwordHash = await hashOf(given);
+      return async (call) => ({ customer: await createCustomer(call, given, passwordHash) });
+    }),
 
     async getCustomer(req, ctx) {
       const call = callOf(ctx);
@@ -78,26 +84,12 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
     },
 
     // Callers that look for the same customer take turns; a CreateCustomer between them is caught by its unique key.
-    async getOrCreateCustomer(req, ctx) {
-      const call = callOf(ctx);
+    getOrCreateCustomer: prepared(async (req) => {
       const given = required(req.customer, "customer");
       const lookup = lookupOf(given, req.key);
-      const view = await viewOf(call);
-      for (let attempt = 0; attempt < 3; attempt++) {
-        const found = await inTransaction(call.db, async (trx) => {
-          const inside = { ...call, db: trx };
-          await lookups.lockLookup(trx, call.tenantId, lookup.key);
-          const row = await lookup.find(trx, call.tenantId);
-          if (row !== undefined) return { customer: customerFromRow(row, view, row.shipping), created: false };
-          return { customer: await createCustomer(inside, given), created: true };
-        }).catch((error: unknown) => {
-          // Somebody made the customer meanwhile, without looking for it first: the next look finds it.
-          if (reasonOf(error) !== lookup.taken || attempt === 2) throw error;
-        });
-        if (found !== undefined) return found;
-      }
-      throw conflict();
-    },
+      const passwordHash = await hashOf(given);
+      return (call) => getOrCreate(call, given, lookup, passwordHash);
+    }),
 
     async listCustomers(req, ctx) {
       const call = callOf(ctx);
@@ -124,20 +116,24 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
     },
 
     // Locks, so that the etag and the rules are checked against what is stored.
-    async updateCustomer(req, ctx) {
-      const call = callOf(ctx);
+    updateCustomer: prepared(async (req) => {
       const { id } = required(req.customer, "customer");
-      return await inTransaction(call.db, async (trx) => {
-        const rules = await deps.settings.read(trx, call.tenantId);
-        const row = await lockActiveCustomer(trx, call.tenantId, id);
-        const updated = await updateCustomer({ ...call, db: trx }, deps.newId, row, req, rules);
-        return { customer: await show({ ...call, db: trx }, updated, rules) };
-      });
-    },
+      const { password, rest } = cutPassword(req);
+      const passwordHash = password === undefined ? undefined : await deps.passwords.hash(password);
+      return (call) =>
+        inTransaction(call.db, async (trx) => {
+          const rules = await deps.settings.read(trx, call.tenantId);
+          const row = await lockActiveCustomer(trx, call.tenantId, id);
+          const updated = await updateCustomer({ ...call, db: trx }, deps.newId, row, rest, rules, passwordHash);
+          if (passwordHash !== undefined) call.afterCommit(() => deps.tokens.forget(holderOf(call.tenantId, id)));
+          return { customer: await show({ ...call, db: trx }, updated, rules) };
+        });
+    }),
 
     async deleteCustomer(req, ctx) {
       const call = callOf(ctx);
       const { db, tenantId, now, event } = call;
+      call.afterCommit(() => deps.tokens.forget(holderOf(tenantId, req.id)));
       return await inTransaction(db, async (trx) => {
         const rules = await deps.settings.read(trx, tenantId);
         const { settings } = rules;
@@ -153,7 +149,9 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
         await keepEmail(trx, tenantId, row.id, settings);
         const purgeAfter = settings.deletion?.purgeAfter;
         const purgeTime = purgeAfter ? new Date(now.getTime() + Number(purgeAfter.seconds) * 1000) : null;
-        const changed = event("customer.deleted", ["state", "delete_time", "purge_time"]);
+        const paths = ["state", "delete_time", "purge_time", ...(row.password_id === null ? [] : [passwordPath])];
+        const changed = event("customer.deleted", paths);
+        await removeLogin({ ...call, db: trx }, row.id);
         const deleted = await store.softDeleteCustomer(trx, tenantId, row.id, { purgeTime, freesEmail }, changed);
         if (freesEmail) await store.replaceExternalReferences(trx, tenantId, row.id, []);
         return { customer: await show({ ...call, db: trx }, deleted, rules) };
@@ -181,10 +179,34 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
     },
   };
 
-  async function createCustomer(call: Call, given: Customer): Promise<Customer> {
+  async function hashOf({ password }: Customer): Promise<string | undefined> {
+    if (password === "") return undefined;
+    requirePassword(password, "customer.password");
+    return await deps.passwords.hash(password);
+  }
+
+  async function getOrCreate(call: Call, given: Customer, lookup: Lookup, passwordHash: string | undefined) {
+    const view = await viewOf(call);
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const found = await inTransaction(call.db, async (trx) => {
+        const inside = { ...call, db: trx };
+        await lookups.lockLookup(trx, call.tenantId, lookup.key);
+        const row = await lookup.find(trx, call.tenantId);
+        if (row !== undefined) return { customer: customerFromRow(row, view, row.shipping), created: false };
+        return { customer: await createCustomer(inside, given, passwordHash), created: true };
+      }).catch((error: unknown) => {
+        // Somebody made the customer meanwhile, without looking for it first: the next look finds it.
+        if (reasonOf(error) !== lookup.taken || attempt === 2) throw error;
+      });
+      if (found !== undefined) return found;
+    }
+    throw conflict();
+  }
+
+  async function createCustomer(call: Call, given: Customer, passwordHash: string | undefined): Promise<Customer> {
     for (let attempt = 0; attempt < 3; attempt++) {
       const rules = await deps.settings.read(call.db, call.tenantId);
-      const checked = checkNewCustomer(given, { ...rules, kind: call.kind });
+      const checked = { ...checkNewCustomer(given, { ...rules, kind: call.kind }), passwordHash };
       const insert = (on: Knex) => insertCustomer({ ...call, db: on }, deps.newId, checked, rules.version);
       const isAlone = isOneRow(checked) || call.db.isTransaction;
       const inserted = await (isAlone ? insert(call.db) : inTransaction(call.db, insert));
@@ -216,6 +238,8 @@ async function show(
   const shown = row.default_address_id === null ? undefined : await store.findCustomer(db, tenantId, row.id);
   return customerFromRow(row, { ...call, customFields }, shown?.shipping);
 }
+
+type Lookup = ReturnType<typeof lookupOf>;
 
 // What a customer is looked for by, as a text that is the same for all who look for it, and how it is found.
 function lookupOf({ email = "", externalReferences }: Customer, by: CustomerKey) {

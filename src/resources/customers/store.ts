@@ -26,6 +26,7 @@ export interface CustomerRow {
   default_address_id: string | null;
   default_payment_method_id: string | null;
   photo_token: string | null;
+  password_id: string | null;
   version: number;
   create_time: Date;
   update_time: Date;
@@ -59,6 +60,9 @@ export type CustomerColumns = Pick<
   | "default_payment_method_id"
 >;
 
+/** With the password, which is written apart. */
+export type ChangedColumns = CustomerColumns & Partial<Pick<CustomerRow, "password_id">>;
+
 // All but what only searches read.
 const columnNames: readonly (keyof CustomerRow)[] = [
   "tenant_id",
@@ -80,6 +84,7 @@ const columnNames: readonly (keyof CustomerRow)[] = [
   "default_address_id",
   "default_payment_method_id",
   "photo_token",
+  "password_id",
   "version",
   "create_time",
   "update_time",
@@ -97,7 +102,7 @@ export interface ExternalReferenceColumns {
 
 interface NewCustomer {
   readonly id: string;
-  readonly columns: CustomerColumns;
+  readonly columns: CustomerColumns & { readonly password_id: string | null };
   readonly uniqueEmail: boolean;
   /** The version of the settings that the customer was checked against. */
   readonly settingsVersion: number;
@@ -190,7 +195,7 @@ export async function updateCustomer(
   trx: Knex,
   tenantId: string,
   id: string,
-  columns: Partial<CustomerColumns & Pick<CustomerRow, "photo_token">>,
+  columns: Partial<ChangedColumns & Pick<CustomerRow, "photo_token">>,
   event: EventDraft,
   uniqueEmail?: boolean,
 ): Promise<CustomerRow> {
@@ -217,8 +222,8 @@ export async function softDeleteCustomer(
   { purgeTime, freesEmail }: Deletion,
   event: EventDraft,
 ): Promise<CustomerRow> {
-  const times = { delete_time: event.time, purge_time: purgeTime };
-  return await change(trx, tenantId, id, { ...times, ...(freesEmail && { email_key: null }) }, event);
+  const columns = { delete_time: event.time, purge_time: purgeTime, password_id: null };
+  return await change(trx, tenantId, id, { ...columns, ...(freesEmail && { email_key: null }) }, event);
 }
 
 /** Leaves nothing of a locked customer but its id; with `freesEmail` its address can be used again. */
@@ -229,7 +234,7 @@ export async function purgeCustomer(
   { freesEmail }: Pick<Deletion, "freesEmail">,
   event: EventDraft,
 ): Promise<CustomerRow> {
-  const cleared: Record<keyof CustomerColumns | "photo_token", unknown> = {
+  const cleared: Record<keyof CustomerColumns | "photo_token" | "password_id", unknown> = {
     email: null,
     name: null,
     first_name: null,
@@ -246,6 +251,7 @@ export async function purgeCustomer(
     default_address_id: null,
     default_payment_method_id: null,
     photo_token: null,
+    password_id: null,
   };
   const deletion = { purged: true, purge_time: null, delete_time: trx.raw("coalesce(delete_time, ?)", [event.time]) };
   return await change(trx, tenantId, id, { ...cleared, ...deletion, ...(freesEmail && { email_key: null }) }, event);

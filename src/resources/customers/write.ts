@@ -15,6 +15,9 @@ import { addAddress } from "../addresses/add.js";
 import { addressToColumns } from "../addresses/convert.js";
 import { validAddress } from "../addresses/rules.js";
 import { findAddress, updateAddress } from "../addresses/store.js";
+import { passwordPath } from "../passwords/rules.js";
+import { replacePassword } from "../passwords/store.js";
+import { writePassword } from "../passwords/write.js";
 import { customerFromRow, customerToColumns, writableFields } from "./convert.js";
 import { claimEmailKey, isRefusedByOwner } from "./email-keys-store.js";
 import { type CustomerRules, requireAssignableId, validCustomer } from "./rules.js";
@@ -25,6 +28,8 @@ interface Checked {
   readonly customer: Customer;
   readonly shipping: Address | undefined;
   readonly rules: CustomerRules;
+  /** The hash of the password to give it. */
+  readonly passwordHash?: string | undefined;
 }
 
 /** Checks a customer that is to be made. Throws INVALID_ARGUMENT, or FAILED_PRECONDITION for an id that is not its own. */
@@ -39,8 +44,8 @@ export function checkNewCustomer(given: Customer, rules: CustomerRules): Checked
 }
 
 /** Whether a customer takes one row: then one statement makes it. */
-export function isOneRow({ customer, shipping }: Checked): boolean {
-  return shipping === undefined && customer.externalReferences.length === 0;
+export function isOneRow({ customer, shipping, passwordHash }: Checked): boolean {
+  return shipping === undefined && passwordHash === undefined && customer.externalReferences.length === 0;
 }
 
 /**
@@ -48,13 +53,19 @@ export function isOneRow({ customer, shipping }: Checked): boolean {
  * Throws ALREADY_EXISTS if its address, id or a reference is taken.
  */
 export async function insertCustomer(call: Call, newId: NewId, checked: Checked, settingsVersion: number) {
-  const { db, tenantId, event } = call;
-  const { customer, shipping } = checked;
+  const { db, tenantId, now, event } = call;
+  const { customer, shipping, passwordHash } = checked;
   const { settings, customFields } = checked.rules;
   const id = customer.id === "" ? newId("cus") : customer.id;
   const addressId = shipping && newId("adr");
-  const columns = { ...customerToColumns(customer, customFields), default_address_id: addressId ?? null };
-  const created = event("customer.created", populatedPaths(CustomerSchema, customer, writableFields));
+  const passwordId = passwordHash === undefined ? null : newId("pwd");
+  const columns = {
+    ...customerToColumns(customer, customFields),
+    default_address_id: addressId ?? null,
+    password_id: passwordId,
+  };
+  const paths = populatedPaths(CustomerSchema, customer, writableFields);
+  const created = event("customer.created", passwordHash === undefined ? paths : [...paths, passwordPath]);
   const uniqueEmail = holdsEmail(settings);
   if (shipping !== undefined) await store.deferDefaultAddress(db);
   const row = await store
@@ -69,13 +80,16 @@ export async function insertCustomer(call: Call, newId: NewId, checked: Checked,
   }
   if (row === undefined || isOneRow(checked)) return row && { row, shipping: null };
   await store.replaceExternalReferences(db, tenantId, id, columns.external_references).catch(explainViolation);
+  if (passwordHash !== undefined && passwordId !== null) {
+    await replacePassword(db, tenantId, id, { id: passwordId, hash: passwordHash, create_time: now });
+  }
   if (shipping === undefined || addressId === undefined) return { row, shipping: null };
   return { row, shipping: (await addAddress(call, id, addressId, shipping, settings)).row };
 }
 
 /**
- * Applies an update to a locked customer, inside of its transaction, with its default address and its references.
- * Answers the row after it.
+ * Applies an update to a locked customer, inside of its transaction, with its default address, its references and its
+ * password. Answers the row after it.
  */
 export async function updateCustomer(
   call: Call,
@@ -83,6 +97,7 @@ export async function updateCustomer(
   row: store.CustomerRow,
   { customer: changes, updateMask }: UpdateCustomerRequest,
   rules: TenantSettings,
+  passwordHash: string | undefined,
 ): Promise<store.CustomerRow> {
   const { db, tenantId, event, kind } = call;
   const { settings, customFields } = rules;
@@ -95,7 +110,8 @@ export async function updateCustomer(
   // A derived name that is written back stays derived.
   if (next.displayName?.trim() === before.displayName)
     Object.assign(next, { displayName: row.display_name ?? undefined });
-  const columns = customerToColumns(validCustomer(next, { settings, customFields, kind }, before), customFields, row);
+  const valid = validCustomer(next, { settings, customFields, kind }, before);
+  const columns: store.ChangedColumns = customerToColumns(valid, customFields, row);
   const changedPaths = masked.changedPaths.filter((path) => path !== "shipping" && isStoredAnew(row, columns, path));
   requireMutableEmail(row, columns, settings);
   // Absent under a mask of everything, it says nothing of the default.
@@ -111,6 +127,10 @@ export async function updateCustomer(
       columns.default_address_id = await writeShipping(call, newId, row, given, settings);
       if (columns.default_address_id !== defaultId) changedPaths.push("default_address_id");
     }
+  }
+  if (passwordHash !== undefined) {
+    columns.password_id = await writePassword(call, newId, row.id, passwordHash);
+    changedPaths.push(passwordPath);
   }
   if (changedPaths.length === 0) return row;
   if (changedPaths.includes("external_references")) {

@@ -52,6 +52,7 @@ export const impersonal: Readonly<Record<string, Readonly<Record<string, string>
     payload: "an event: ids and names of fields, never their values",
     attempts: "times, statuses and words of the contract",
   },
+  login_attempts: { subject: "a keyed hash of what was typed, for 30 days at most" },
   idempotency_keys: { method: "a word of the contract" },
   imports: { source: "a word of the command line" },
   erasures: { receipt: "names of tables, and numbers" },

@@ -41,6 +41,12 @@ const snapshot = { url: "''", display_name: "''", contact: "'{}'", locale: "null
 export const personal: readonly PersonalRows[] = [
   deleted("idempotency_keys", { hidden: ["key", "request_hash", "response"] }),
   deleted("external_references", { shown: ["name", "external_id"] }),
+  deleted("passwords", { hidden: ["hash"] }),
+  deleted(
+    "customer_tokens",
+    { shown: ["method"], hidden: ["secret_hash", "last4"] },
+    { event: "customer_token.revoked" },
+  ),
   deleted("photos", { shown: ["content_type", "content"], hidden: ["token"] }, { event: "photo.deleted" }),
   deleted("addresses", { shown: addressColumns() }, { event: "address.deleted" }),
   // Where the settings let a detached token be attached again, it is gone before.
@@ -96,7 +102,7 @@ export const personal: readonly PersonalRows[] = [
       default_address_id: "null",
       default_payment_method_id: "null",
     },
-    { email_key: "null", search_text: generated, photo_token: "null" },
+    { email_key: "null", search_text: generated, photo_token: "null", password_id: "null" },
     {
       customer: ["id"],
       event: "customer.erased",

@@ -7,6 +7,7 @@ const customerColumns: Readonly<Record<string, string>> = {
   address: "customer_id",
   payment_method: "customer_id",
   photo: "customer_id",
+  customer_token: "customer_id",
   checkout: "customer_id",
   order: "customer_id",
 };

@@ -1,7 +1,7 @@
 import { fileTypeFromBuffer } from "file-type";
 import sharp from "sharp";
-import { deadlineLeft } from "../../db/deadline.js";
-import { invalidField, type Reason, rpcError, unavailable } from "../../rpc/errors.js";
+import { invalidField, type Reason, unavailable } from "../../rpc/errors.js";
+import { createTurns } from "../../rpc/turns.js";
 
 /** The largest file that is taken for a photo: 5 MB (4G). */
 export const maxPhotoBytes = 5_242_880;
@@ -33,7 +33,7 @@ export function createImageReader(): ReadImage {
   sharp.unblock({ operation: ["VipsForeignLoadJpegBuffer", "VipsForeignLoadPngBuffer"] });
   sharp.cache(false);
   sharp.concurrency(1);
-  const inTurn = createTurns(atOnce, maxWaiting);
+  const inTurn = createTurns({ places: atOnce, queue: maxWaiting, full: unavailable });
   return async (file) => {
     if (file.byteLength > maxPhotoBytes) throw tooLarge(`The photo must be at most ${maxPhotoBytes} bytes.`);
     return await inTurn(() => convert(file));
@@ -78,24 +78,4 @@ function tooLarge(description: string) {
 
 function refusal(description: string, reason: Reason) {
   return invalidField("content", description, reason);
-}
-
-// Runs at most so many at a time, the others in the order in which they came.
-function createTurns(places: number, queue: number) {
-  const waiting: (() => void)[] = [];
-  let busy = 0;
-  return async <T>(run: () => Promise<T>): Promise<T> => {
-    if (busy < places) busy += 1;
-    else if (waiting.length < queue) await new Promise<void>((resolve) => waiting.push(resolve));
-    else throw unavailable();
-    try {
-      // Its client has been answered meanwhile.
-      if ((deadlineLeft() ?? 1) <= 0) throw rpcError("DEADLINE_EXCEEDED", "The deadline of the call has passed.");
-      return await run();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) busy -= 1;
-      else next();
-    }
-  };
 }

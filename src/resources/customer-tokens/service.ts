@@ -1,0 +1,98 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import {
+  type CreateCustomerTokenRequest,
+  type CustomerTokenService,
+  ListCustomerTokensRequestSchema,
+} from "../../../gen/clientele/v1/customer_tokens_pb.js";
+import { inTransaction } from "../../db/transaction.js";
+import type { Deps } from "../../deps.js";
+import { prepared } from "../../rpc/call.js";
+import { type Call, callOf, clientAddressOf } from "../../rpc/caller.js";
+import { notFound, notPermitted, refused } from "../../rpc/errors.js";
+import { pageOf, toPage } from "../../rpc/paging.js";
+import { lockActiveCustomer } from "../customers/rules.js";
+import { findCustomer } from "../customers/store.js";
+import { logIn, loginFailed } from "../passwords/login.js";
+import { customerTokenFromRow } from "./convert.js";
+import { issueToken, type Recognised } from "./issue.js";
+import * as store from "./store.js";
+
+export function customerTokenService(deps: Deps): ServiceImpl<typeof CustomerTokenService> {
+  return {
+    createCustomerToken: prepared(async (req, ctx) => {
+      const call = callOf(ctx);
+      const recognised = await recognise(call, req, addressOf(call, req, clientAddressOf(ctx)));
+      return async (change) => {
+        const issued = await issueToken(deps, change, recognised);
+        if (issued === undefined) throw await refusalOf(change, recognised);
+        return { customerToken: customerTokenFromRow(issued.row, call.liveMode), secret: issued.secret };
+      };
+    }),
+
+    async getCustomerToken(req, ctx) {
+      const { db, tenantId, liveMode } = callOf(ctx);
+      const row = await store.findCustomerToken(db, tenantId, req.customerId, req.id);
+      if (row === undefined) throw notFound("customer token");
+      return { customerToken: customerTokenFromRow(row, liveMode) };
+    },
+
+    async listCustomerTokens(req, ctx) {
+      const call = callOf(ctx);
+      const page = pageOf(call, ListCustomerTokensRequestSchema, req);
+      const found = await store.listCustomerTokens(call.db, call.tenantId, req.customerId, page);
+      if (found === undefined) throw notFound("customer");
+      const { rows, ...tokens } = toPage(found, page);
+      return { customerTokens: rows.map((row) => customerTokenFromRow(row, call.liveMode)), ...tokens };
+    },
+
+    async revokeCustomerToken(req, ctx) {
+      const { db, tenantId, liveMode, event, afterCommit } = callOf(ctx);
+      const { customerId, id } = req;
+      const revoked = await inTransaction(db, async (trx) => {
+        const ended = event("customer_token.revoked", ["revoke_time"]);
+        const row = await store.revokeCustomerToken(trx, tenantId, customerId, id, ended);
+        if (row !== undefined) return row;
+        if ((await store.findCustomerToken(trx, tenantId, customerId, id)) === undefined)
+          throw notFound("customer token");
+        throw refused("CUSTOMER_TOKEN_REVOKED", "The customer token is revoked already.");
+      });
+      afterCommit(() => deps.tokens.forget(store.holderOf(tenantId, customerId)));
+      return { customerToken: customerTokenFromRow(revoked, liveMode) };
+    },
+
+    async revokeCustomerTokens(req, ctx) {
+      const { db, tenantId, event, afterCommit } = callOf(ctx);
+      const { customerId } = req;
+      const revoked = await inTransaction(db, async (trx) => {
+        await lockActiveCustomer(trx, tenantId, customerId);
+        const ended = event("customer_token.revoked", ["revoke_time"]);
+        return await store.revokeCustomerTokensOf(trx, tenantId, customerId, ended);
+      });
+      afterCommit(() => deps.tokens.forget(store.holderOf(tenantId, customerId)));
+      return { revokedCount: revoked.length };
+    },
+  };
+
+  async function recognise(call: Call, { credential }: CreateCustomerTokenRequest, from: string): Promise<Recognised> {
+    if (credential.case === "emailPassword") {
+      const { customer_id: customerId, id: passwordId } = await logIn(deps, call, credential.value, from);
+      return { customerId, method: "password", passwordId };
+    }
+    if (credential.case === "customerId") return { customerId: credential.value, method: "secret_key" };
+    throw refused("IDENTITY_PROVIDER_UNKNOWN", "The account settings name no such identity provider.");
+  }
+}
+
+// Why somebody who was recognised gets no token.
+async function refusalOf({ db, tenantId }: Call, { customerId, passwordId }: Recognised) {
+  // The password was changed in this instant, or the customer deleted.
+  if (passwordId !== undefined) return loginFailed();
+  const customer = await findCustomer(db, tenantId, customerId);
+  return customer === undefined ? notFound("customer") : refused("CUSTOMER_DELETED", "The customer is deleted.");
+}
+
+// What only the merchant's own server can know.
+function addressOf({ kind }: Call, { clientAddress }: CreateCustomerTokenRequest, peer: string): string {
+  if (clientAddress !== "" && kind !== "secret_key") throw notPermitted(["client_address"]);
+  return clientAddress || peer;
+}

@@ -1,0 +1,83 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { Customer } from "../../../gen/clientele/v1/customers_pb.js";
+import type { PasswordService } from "../../../gen/clientele/v1/passwords_pb.js";
+import { inTransaction } from "../../db/transaction.js";
+import type { Deps } from "../../deps.js";
+import { prepared } from "../../rpc/call.js";
+import { type Call, callOf, clientAddressOf } from "../../rpc/caller.js";
+import { invalidField, notFound } from "../../rpc/errors.js";
+import { requireEtag } from "../../rpc/etag.js";
+import { holderOf } from "../customer-tokens/store.js";
+import { customerFromRow, type View } from "../customers/convert.js";
+import { lockActiveCustomer } from "../customers/rules.js";
+import { findCustomer, updateCustomer } from "../customers/store.js";
+import { passwordPath, requirePassword } from "./rules.js";
+import * as store from "./store.js";
+import { removeLogin, writePassword } from "./write.js";
+
+/** Hashing comes before the transaction, which would hold a connection and locks meanwhile. */
+export function passwordService(deps: Deps): ServiceImpl<typeof PasswordService> {
+  return {
+    setPassword: prepared(async (req) => {
+      requirePassword(req.password, "password");
+      const hash = await deps.passwords.hash(req.password);
+      return (call) => write(call, req.customerId, hash, { etag: req.etag });
+    }),
+
+    changePassword: prepared(async (req, ctx) => {
+      const call = callOf(ctx);
+      requirePassword(req.newPassword, "new_password");
+      const row = await findCustomer(call.db, call.tenantId, req.customerId);
+      if (row === undefined) throw notFound("customer");
+      const attempt = { whose: `customer ${row.id}`, from: clientAddressOf(ctx) };
+      const present = await deps.verifyCounted(call, attempt, async () => {
+        const password = await store.findPassword(call.db, call.tenantId, row.id);
+        const match = await deps.passwords.match(req.oldPassword, password === undefined ? [] : [password.hash]);
+        return match && password && { found: password.id, isSole: true };
+      });
+      if (present === undefined) throw passwordWrong();
+      const hash = await deps.passwords.hash(req.newPassword);
+      return (change) => write(change, row.id, hash, { present });
+    }),
+
+    async removePassword(req, ctx) {
+      return await write(callOf(ctx), req.customerId, undefined, { etag: req.etag });
+    },
+  };
+
+  interface Condition {
+    readonly etag?: string;
+    /** The id of the password that was verified. */
+    readonly present?: string;
+  }
+
+  async function write(call: Call, id: string, hash: string | undefined, { etag = "", present }: Condition) {
+    const { tenantId } = call;
+    const customer = await inTransaction(call.db, async (trx) => {
+      const { customFields } = await deps.settings.read(trx, tenantId);
+      const inside = { ...call, db: trx, customFields };
+      const row = await lockActiveCustomer(trx, tenantId, id);
+      requireEtag("customer", row, etag);
+      // Another one was faster.
+      if (present !== undefined && row.password_id !== present) throw passwordWrong();
+      if (hash !== undefined || row.password_id !== null) {
+        const password_id = hash === undefined ? null : await writePassword(inside, deps.newId, id, hash);
+        if (password_id === null) await removeLogin(inside, id);
+        await updateCustomer(trx, tenantId, id, { password_id }, call.event("customer.updated", [passwordPath]));
+      }
+      return await shown(inside, id);
+    });
+    call.afterCommit(() => deps.tokens.forget(holderOf(tenantId, id)));
+    return { customer };
+  }
+}
+
+async function shown(call: Call & View, id: string): Promise<Customer> {
+  const row = await findCustomer(call.db, call.tenantId, id);
+  if (row === undefined) throw notFound("customer");
+  return customerFromRow(row, call, row.shipping);
+}
+
+function passwordWrong() {
+  return invalidField("old_password", "is not the customer's password", "PASSWORD_WRONG");
+}
