@@ -11,6 +11,8 @@ import { OrderService } from "../gen/clientele/v1/orders_pb.js";
 import { PasswordService } from "../gen/clientele/v1/passwords_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
 import { PhotoService } from "../gen/clientele/v1/photos_pb.js";
+import { TaxCertificateService } from "../gen/clientele/v1/tax_certificates_pb.js";
+import { TaxIdentifierService } from "../gen/clientele/v1/tax_identifiers_pb.js";
 import { WebhookService } from "../gen/clientele/v1/webhooks_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection as ReflectionV1 } from "../gen/grpc/reflection/v1/reflection_pb.js";
@@ -61,6 +63,7 @@ const outputOnly = [
   "country_name",
   "live_mode",
   "photo_url",
+  "tax_identifiers",
   "state",
   "create_time",
   "update_time",
@@ -165,6 +168,21 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     pingWebhookEndpoint: secretKey,
     listWebhookDeliveries: secretKey,
     redeliverWebhook: secretKey,
+  }),
+  allow(TaxIdentifierService, {
+    createTaxIdentifier: secretKey,
+    getTaxIdentifier: secretKey,
+    listTaxIdentifiers: secretKey,
+    attachTaxIdentifier: secretKey,
+    detachTaxIdentifier: secretKey,
+    deleteTaxIdentifier: secretKey,
+  }),
+  allow(TaxCertificateService, {
+    createTaxCertificate: secretKey,
+    getTaxCertificate: secretKey,
+    getTaxCertificateFile: secretKey,
+    listTaxCertificates: secretKey,
+    deleteTaxCertificate: secretKey,
   }),
   allow(Health, { check: anybody, list: anybody, watch: anybody }),
   allow(ReflectionV1, { serverReflectionInfo: anybody }),

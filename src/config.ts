@@ -37,6 +37,8 @@ export interface Config {
   readonly jobs: boolean;
   /** The vault of the cards behind live tokens; absent to refuse those. The time is for each attempt. */
   readonly cardVault: { readonly url: string; readonly secret: string; readonly timeoutMs: number } | undefined;
+  /** Who knows what tax authorities know, for live tenants; absent to leave their tax identifiers PENDING. */
+  readonly taxVerifier: { readonly url: string; readonly secret: string | undefined } | undefined;
   /** How long calls in flight may take to finish after SIGTERM, in milliseconds. */
   readonly drainMs: number;
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
@@ -46,6 +48,12 @@ const portRule = "must be a whole number from 0 to 65535";
 const port = (fallback: number) =>
   z.coerce.number(portRule).int(portRule).min(0, portRule).max(65_535, portRule).default(fallback);
 const text = z.string().min(1);
+// Of a system that is sent what nobody else may read.
+const safeUrl = (example: string) =>
+  text.regex(
+    /^(https:\/\/[^/?#@]+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(\/[^?#]*)?$/,
+    `must be an https address such as ${example}, or an http one of this machine`,
+  );
 
 const schema = z
   .object({
@@ -77,14 +85,11 @@ const schema = z
     CLIENTELE_POOL_SIZE: z.coerce.number().int().min(1).max(1000).default(10),
     CLIENTELE_WATCHES_PER_TENANT: z.coerce.number().int().min(0).max(100_000).default(1_000),
     CLIENTELE_JOBS: z.stringbool().default(true),
-    CLIENTELE_CARD_VAULT_URL: text
-      .regex(
-        /^(https:\/\/[^/?#@]+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(\/[^?#]*)?$/,
-        "must be an https address such as https://vault.example/v1, or an http one of this machine",
-      )
-      .optional(),
+    CLIENTELE_CARD_VAULT_URL: safeUrl("https://vault.example/v1").optional(),
     CLIENTELE_CARD_VAULT_SECRET: text.optional(),
     CLIENTELE_CARD_VAULT_TIMEOUT_SECONDS: z.coerce.number().min(0.1).max(30).default(2),
+    CLIENTELE_TAX_VERIFIER_URL: safeUrl("https://tax.example/v1").optional(),
+    CLIENTELE_TAX_VERIFIER_SECRET: text.optional(),
     CLIENTELE_DRAIN_SECONDS: z.coerce.number().min(0).max(600).default(20),
     CLIENTELE_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   })
@@ -138,6 +143,10 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
             timeoutMs: env.CLIENTELE_CARD_VAULT_TIMEOUT_SECONDS * 1000,
           }
         : undefined,
+    taxVerifier:
+      env.CLIENTELE_TAX_VERIFIER_URL === undefined
+        ? undefined
+        : { url: env.CLIENTELE_TAX_VERIFIER_URL, secret: env.CLIENTELE_TAX_VERIFIER_SECRET },
     drainMs: env.CLIENTELE_DRAIN_SECONDS * 1000,
     logLevel: env.CLIENTELE_LOG_LEVEL,
   };

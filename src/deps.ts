@@ -6,6 +6,7 @@ import { listen } from "./db/notifications.js";
 import { type CardVault, createCardVault } from "./external/card-vault.js";
 import { createHttpVault } from "./external/card-vault-http.js";
 import { createSandboxVault } from "./external/card-vault-sandbox.js";
+import { createTaxVerifier, type TaxVerifier } from "./external/tax-verifier.js";
 import { createWebhookSender, type WebhookSender } from "./external/webhook-sender.js";
 import { createSettingsReader, type SettingsReader, settingsChannel } from "./resources/accounts/settings.js";
 import { createKeyring, type Keyring, keysChannel } from "./resources/api-keys/keyring.js";
@@ -36,6 +37,7 @@ export interface Deps {
   /** What secrets that the service must know again are derived from. */
   readonly secretKey: Buffer | undefined;
   readonly webhookSender: WebhookSender;
+  readonly taxVerifier: TaxVerifier;
 }
 
 /** What tests decide and production does not. */
@@ -43,6 +45,7 @@ export interface Overrides {
   readonly clock?: Clock;
   readonly randomBytes?: RandomBytes;
   readonly cardVault?: CardVault;
+  readonly taxVerifier?: TaxVerifier;
   readonly logger?: Logger;
 }
 
@@ -68,6 +71,7 @@ export async function buildDeps(config: Config, databaseUrl: string, overrides: 
   const eventFeed = createEventFeed({ db, self: newId("feed"), watchesPerTenant });
   const { secretKey, webhooksToPrivateNetworks: allowPrivate } = config;
   const webhookSender = createWebhookSender({ allowPrivate, timeoutMs: 10_000 });
+  const taxVerifier = overrides.taxVerifier ?? createTaxVerifier(config.taxVerifier);
   const deps: Deps = {
     db,
     clock,
@@ -84,6 +88,7 @@ export async function buildDeps(config: Config, databaseUrl: string, overrides: 
     eventFeed,
     secretKey,
     webhookSender,
+    taxVerifier,
   };
 
   const listeners = await Promise.all([

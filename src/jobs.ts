@@ -8,6 +8,7 @@ import { forgetEndedTokens } from "./resources/customer-tokens/store.js";
 import { purgeDueCustomers } from "./resources/customers/purge.js";
 import { listUnnumberedTenants, numberEvents } from "./resources/events/log-store.js";
 import { forgetAttempts } from "./resources/passwords/attempts-store.js";
+import { verifyDueTaxIdentifiers } from "./resources/tax-identifiers/verify.js";
 import { forgetOldDeliveries, makeDeliveries, sendDeliveries } from "./resources/webhooks/dispatch.js";
 import { forgetExpiredKeys } from "./rpc/idempotency.js";
 import type { Logger } from "./rpc/log.js";
@@ -32,8 +33,8 @@ const crontab = `
 37 * * * * forget_login_attempts ?max=3
 `;
 
-// Webhooks are due at any second: these have a turn of their own again and again.
-const steady = ["make_webhook_deliveries", "send_webhook_deliveries"] as const;
+// What is due at any second: these have a turn of their own again and again.
+const steady = ["make_webhook_deliveries", "send_webhook_deliveries", "verify_tax_identifiers"] as const;
 const pauseMs = 1_000;
 
 /** Starts what is done without a caller: see the table of jobs. It keeps its own schema, `graphile_worker`. */
@@ -83,6 +84,7 @@ export function tasksOf(deps: Deps) {
     number_events: () => numberAllEvents(deps),
     expire_checkouts: () => expireDueCheckouts(deps),
     purge_custom_fields: () => purgeDueCustomFields(deps),
+    verify_tax_identifiers: () => verifyDueTaxIdentifiers(deps),
     forget_idempotency_keys: () => forgetExpiredKeys(db, clock()),
     forget_webhook_deliveries: () => forgetOldDeliveries(deps),
     make_webhook_deliveries: () => makeDeliveries(deps),

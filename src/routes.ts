@@ -13,6 +13,8 @@ import { OrderService } from "../gen/clientele/v1/orders_pb.js";
 import { PasswordService } from "../gen/clientele/v1/passwords_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
 import { PhotoService } from "../gen/clientele/v1/photos_pb.js";
+import { TaxCertificateService } from "../gen/clientele/v1/tax_certificates_pb.js";
+import { TaxIdentifierService } from "../gen/clientele/v1/tax_identifiers_pb.js";
 import { WebhookService } from "../gen/clientele/v1/webhooks_pb.js";
 import type { Deps } from "./deps.js";
 import { accountService } from "./resources/accounts/service.js";
@@ -28,6 +30,12 @@ import { passwordService } from "./resources/passwords/service.js";
 import { paymentMethodService } from "./resources/payment-methods/service.js";
 import { photoService } from "./resources/photos/service.js";
 import { maxUploadMessage, photoUpload } from "./resources/photos/upload.js";
+import { taxCertificateService } from "./resources/tax-certificates/service.js";
+import {
+  maxUploadMessage as maxCertificateMessage,
+  taxCertificateUpload,
+} from "./resources/tax-certificates/upload.js";
+import { taxIdentifierService } from "./resources/tax-identifiers/service.js";
 import { webhookService } from "./resources/webhooks/service.js";
 import { served } from "./rpc/call.js";
 import type { Upload } from "./server/uploads.js";
@@ -47,10 +55,12 @@ export const services = [
   EventService,
   CustomFieldService,
   WebhookService,
+  TaxIdentifierService,
+  TaxCertificateService,
 ];
 
 /** What can also be called by posting a form. */
-export const uploads: readonly Upload[] = [photoUpload];
+export const uploads: readonly Upload[] = [photoUpload, taxCertificateUpload];
 
 /** What the service answers: a line for each service. */
 export function createRoutes(deps: Deps) {
@@ -73,5 +83,7 @@ export function createRoutes(deps: Deps) {
     serve(EventService, eventService(deps));
     serve(CustomFieldService, customFieldService(deps));
     serve(WebhookService, webhookService(deps));
+    serve(TaxIdentifierService, taxIdentifierService(deps));
+    serve(TaxCertificateService, taxCertificateService(deps), { readMaxBytes: maxCertificateMessage });
   };
 }

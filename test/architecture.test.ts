@@ -109,6 +109,8 @@ describe("the house", () => {
       "payment-methods": ["state.ts", "token.ts"],
       erasures: ["manifest.ts", "impersonal.ts"],
       webhooks: ["backoff.ts", "deliveries-store.ts", "dispatch.ts", "signature.ts"],
+      "tax-certificates": ["file.ts", "state.ts", "upload.ts"],
+      "tax-identifiers": ["shown-store.ts", "verification-store.ts", "verify.ts"],
       photos: ["image.ts", "page.ts", "token.ts", "upload.ts"],
     };
     for (const { path } of sources.filter((file) => file.path.startsWith("src/resources/"))) {

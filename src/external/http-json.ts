@@ -41,7 +41,7 @@ export interface JsonAnswer {
 export type PostJson = (
   path: string,
   body: object,
-  options: { readonly expected: readonly number[]; readonly signal: AbortSignal },
+  options: { readonly expected: readonly number[]; readonly signal?: AbortSignal },
 ) => Promise<JsonAnswer>;
 
 const failuresInARow = 5;
@@ -55,7 +55,7 @@ export function createHttpJson(options: HttpJsonOptions): PostJson {
   });
 
   return async (path, body, { expected, signal }) => {
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     try {
       return await breaker.execute(() => post(path, body, expected, signal));
     } catch (error) {
@@ -66,8 +66,9 @@ export function createHttpJson(options: HttpJsonOptions): PostJson {
     }
   };
 
-  async function post(path: string, body: object, expected: readonly number[], signal: AbortSignal) {
-    const either = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  async function post(path: string, body: object, expected: readonly number[], signal?: AbortSignal) {
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
     try {
       const response = await fetch(url.replace(/\/+$/, "") + path, {
         method: "POST",
@@ -88,7 +89,7 @@ export function createHttpJson(options: HttpJsonOptions): PostJson {
       return { status, body: response.ok ? parse(text) : undefined };
     } catch (error) {
       if (error instanceof Unreachable) throw error;
-      signal.throwIfAborted();
+      signal?.throwIfAborted();
       throw new Unreachable(either.aborted ? "it did not answer in time" : "the connection failed");
     }
   }

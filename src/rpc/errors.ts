@@ -25,6 +25,8 @@ export const reasons = {
   PHOTO_INVALID: Code.InvalidArgument,
   PHOTO_TOO_LARGE: Code.InvalidArgument,
   PASSWORD_WRONG: Code.InvalidArgument,
+  TAX_CERTIFICATE_FILE_INVALID: Code.InvalidArgument,
+  TAX_CERTIFICATE_FILE_TOO_LARGE: Code.InvalidArgument,
   REQUEST_MALFORMED: Code.InvalidArgument,
   // The caller.
   CREDENTIALS_MISSING: Code.Unauthenticated,
@@ -42,6 +44,7 @@ export const reasons = {
   EXTERNAL_REFERENCE_TAKEN: Code.AlreadyExists,
   PAYMENT_METHOD_ATTACHED: Code.AlreadyExists,
   CUSTOM_FIELD_SLUG_TAKEN: Code.AlreadyExists,
+  TAX_IDENTIFIER_TYPE_TAKEN: Code.AlreadyExists,
   ETAG_STALE: Code.Aborted,
   CONFLICT: Code.Aborted,
   // The rules and the settings.
@@ -61,6 +64,8 @@ export const reasons = {
   ATTACHMENT_EXPLICIT_ONLY: Code.FailedPrecondition,
   WEBHOOK_ENDPOINT_LIMIT_REACHED: Code.FailedPrecondition,
   SECRET_KEY_MISSING: Code.FailedPrecondition,
+  TAX_IDENTIFIER_ATTACHED: Code.FailedPrecondition,
+  TAX_CERTIFICATE_LIMIT_REACHED: Code.FailedPrecondition,
   CHECKOUT_NOT_PENDING: Code.FailedPrecondition,
   CHECKOUT_EXPIRED: Code.FailedPrecondition,
   SHIPPING_MISSING: Code.FailedPrecondition,

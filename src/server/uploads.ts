@@ -1,6 +1,6 @@
 import { type DescMethodUnary, fromBinary, toJsonString } from "@bufbuild/protobuf";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { fileOfForm } from "./multipart.js";
+import { type Form, readForm } from "./multipart.js";
 
 /** An address that a file can be posted to as a form: another spelling of a call. */
 export interface Upload {
@@ -8,12 +8,14 @@ export interface Upload {
   readonly path: RegExp;
   /** The method that is called. */
   readonly method: DescMethodUnary;
-  /** The name of the form's only part. */
+  /** The name of the part that is the file. */
   readonly field: string;
+  /** The names of the parts that are text; the method says which it needs. */
+  readonly texts?: readonly string[];
   /** Where reading stops: a larger file reaches the method cut off, but larger than this. */
   readonly maxBytes: number;
   /** The request message of the method, in binary. */
-  readonly request: (id: string, content: Uint8Array) => Uint8Array<ArrayBuffer>;
+  readonly request: (id: string, content: Uint8Array, texts: Form["texts"]) => Uint8Array<ArrayBuffer>;
 }
 
 /** What a request uploads, and the id in its path. */
@@ -48,7 +50,8 @@ export function callOfUpload(
   return { ...request, header, body: message() };
 
   async function* message() {
-    yield upload.request(id, await fileOfForm(request.header, body, upload));
+    const { file, texts } = await readForm(request.header, body, upload);
+    yield upload.request(id, file, texts);
   }
 }
 

@@ -14,7 +14,7 @@ const never = new AbortController().signal;
 const asked = { expected: [200, 404], signal: never };
 
 function open(options = {}) {
-  return createHttpJson({ url: far.url, secret: "s3cret", timeoutMs: 300, pauseMs: 200, ...options });
+  return createHttpJson({ url: far.url, secret: "s3cret", pauseMs: 200, ...options });
 }
 
 test("a request is JSON below the URL, with the secret as a Bearer token", async () => {
@@ -35,7 +35,7 @@ test("an expected status is an answer, without a body unless it is 2xx", async (
   expect(await open()("/verify", {}, asked)).toEqual({ status: 404, body: undefined });
 });
 
-const failures: { name: string; answer: RequestListener; says: string }[] = [
+const failures: { name: string; answer: RequestListener; says: string; options?: { timeoutMs: number } }[] = [
   { name: "another status", answer: json({}, 500), says: "it answered with status 500" },
   { name: "that it does not know the secret", answer: json({}, 401), says: "it answered with status 401" },
   {
@@ -48,13 +48,18 @@ const failures: { name: string; answer: RequestListener; says: string }[] = [
   { name: "half an answer", answer: halfOf('{"state":'), says: "the connection failed" },
   { name: "too much", answer: json("x".repeat(70_000)), says: "its answer is larger than 65536 bytes" },
   { name: "by resetting the connection", answer: (req) => req.socket.resetAndDestroy(), says: "the connection failed" },
-  { name: "never", answer: () => {}, says: "it did not answer in time" },
-  { name: "with a header, and stalls", answer: stalling, says: "it did not answer in time" },
+  { name: "never", answer: () => {}, says: "it did not answer in time", options: { timeoutMs: 300 } },
+  {
+    name: "with a header, and stalls",
+    answer: stalling,
+    says: "it did not answer in time",
+    options: { timeoutMs: 300 },
+  },
 ];
 
-test.for(failures)("a system that answers $name is unreachable", async ({ answer, says }) => {
+test.for(failures)("a system that answers $name is unreachable", async ({ answer, says, options }) => {
   far.behave(answer);
-  const failure = open()("/verify", { value: "private" }, asked);
+  const failure = open(options)("/verify", { value: "private" }, asked);
   await expect(failure).rejects.toThrow(Unreachable);
   await expect(failure).rejects.toThrow(says);
 });

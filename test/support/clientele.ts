@@ -14,6 +14,8 @@ import { OrderService } from "../../gen/clientele/v1/orders_pb.js";
 import { PasswordService } from "../../gen/clientele/v1/passwords_pb.js";
 import { PaymentMethodService } from "../../gen/clientele/v1/payment_methods_pb.js";
 import { PhotoService } from "../../gen/clientele/v1/photos_pb.js";
+import { TaxCertificateService } from "../../gen/clientele/v1/tax_certificates_pb.js";
+import { TaxIdentifierService } from "../../gen/clientele/v1/tax_identifiers_pb.js";
 import { WebhookService } from "../../gen/clientele/v1/webhooks_pb.js";
 import { readConfig } from "../../src/config.js";
 import type { Overrides } from "../../src/deps.js";
@@ -57,6 +59,8 @@ export interface Clients {
   readonly events: Client<typeof EventService>;
   readonly customFields: Client<typeof CustomFieldService>;
   readonly webhooks: Client<typeof WebhookService>;
+  readonly taxIdentifiers: Client<typeof TaxIdentifierService>;
+  readonly taxCertificates: Client<typeof TaxCertificateService>;
 }
 
 /** The ways in that share one client type; each is a transport to a running service. */
@@ -132,6 +136,8 @@ export function clientsOn(transport: Transport): Clients {
     events: createClient(EventService, transport),
     customFields: createClient(CustomFieldService, transport),
     webhooks: createClient(WebhookService, transport),
+    taxIdentifiers: createClient(TaxIdentifierService, transport),
+    taxCertificates: createClient(TaxCertificateService, transport),
   };
 }
 

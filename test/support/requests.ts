@@ -1,5 +1,5 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { address, canary, canaryPhone, customerOf, tinyPhoto, url, type World } from "./world.js";
+import { address, canary, canaryPhone, certificate, customerOf, tinyPhoto, url, type World } from "./world.js";
 
 const purchaseOf = (world: World): JsonObject => ({
   url,
@@ -139,4 +139,22 @@ export const requests: Readonly<Record<string, (world: World) => JsonObject>> = 
   "WebhookService.PingWebhookEndpoint": ({ webhookEndpoint }) => ({ id: webhookEndpoint }),
   "WebhookService.ListWebhookDeliveries": ({ webhookEndpoint }) => ({ endpointId: webhookEndpoint, pageSize: 1 }),
   "WebhookService.RedeliverWebhook": (world) => ({ endpointId: world.webhookEndpoint, id: world.webhookDelivery }),
+  "TaxIdentifierService.CreateTaxIdentifier": ({ customer }) => ({
+    customerId: customer,
+    taxIdentifier: { type: "us_ein", value: "53-6904399", country: "US" },
+  }),
+  "TaxIdentifierService.GetTaxIdentifier": ({ taxIdentifier }) => ({ id: taxIdentifier }),
+  "TaxIdentifierService.ListTaxIdentifiers": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
+  "TaxIdentifierService.AttachTaxIdentifier": (world) => ({ customerId: world.customer, id: world.spareTaxIdentifier }),
+  "TaxIdentifierService.DetachTaxIdentifier": (world) => ({ customerId: world.customer, id: world.taxIdentifier }),
+  "TaxIdentifierService.DeleteTaxIdentifier": ({ taxIdentifier }) => ({ id: taxIdentifier }),
+  "TaxCertificateService.CreateTaxCertificate": ({ customer }) => ({
+    customerId: customer,
+    taxCertificate: certificate,
+    content: tinyPhoto,
+  }),
+  "TaxCertificateService.GetTaxCertificate": (world) => ({ customerId: world.customer, id: world.taxCertificate }),
+  "TaxCertificateService.GetTaxCertificateFile": (world) => ({ customerId: world.customer, id: world.taxCertificate }),
+  "TaxCertificateService.ListTaxCertificates": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
+  "TaxCertificateService.DeleteTaxCertificate": (world) => ({ customerId: world.customer, id: world.taxCertificate }),
 };

@@ -30,6 +30,10 @@ export interface World {
   readonly customField: string;
   readonly webhookEndpoint: string;
   readonly webhookDelivery: string;
+  /** Pending, of the customer. */
+  readonly taxIdentifier: string;
+  readonly spareTaxIdentifier: string;
+  readonly taxCertificate: string;
   /** Makes values unique that must be. */
   readonly unique: string;
 }
@@ -61,6 +65,14 @@ export const address = {
     division: `${canary} division`,
     phoneticName: `${canary} sound`,
   },
+};
+
+/** That of nobody who is exempt any more. */
+export const certificate = {
+  companyName: `${canary} Inc`,
+  taxAuthority: "TX",
+  startDate: "2025-01-01",
+  endDate: "2025-12-31",
 };
 
 export const customerOf = ({ unique }: Pick<World, "unique">) => ({
@@ -106,6 +118,14 @@ export async function populate(clients: Clients): Promise<World> {
   };
   const webhook = await clients.webhooks.createWebhookEndpoint({ endpoint: { url: `https://192.0.2.1/${canary}` } });
   const { delivery } = await clients.webhooks.pingWebhookEndpoint({ id: webhook.endpoint!.id });
+  const newTaxIdentifier = async (owner: string, type: string, value: string) =>
+    (await clients.taxIdentifiers.createTaxIdentifier({ customerId: owner, taxIdentifier: { type, value } }))
+      .taxIdentifier!.id;
+  const newCertificate = async () => {
+    const content = Buffer.from(tinyPhoto, "base64");
+    const request = { customerId, taxCertificate: certificate, content };
+    return (await clients.taxCertificates.createTaxCertificate(request)).taxCertificate!.id;
+  };
   await clients.photos.uploadPhoto({ customerId, content: Buffer.from(tinyPhoto, "base64") });
   return {
     unique,
@@ -127,5 +147,8 @@ export async function populate(clients: Clients): Promise<World> {
     order: (await clients.orders.createOrder({ checkoutId: await newCheckout() })).order!.id,
     checkout: await newCheckout(),
     customField: await newField(),
+    taxIdentifier: await newTaxIdentifier(customerId, "de_vat", "DE136695976"),
+    spareTaxIdentifier: await newTaxIdentifier("", "gb_vat", "GB980780684"),
+    taxCertificate: await newCertificate(),
   };
 }

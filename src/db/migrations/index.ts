@@ -5,6 +5,7 @@ import * as photos from "./0003_photos.js";
 import * as imports from "./0004_imports.js";
 import * as checkouts from "./0005_checkouts.js";
 import * as shoppers from "./0006_shoppers.js";
+import * as tax from "./0008_tax.js";
 import * as customFields from "./0009_custom_fields.js";
 import * as events from "./0010_events.js";
 import * as webhooks from "./0011_webhooks.js";
@@ -18,6 +19,7 @@ export const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0004_imports": imports,
   "0005_checkouts": checkouts,
   "0006_shoppers": shoppers,
+  "0008_tax": tax,
   "0009_custom_fields": customFields,
   "0010_events": events,
   "0011_webhooks": webhooks,

@@ -17,6 +17,7 @@ import { addressFromRow } from "../addresses/convert.js";
 import type { AddressRow } from "../addresses/store.js";
 import { shownValues, storedValues } from "../custom-fields/values.js";
 import { photoUrl } from "../photos/token.js";
+import { taxIdentifierFromRow } from "../tax-identifiers/convert.js";
 import type { CustomerColumns, CustomerRow } from "./store.js";
 
 /** What a mask may name. */
@@ -72,6 +73,7 @@ export function customerFromRow(
     ...(row.default_address_id !== null && { defaultAddressId: row.default_address_id }),
     ...(row.default_payment_method_id !== null && { defaultPaymentMethodId: row.default_payment_method_id }),
     hasPassword: row.password_id !== null,
+    taxIdentifiers: (row.tax_identifiers ?? []).map(taxIdentifierFromRow),
     state: row.delete_time === null ? CustomerState.ACTIVE : CustomerState.DELETED,
     createTime: timestampFromDate(row.create_time),
     updateTime: timestampFromDate(row.update_time),

@@ -6,6 +6,8 @@ import { deleteAddressesOf } from "../addresses/store.js";
 import { removeLogin } from "../passwords/write.js";
 import { detachPaymentMethodsOf } from "../payment-methods/store.js";
 import { deletePhotoOf } from "../photos/store.js";
+import { deleteTaxCertificatesOf } from "../tax-certificates/store.js";
+import { deleteTaxIdentifiersOf } from "../tax-identifiers/store.js";
 import * as store from "./store.js";
 import { keepEmail } from "./write.js";
 
@@ -23,6 +25,8 @@ export async function purgeCustomer(call: PurgeCall, row: store.CustomerRow, set
   await removeLogin(call, id);
   await deletePhotoOf(db, tenantId, id, event("photo.deleted"));
   await deleteAddressesOf(db, tenantId, id, event("address.deleted"));
+  await deleteTaxIdentifiersOf(db, tenantId, id, event("tax_identifier.deleted"));
+  await deleteTaxCertificatesOf(db, tenantId, id, event("tax_certificate.deleted"));
   const detached = event("payment_method.detached");
   await detachPaymentMethodsOf(db, tenantId, id, settings.paymentMethodDetachment, detached);
 }

@@ -228,15 +228,16 @@ const bestMatchFirst: readonly OrderTerm[] = [
   { column: "create_time", descending: true, nullable: false },
 ];
 
-// A changed customer, with the default address that it shows.
+// A changed customer, with the default address and the tax identifiers that it shows.
 async function show(
   call: Call,
   row: store.CustomerRow,
   { customFields }: Pick<TenantSettings, "customFields">,
 ): Promise<Customer> {
   const { db, tenantId } = call;
-  const shown = row.default_address_id === null ? undefined : await store.findCustomer(db, tenantId, row.id);
-  return customerFromRow(row, { ...call, customFields }, shown?.shipping);
+  const isWhole = row.default_address_id === null && row.tax_identifiers !== undefined;
+  const shown = isWhole ? undefined : await store.findCustomer(db, tenantId, row.id);
+  return customerFromRow(shown ?? row, { ...call, customFields }, shown?.shipping);
 }
 
 type Lookup = ReturnType<typeof lookupOf>;

@@ -3,6 +3,8 @@ import type { Knex } from "knex";
 import type { EventDraft } from "../../rpc/event-draft.js";
 import type { AddressRow } from "../addresses/store.js";
 import { changeWithEvent } from "../events/store.js";
+import { shownTaxIdentifiers, taxIdentifierRows } from "../tax-identifiers/shown-store.js";
+import type { TaxIdentifierRow } from "../tax-identifiers/store.js";
 import { changedEmailKey, emailKey, ownerWithoutKey } from "./email-keys-store.js";
 
 export interface CustomerRow {
@@ -33,6 +35,8 @@ export interface CustomerRow {
   delete_time: Date | null;
   purge_time: Date | null;
   purged: boolean;
+  /** The tax identifiers that it shows; null for none, absent where they were not read. */
+  tax_identifiers?: TaxIdentifierRow[] | null;
 }
 
 /** A customer with the default address that it shows. */
@@ -164,7 +168,8 @@ export function selectShown(db: Knex, tenantId: string): Knex.QueryBuilder {
     .where("customers.tenant_id", tenantId)
     .whereRaw("not customers.purged")
     .select(qualifiedNames)
-    .select(db.raw("to_jsonb(shipping) as shipping"));
+    .select(db.raw("to_jsonb(shipping) as shipping"))
+    .select(shownTaxIdentifiers(db));
 }
 
 /** A row of `selectShown` as it is used: times come as text out of JSON. */
@@ -173,6 +178,7 @@ export function shownRow<Row extends ShownCustomerRow | undefined>(row: Row): Ro
     row.shipping.create_time = new Date(row.shipping.create_time);
     row.shipping.update_time = new Date(row.shipping.update_time);
   }
+  if (row?.tax_identifiers) row.tax_identifiers = taxIdentifierRows(row.tax_identifiers);
   return row;
 }
 
@@ -287,7 +293,7 @@ async function change(trx: Knex, tenantId: string, id: string, columns: object, 
   const update = trx("customers")
     .where({ tenant_id: tenantId, id })
     .update({ ...columns, version: trx.raw("version + 1"), update_time: event.time })
-    .returning(columnNames as string[]);
+    .returning([...columnNames, shownTaxIdentifiers(trx)] as string[]);
   const [row] = await changeWithEvent<CustomerRow>(trx, tenantId, update, event);
-  return row!;
+  return { ...row!, tax_identifiers: taxIdentifierRows(row!.tax_identifiers ?? null) };
 }

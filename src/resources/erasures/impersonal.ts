@@ -27,6 +27,7 @@ export const impersonal: Readonly<Record<string, Readonly<Record<string, string>
     token_key: "the hash of a token, so that a consumed one is known again",
     former_customer_id: "what the merchant's own books call the customer",
   },
+  tax_identifiers: { type: "a word of the contract" },
   checkouts: { resolutions: "which fields came from where, never their values" },
   custom_fields: {
     slug: "the merchant's",

@@ -49,6 +49,12 @@ export const personal: readonly PersonalRows[] = [
   ),
   deleted("photos", { shown: ["content_type", "content"], hidden: ["token"] }, { event: "photo.deleted" }),
   deleted("addresses", { shown: addressColumns() }, { event: "address.deleted" }),
+  deleted("tax_identifiers", { shown: ["value", "country", "state_transitions"] }, { event: "tax_identifier.deleted" }),
+  deleted(
+    "tax_certificates",
+    { shown: ["company_name", "tax_authority", "start_date", "end_date", "content_type", "content"] },
+    { event: "tax_certificate.deleted" },
+  ),
   // Where the settings let a detached token be attached again, it is gone before.
   cleared(
     "payment_methods",

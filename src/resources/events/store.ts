@@ -10,6 +10,8 @@ const customerColumns: Readonly<Record<string, string>> = {
   customer_token: "customer_id",
   checkout: "customer_id",
   order: "customer_id",
+  tax_identifier: "customer_id",
+  tax_certificate: "customer_id",
 };
 
 /**

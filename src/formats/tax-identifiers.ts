@@ -1,0 +1,104 @@
+import { stdnum, type Validator } from "stdnum";
+
+// By country, the names of its identifiers and what stdnum calls them. They identify businesses, or whoever is billed;
+// numbers that only identify a person, such as a social security number, are none.
+const validators: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  AR: { cuit: "cuit" },
+  AT: { vat: "uid" },
+  AU: { abn: "abn" },
+  BE: { vat: "vat" },
+  BG: { vat: "vat" },
+  BR: { cnpj: "cnpj", cpf: "cpf" },
+  BY: { unp: "unp" },
+  CA: { bn: "bn", gst: "gst", qst: "qst" },
+  CH: { vat: "vat" },
+  CL: { rut: "rut" },
+  CN: { uscc: "uscc" },
+  CO: { nit: "nit" },
+  CR: { cpj: "cpj", cpf: "cpf" },
+  CY: { vat: "vat" },
+  CZ: { vat: "dic" },
+  DE: { vat: "vat" },
+  DK: { vat: "cvr" },
+  DO: { rnc: "rnc" },
+  EC: { ruc: "ruc" },
+  EE: { vat: "kmkr" },
+  ES: { vat: "nif" },
+  FI: { vat: "alv" },
+  FR: { vat: "tva" },
+  GB: { vat: "vat" },
+  GR: { vat: "vat" },
+  GT: { nit: "nit" },
+  HR: { vat: "oib" },
+  HU: { vat: "anum" },
+  ID: { npwp: "npwp" },
+  IE: { vat: "vat" },
+  IL: { hp: "hp" },
+  IN: { gst: "gstin", pan: "pan" },
+  IS: { vat: "vsk" },
+  IT: { vat: "iva" },
+  JP: { cn: "cn" },
+  KR: { brn: "brn" },
+  LT: { vat: "pvm" },
+  LU: { vat: "tva" },
+  LV: { vat: "pvn" },
+  MC: { vat: "tva" },
+  MT: { vat: "vat" },
+  MX: { rfc: "rfc" },
+  NL: { vat: "btw" },
+  NO: { vat: "mva" },
+  NZ: { gst: "ird" },
+  PE: { ruc: "ruc" },
+  PL: { vat: "nip" },
+  PT: { vat: "nif" },
+  PY: { ruc: "ruc" },
+  RO: { vat: "cif" },
+  RS: { pib: "pib" },
+  RU: { inn: "inn" },
+  SE: { vat: "vat" },
+  SG: { uen: "uen" },
+  SI: { vat: "ddv" },
+  SK: { vat: "dph" },
+  SV: { nit: "nit" },
+  TH: { tin: "tin" },
+  TR: { vkn: "vkn" },
+  TW: { ubn: "ubn" },
+  UA: { edrpou: "edrpou" },
+  US: { ein: "ein" },
+  UY: { rut: "rut" },
+  VE: { rif: "rif" },
+  VN: { mst: "mst" },
+  ZA: { vat: "vat" },
+};
+
+interface TaxIdentifierType {
+  /** ISO 3166-1 alpha-2. */
+  readonly country: string;
+  readonly validator: Validator;
+}
+
+const types: ReadonlyMap<string, TaxIdentifierType> = new Map(
+  Object.entries(validators).flatMap(([country, names]) =>
+    Object.entries(names).flatMap(([name, key]) => {
+      const validator = stdnum[country]?.[key];
+      return validator === undefined ? [] : [[`${country.toLowerCase()}_${name}`, { country, validator }] as const];
+    }),
+  ),
+);
+
+/** The types of tax identifiers that are known, such as `de_vat`, in the order of their countries. */
+export const taxIdentifierTypes: readonly string[] = [...types.keys()];
+
+/** The country of a type, as an ISO 3166-1 alpha-2 code; undefined if there is no such type. */
+export function countryOfTaxType(type: string): string | undefined {
+  return types.get(type)?.country;
+}
+
+/**
+ * A tax identifier in the one form in which it is kept, without white space and punctuation; undefined if the type is
+ * not known, or the format or a check digit is wrong.
+ */
+export function compactTaxIdentifier(type: string, value: string): string | undefined {
+  const result = types.get(type)?.validator.validate(value.replace(/\s+/g, "").toUpperCase());
+  return result?.isValid ? result.compact : undefined;
+}

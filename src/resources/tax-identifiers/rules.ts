@@ -1,0 +1,27 @@
+import { type TaxIdentifier, TaxIdentifierSchema } from "../../../gen/clientele/v1/tax_identifiers_pb.js";
+import { countryCode } from "../../formats/countries.js";
+import { compactTaxIdentifier, countryOfTaxType } from "../../formats/tax-identifiers.js";
+import { invalidFields } from "../../rpc/errors.js";
+import { violationsIn, withoutBlanks } from "../../rpc/validate.js";
+
+/**
+ * The tax identifier as it will be stored: its value in compact form, its country that of the type. Throws
+ * INVALID_ARGUMENT unless the type is known, and format and check digits are those of the type.
+ */
+export function validTaxIdentifier(given: TaxIdentifier): TaxIdentifier {
+  const identifier = withoutBlanks(TaxIdentifierSchema, given);
+  const violations = violationsIn(TaxIdentifierSchema, identifier, "tax_identifier");
+  if (violations.length > 0) throw invalidFields(violations);
+  const wrong = (field: string, description: string) =>
+    violations.push({ field: `tax_identifier.${field}`, description });
+  const { type, value } = identifier;
+  const country = countryOfTaxType(type);
+  const compact = compactTaxIdentifier(type, value);
+  if (country === undefined) wrong("type", "must be one of the known types");
+  else if (compact === undefined) wrong("value", `must be a valid number of the type ${type}`);
+  if (country !== undefined && identifier.country !== "" && countryCode(identifier.country) !== country) {
+    wrong("country", `must be ${country}, the country of the type`);
+  }
+  if (country === undefined || compact === undefined || violations.length > 0) throw invalidFields(violations);
+  return { ...identifier, value: compact, country };
+}

@@ -1,0 +1,96 @@
+import type { Knex } from "knex";
+import type { EventDraft } from "../../rpc/event-draft.js";
+import { type Page, selectPage } from "../../rpc/paging.js";
+import { changeWithEvent } from "../events/store.js";
+
+export interface TaxIdentifierColumns {
+  readonly id: string;
+  readonly customer_id: string | null;
+  readonly type: string;
+  readonly value: string;
+  readonly country: string;
+  readonly state: string;
+}
+
+export interface TaxIdentifierRow extends TaxIdentifierColumns {
+  readonly tenant_id: string;
+  readonly state_transitions: readonly { readonly state: string; readonly time: string }[];
+  readonly attempts: number;
+  readonly next_attempt_time: Date | null;
+  readonly version: number;
+  readonly create_time: Date;
+  readonly update_time: Date;
+}
+
+/** Inserts a tax identifier that is due for its first verification. Throws a violation if the customer has the type. */
+export async function insertTaxIdentifier(
+  db: Knex,
+  tenantId: string,
+  columns: TaxIdentifierColumns,
+  event: EventDraft,
+): Promise<TaxIdentifierRow> {
+  const times = { create_time: event.time, update_time: event.time, next_attempt_time: event.time };
+  const state_transitions = JSON.stringify([{ state: columns.state, time: event.time }]);
+  const change = db("tax_identifiers")
+    .insert({ tenant_id: tenantId, ...columns, state_transitions, ...times })
+    .returning("*");
+  const [row] = await changeWithEvent<TaxIdentifierRow>(db, tenantId, change, event);
+  return row!;
+}
+
+export async function findTaxIdentifier(db: Knex, tenantId: string, id: string): Promise<TaxIdentifierRow | undefined> {
+  return await db("tax_identifiers").where({ tenant_id: tenantId, id }).first();
+}
+
+export async function lockTaxIdentifier(
+  trx: Knex,
+  tenantId: string,
+  id: string,
+): Promise<TaxIdentifierRow | undefined> {
+  return await trx("tax_identifiers").where({ tenant_id: tenantId, id }).forUpdate().first();
+}
+
+/** A page of tax identifiers, of one customer unless `customerId` is empty. */
+export async function listTaxIdentifiers(
+  db: Knex,
+  tenantId: string,
+  { customerId }: { readonly customerId: string },
+  page: Page,
+): Promise<TaxIdentifierRow[]> {
+  const ofCustomer = customerId !== "" && { customer_id: customerId };
+  const query = db("tax_identifiers").where({ tenant_id: tenantId, ...ofCustomer });
+  return await selectPage(query, "tax_identifiers", page);
+}
+
+/** Gives a locked tax identifier to a customer, or takes it away. Throws a violation if the customer has the type. */
+export async function updateOwner(
+  trx: Knex,
+  tenantId: string,
+  id: string,
+  owner: { readonly before: string | null; readonly after: string | null },
+  event: EventDraft,
+): Promise<TaxIdentifierRow> {
+  const change = trx("tax_identifiers")
+    .where({ tenant_id: tenantId, id })
+    .update({ customer_id: owner.after, version: trx.raw("version + 1"), update_time: event.time })
+    .returning("*");
+  const customerId = owner.after ?? owner.before ?? undefined;
+  const [row] = await changeWithEvent<TaxIdentifierRow>(trx, tenantId, change, event, customerId);
+  return row!;
+}
+
+export async function deleteTaxIdentifier(trx: Knex, tenantId: string, id: string, event: EventDraft): Promise<void> {
+  const change = trx("tax_identifiers").where({ tenant_id: tenantId, id }).delete().returning("*");
+  await changeWithEvent(trx, tenantId, change, event);
+}
+
+/** Removes all tax identifiers of a customer, with an event for each. */
+export async function deleteTaxIdentifiersOf(
+  trx: Knex,
+  tenantId: string,
+  customerId: string,
+  event: EventDraft,
+): Promise<void> {
+  const ofCustomer = { tenant_id: tenantId, customer_id: customerId };
+  await changeWithEvent(trx, tenantId, trx("tax_identifiers").where(ofCustomer).delete().returning("*"), event);
+}

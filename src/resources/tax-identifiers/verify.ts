@@ -1,0 +1,48 @@
+import { TaxIdentifierState } from "../../../gen/clientele/v1/tax_identifiers_pb.js";
+import type { Deps } from "../../deps.js";
+import { Unreachable } from "../../external/http-json.js";
+import { stateToColumn } from "./convert.js";
+import { type ClaimedRow, claimDueTaxIdentifiers, updateState } from "./verification-store.js";
+
+type VerifyDeps = Pick<Deps, "db" | "clock" | "logger" | "taxVerifier">;
+
+const batchSize = 10;
+const longestPause = 360;
+/** After each attempt, in how many minutes the next is due: twice as many each time, up to six hours; three days in all. */
+const pauses: readonly number[] = Array.from({ length: 20 }, (_, at) => Math.min(2 ** at, longestPause));
+
+/**
+ * Asks the verifier about the tax identifiers that are due, and writes what it says; answers how many it settled. It may
+ * run on several replicas at a time. While nobody can say, they stay PENDING, and each is asked about again later; when a
+ * whole batch fails, the others wait for the next run.
+ */
+export async function verifyDueTaxIdentifiers(deps: VerifyDeps): Promise<number> {
+  const liveModes = [false, true].filter((liveMode) => deps.taxVerifier.serves(liveMode));
+  let settled = 0;
+  for (;;) {
+    const now = deps.clock();
+    const due = await claimDueTaxIdentifiers(deps.db, { now, limit: batchSize, liveModes, pauses });
+    const outcomes = await Promise.all(due.map((row) => settle(deps, row)));
+    const count = outcomes.filter((done) => done).length;
+    settled += count;
+    if (due.length < batchSize || count === 0) return settled;
+  }
+}
+
+// No transaction is open meanwhile: the verifier may take its time.
+async function settle({ db, clock, logger, taxVerifier }: VerifyDeps, row: ClaimedRow): Promise<boolean> {
+  const { tenant_id: tenantId, id, live_mode: liveMode, attempts: attempt } = row;
+  try {
+    const known = await taxVerifier.verify(row, { liveMode, attempt });
+    const state = known ? TaxIdentifierState.VERIFIED : TaxIdentifierState.NOT_VALID;
+    const type = known ? "tax_identifier.verified" : "tax_identifier.refused";
+    const event = { type, changedPaths: ["state", "state_transitions"], actor: "system", time: clock() };
+    return await updateState(db, tenantId, id, stateToColumn(state), event);
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    const context = { tenantId, id, attempt, reason: error.message };
+    if (attempt <= pauses.length) logger.warn(context, "a tax identifier could not be verified, it is tried again");
+    else logger.error(context, "a tax identifier could not be verified, and is not tried again");
+    return false;
+  }
+}
