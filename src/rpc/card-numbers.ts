@@ -112,21 +112,26 @@ function visitOfOne(field: DescField): Visit | undefined {
   const rule = ruleOf(field);
   if (field.message !== undefined) {
     const { message } = field;
-    if (isJson(message)) return visitJson;
+    if (isJson(field)) return visitJson;
     return (value, path, found) => {
       if (typeof value === "object" && value !== null) walk(message, value, path, found);
       // What a wrapper such as google.protobuf.StringValue holds.
       else if (typeof value === "string" && rule?.(value)) found.push(path);
     };
   }
+  if (field.parent.typeName === valueType && field.scalar === ScalarType.DOUBLE) return visitJson;
   if (field.scalar !== ScalarType.STRING || rule === undefined) return undefined;
   return (value, path, found) => {
     if (typeof value === "string" && rule(value)) found.push(path);
   };
 }
 
-function isJson({ typeName }: DescMessage): boolean {
-  return /^google\.protobuf\.(Struct|Value|ListValue)$/.test(typeName);
+const valueType = "google.protobuf.Value";
+
+// A Struct is a plain JSON object, except in a Value, which is a message with all that is in it. It must not be asked of
+// the value itself: a client may name its keys as the messages of protobuf do.
+function isJson({ message, parent }: DescField): boolean {
+  return message?.typeName === "google.protobuf.Struct" && parent.typeName !== valueType;
 }
 
 const visitJson: Visit = (value, path, found) => {

@@ -9,7 +9,6 @@ export interface Spot {
 /** Every place for a text in a message: in lists, maps, JSON objects and their keys, and messages in it too. */
 export function spotsOf(schema: DescMessage, depth = 0): Spot[] {
   if (depth > 4) return [];
-  if (schema.typeName === "google.protobuf.Struct") return jsonSpots;
   return schema.fields.flatMap((field) =>
     spotsOfField(field, depth).map(({ path, value }) => ({
       path: field.name + path,
@@ -28,6 +27,10 @@ const jsonSpots: Spot[] = [
   { path: "", init: (text) => ({ [text]: true }) },
   { path: "deep[0].note", init: (text) => ({ deep: [{ note: text }] }) },
   { path: "deep", init: (text) => ({ deep: { [text]: 1 } }) },
+  {
+    path: "disguised.note",
+    init: (text) => ({ disguised: { $typeName: "google.protobuf.Value", note: text, kind: { case: "x", value: 1 } } }),
+  },
 ];
 
 function spotsOfField(field: DescField, depth: number): ValueSpot[] {
@@ -46,7 +49,10 @@ function spotsOfOne(field: DescField, depth: number): ValueSpot[] {
   if (field.message === undefined) {
     return field.scalar === ScalarType.STRING ? [{ path: "", value: (text) => text }] : [];
   }
-  return spotsOf(field.message, depth + 1).map(({ path, init }) => {
+  // A Struct is a JSON object, except in a Value.
+  const isJson =
+    field.message.typeName === "google.protobuf.Struct" && field.parent.typeName !== "google.protobuf.Value";
+  return (isJson ? jsonSpots : spotsOf(field.message, depth + 1)).map(({ path, init }) => {
     return { path: path === "" ? "" : `.${path}`, value: init };
   });
 }
