@@ -78,6 +78,22 @@ test("a guest's order belongs to nobody", async () => {
   expect((await own.orders.listOrders({})).orders).toEqual([placed]);
 });
 
+test("the database links no guest's checkout or order to a customer", async () => {
+  const { test: own } = await clientele.createAccount();
+  const { id: customerId } = await createCustomer(own);
+  // The address is the customer's, and yet the guest is nobody.
+  const { email } = (await own.customers.getCustomer({ id: customerId })).customer!;
+  const asked = { ...guest(), contact: { email: email! } };
+  const placed = await order(own, await createCheckout(own, asked));
+  const stored = async (table: string) => {
+    return await clientele.db(table).where({ id: table === "orders" ? placed.id : placed.checkoutId });
+  };
+  for (const table of ["orders", "checkouts"]) expect(await stored(table)).toMatchObject([{ customer_id: null }]);
+  expect((await own.orders.listOrders({ customerId })).orders).toEqual([]);
+  const linked = clientele.db("orders").where({ id: placed.id }).update({ customer_id: customerId });
+  await expect(linked).rejects.toMatchObject({ constraint: "orders_owner_fkey" });
+});
+
 test("a disabled customer can start a purchase, and complete it once enabled", async () => {
   const customerId = await createBuyer(clients);
   await clients.customers.updateCustomer({ customer: { id: customerId, enabled: false } });
