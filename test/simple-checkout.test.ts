@@ -1,12 +1,12 @@
-import type { DescMethodUnary, JsonObject } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import type { JsonObject } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, test } from "vitest";
 import { SettingsPreset } from "../gen/clientele/v1/accounts_pb.js";
 import { AddressService } from "../gen/clientele/v1/addresses_pb.js";
 import { CheckoutService } from "../gen/clientele/v1/checkouts_pb.js";
 import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
 import { type Clientele, startClientele } from "./support/clientele.js";
-import { failureOf } from "./support/errors.js";
+import { idOf, type Step, walk } from "./support/journey.js";
 import { ways } from "./support/ways.js";
 
 const { createCustomer, getCustomer, listCustomers, updateCustomer, deleteCustomer } = CustomerService.method;
@@ -14,21 +14,6 @@ const { createAddress, setDefaultAddress } = AddressService.method;
 const { setDefaultPaymentMethod, updatePaymentMethod, detachPaymentMethod, listPaymentMethods } =
   PaymentMethodService.method;
 const { createCheckout, getCheckout } = CheckoutService.method;
-
-interface Step {
-  readonly name: string;
-  readonly method: DescMethodUnary;
-  /** The request, made of what earlier steps have kept. */
-  readonly ask: (kept: Kept) => JsonObject;
-  /** What the answer holds. */
-  readonly want?: (kept: Kept) => object;
-  /** What the answer must not hold. */
-  readonly without?: (kept: Kept) => object;
-  /** What the call fails with. */
-  readonly refused?: object;
-  /** What later steps need of the answer. */
-  readonly keep?: (answer: JsonObject) => Partial<Kept>;
-}
 
 interface Kept {
   readonly customer: string;
@@ -50,10 +35,9 @@ const texas = {
 };
 const ohio = { label: "Work", line1: "2 High St", city: "Columbus", state: "OH", postalCode: "43215", country: "US" };
 const canada = { ...texas, city: "Toronto", state: "ON", postalCode: "M5H 2N2", country: "CA" };
-const idOf = (resource: unknown) => String(Object(resource).id);
 
 // Requirements §10, SIMPLE_CHECKOUT.
-const steps: readonly Step[] = [
+const steps: readonly Step<Kept>[] = [
   {
     name: "a customer is created",
     method: createCustomer,
@@ -206,16 +190,5 @@ test.for(ways)("a merchant lives through SIMPLE_CHECKOUT over $name", { timeout:
   const account = await clientele.createAccount(SettingsPreset.SIMPLE_CHECKOUT);
   const call = open(clientele, account.testKey);
   const token = `cct_sandbox_${account.accountId}`;
-  let kept: Kept = { token, customer: "", home: "", work: "", checkout: {} };
-  for (const { name, method, ask, want, without, refused, keep } of steps) {
-    const answer = call(method, ask(kept));
-    if (refused !== undefined) {
-      expect(await failureOf(answer), name).toMatchObject(refused);
-      continue;
-    }
-    const given = (await answer.catch((error: unknown) => expect.fail(`${name}: ${error}`))) as JsonObject;
-    expect(given, name).toMatchObject(want?.(kept) ?? {});
-    if (without !== undefined) expect(given, name).not.toMatchObject(without(kept));
-    kept = { ...kept, ...keep?.(given) };
-  }
+  await walk(call, steps, { token, customer: "", home: "", work: "", checkout: {} });
 });
