@@ -27,7 +27,7 @@ const datedVault: CardVault = {
 let clientele: Clientele;
 let clients: Clients;
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now, cardVault: datedVault });
+  clientele = await startClientele({ clock: () => now, cardVault: datedVault }, { CLIENTELE_POOL_SIZE: "40" });
 });
 beforeEach(async () => {
   now = start;

@@ -66,7 +66,7 @@ const refusedTokens = [
   { token: "cct_live_xyz123", live: false, reason: "PAYMENT_METHOD_MODE_MISMATCH", code: "FailedPrecondition" },
   { token: "cct_sandbox_xyz123", live: true, reason: "PAYMENT_METHOD_MODE_MISMATCH", code: "FailedPrecondition" },
   { token: newToken("unknown"), live: false, reason: "RESOURCE_NOT_FOUND", code: "NotFound" },
-  { token: "4242 4242 4242 4242", live: false, reason: "FIELDS_INVALID", code: "InvalidArgument" },
+  { token: "4242 4242 4242 4242", live: false, reason: "CARD_NUMBER_GIVEN", code: "InvalidArgument" },
   { token: "cct_other_xyz123", live: false, reason: "FIELDS_INVALID", code: "InvalidArgument" },
   { token: "", live: false, reason: "FIELDS_INVALID", code: "InvalidArgument" },
 ];
