@@ -27,6 +27,8 @@ export interface Config {
   readonly secretKey: Buffer | undefined;
   /** Whether webhooks may be posted to private networks, and in clear text. */
   readonly webhooksToPrivateNetworks: boolean;
+  /** Whether identity providers may be in private networks, and be reached over http. */
+  readonly privateIdentityProviders: boolean;
   /** Whether statements are prepared by name. Turn it off behind a transaction pooler such as PgBouncer before 1.21. */
   readonly namedStatements: boolean;
   /** Connections to Postgres. */
@@ -81,6 +83,7 @@ const schema = z
     CLIENTELE_GRPC_CLIENT_CA_FILE: text.optional(),
     CLIENTELE_SECRET_KEY: z.string().min(32, "must have at least 32 characters").optional(),
     CLIENTELE_WEBHOOKS_TO_PRIVATE_NETWORKS: z.stringbool().default(false),
+    CLIENTELE_PRIVATE_IDENTITY_PROVIDERS: z.stringbool().default(false),
     CLIENTELE_NAMED_STATEMENTS: z.stringbool().default(true),
     CLIENTELE_POOL_SIZE: z.coerce.number().int().min(1).max(1000).default(10),
     CLIENTELE_WATCHES_PER_TENANT: z.coerce.number().int().min(0).max(100_000).default(1_000),
@@ -131,6 +134,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     grpcClientCaFile: env.CLIENTELE_GRPC_CLIENT_CA_FILE,
     secretKey: env.CLIENTELE_SECRET_KEY === undefined ? undefined : Buffer.from(env.CLIENTELE_SECRET_KEY),
     webhooksToPrivateNetworks: env.CLIENTELE_WEBHOOKS_TO_PRIVATE_NETWORKS,
+    privateIdentityProviders: env.CLIENTELE_PRIVATE_IDENTITY_PROVIDERS,
     namedStatements: env.CLIENTELE_NAMED_STATEMENTS,
     poolSize: env.CLIENTELE_POOL_SIZE,
     watchesPerTenant: env.CLIENTELE_WATCHES_PER_TENANT,

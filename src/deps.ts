@@ -6,6 +6,7 @@ import { listen } from "./db/notifications.js";
 import { type CardVault, createCardVault } from "./external/card-vault.js";
 import { createHttpVault } from "./external/card-vault-http.js";
 import { createSandboxVault } from "./external/card-vault-sandbox.js";
+import { createIdentityProviders, type IdentityProviders } from "./external/identity-provider.js";
 import { createTaxVerifier, type TaxVerifier } from "./external/tax-verifier.js";
 import { createWebhookSender, type WebhookSender } from "./external/webhook-sender.js";
 import { createSettingsReader, type SettingsReader, settingsChannel } from "./resources/accounts/settings.js";
@@ -32,6 +33,7 @@ export interface Deps {
   readonly passwords: PasswordHasher;
   readonly verifyCounted: CountedAttempt;
   readonly cardVault: CardVault;
+  readonly identityProviders: IdentityProviders;
   readonly readImage: ReadImage;
   readonly eventFeed: EventFeed;
   /** What secrets that the service must know again are derived from. */
@@ -67,6 +69,7 @@ export async function buildDeps(config: Config, databaseUrl: string, overrides: 
     logger.warn({ event: "card_vault" }, `the card vault gave no answer: ${message}`);
   const liveVault = config.cardVault && createHttpVault({ ...config.cardVault, log: vaultLog });
   const cardVault = overrides.cardVault ?? createCardVault(createSandboxVault(), liveVault);
+  const identityProviders = createIdentityProviders({ allowPrivate: config.privateIdentityProviders, clock });
   const readImage = createImageReader();
   const eventFeed = createEventFeed({ db, self: newId("feed"), watchesPerTenant });
   const { secretKey, webhooksToPrivateNetworks: allowPrivate } = config;
@@ -84,6 +87,7 @@ export async function buildDeps(config: Config, databaseUrl: string, overrides: 
     passwords,
     verifyCounted,
     cardVault,
+    identityProviders,
     readImage,
     eventFeed,
     secretKey,

@@ -7,7 +7,14 @@ import type { CallerKind } from "../src/rpc/caller.js";
 import { type Clientele, startClientele } from "./support/clientele.js";
 import { failureOf } from "./support/errors.js";
 import { casesOf, methods, nameOf, requestFor } from "./support/scenario.js";
-import { merchantFields, pageMethods, personalOf, requestOfPage, shopperMethods } from "./support/shopper-requests.js";
+import {
+  merchantFields,
+  pageMethods,
+  personalOf,
+  requestOfPage,
+  requestOfShopper,
+  shopperMethods,
+} from "./support/shopper-requests.js";
 import { overFetch } from "./support/ways.js";
 import { populate, type World } from "./support/world.js";
 
@@ -15,70 +22,111 @@ interface Tenant {
   readonly world: World;
   readonly secretKey: string;
   readonly publishableKey: string;
+  /** Of the world's customer. */
+  readonly customerToken: string;
+  /** Of another customer. */
+  readonly foreignToken: string;
 }
 
 let clientele: Clientele;
+/** For calls that are refused. */
+let untouched: Tenant;
 beforeAll(async () => {
   clientele = await startClientele();
+  untouched = await newTenant();
 });
 afterAll(() => clientele.stop());
 
 async function newTenant(): Promise<Tenant> {
   const { testKey, test: clients } = await clientele.createAccount();
   const { secret } = await clients.apiKeys.createApiKey({ apiKey: { kind: ApiKeyKind.PUBLISHABLE } });
-  return { world: await populate(clients), secretKey: testKey, publishableKey: secret };
+  const world = await populate(clients);
+  const { customer } = await clients.customers.createCustomer({ customer: { email: "another@example.com" } });
+  const [customerToken, foreignToken] = await Promise.all(
+    [world.customer, customer!.id].map(async (value) => {
+      return (await clients.customerTokens.createCustomerToken({ credential: { case: "customerId", value } })).secret;
+    }),
+  );
+  return {
+    world,
+    secretKey: testKey,
+    publishableKey: secret,
+    customerToken: customerToken!,
+    foreignToken: foreignToken!,
+  };
 }
 
 /** One kind of caller, and what it may call. */
 interface Row {
   readonly caller: string;
-  readonly kind: CallerKind;
-  readonly credential: (tenant: Tenant) => string;
+  readonly headers: (tenant: Tenant) => Record<string, string>;
   readonly request: (method: DescMethodUnary, world: World) => JsonObject;
   readonly may: (name: string) => boolean;
-  readonly otherwise: string;
+  /** The reason of the refusal. */
+  readonly otherwise: (name: string) => string;
 }
 
 const rows: readonly Row[] = [
   {
     caller: "a secret key",
-    kind: "secret_key",
-    credential: ({ secretKey }) => secretKey,
+    headers: ({ secretKey }) => ({ "api-key": secretKey }),
     request: requestFor,
     may: () => true,
-    otherwise: "ACCESS_DENIED",
+    otherwise: () => "ACCESS_DENIED",
   },
   {
     caller: "a publishable key",
-    kind: "publishable_key",
-    credential: ({ publishableKey }) => publishableKey,
+    headers: ({ publishableKey }) => ({ "api-key": publishableKey }),
     request: requestOfPage,
     may: (name) => pageMethods.includes(name),
-    otherwise: "ACCESS_DENIED",
+    otherwise: () => "ACCESS_DENIED",
+  },
+  {
+    caller: "a customer token",
+    headers: ({ customerToken }) => ({ authorization: `Bearer ${customerToken}` }),
+    request: requestOfShopper,
+    may: (name) => shopperMethods.includes(name),
+    otherwise: () => "ACCESS_DENIED",
+  },
+  {
+    caller: "a customer token beside a publishable key",
+    headers: ({ customerToken, publishableKey }) => ({ "x-customer-token": customerToken, "api-key": publishableKey }),
+    request: requestOfShopper,
+    may: (name) => shopperMethods.includes(name),
+    otherwise: () => "ACCESS_DENIED",
+  },
+  {
+    caller: "a token of another customer",
+    headers: ({ foreignToken }) => ({ authorization: `Bearer ${foreignToken}` }),
+    request: requestOfShopper,
+    may: () => false,
+    otherwise: (name) => (shopperMethods.includes(name) ? "RESOURCE_NOT_FOUND" : "ACCESS_DENIED"),
   },
   {
     caller: "no credential",
-    kind: "public",
-    credential: () => "",
+    headers: () => ({}),
     request: requestFor,
     may: () => false,
-    otherwise: "CREDENTIALS_MISSING",
+    otherwise: () => "CREDENTIALS_MISSING",
   },
 ];
 
 describe.for(rows)("every method of the contract, called with $caller", (row) => {
   test.for(casesOf(methods))("$name", async ({ name, method }) => {
-    const tenant = await newTenant();
-    const call = overFetch(clientele.httpUrl, row.credential(tenant))(method, row.request(method, tenant.world));
-    expect(accessOf(method).callers.includes(row.kind)).toBe(row.may(name));
+    const tenant = row.may(name) ? await newTenant() : untouched;
+    const send = overFetch(clientele.httpUrl, "");
+    const call = send(method, row.request(method, tenant.world), row.headers(tenant));
     if (row.may(name)) await call;
-    else expect((await failureOf(call)).reason).toBe(row.otherwise);
+    else expect((await failureOf(call)).reason).toBe(row.otherwise(name));
   });
 });
 
-test("the lists of what pages and shoppers may call name methods of the contract", () => {
-  const known = methods.map(nameOf);
-  for (const name of [...pageMethods, ...shopperMethods]) expect(known).toContain(name);
+test("the table allows what the lists say, and no more", () => {
+  const callable = (kind: CallerKind) => methods.filter((one) => accessOf(one).callers.includes(kind)).map(nameOf);
+  expect(callable("secret_key")).toEqual(methods.map(nameOf));
+  expect(callable("publishable_key").sort()).toEqual([...pageMethods].sort());
+  expect(callable("customer_token").sort()).toEqual([...shopperMethods].sort());
+  expect(callable("public")).toEqual([]);
 });
 
 describe("with a publishable key", () => {

@@ -107,6 +107,7 @@ describe("the house", () => {
       "custom-fields": ["purge.ts", "values.ts"],
       passwords: ["attempts.ts", "attempts-store.ts", "formats.ts", "hasher.ts", "login.ts", "write.ts"],
       "payment-methods": ["state.ts", "token.ts"],
+      identities: ["claims.ts", "sign-in.ts"],
       erasures: ["manifest.ts", "impersonal.ts"],
       webhooks: ["backoff.ts", "deliveries-store.ts", "dispatch.ts", "signature.ts"],
       "tax-certificates": ["file.ts", "state.ts", "upload.ts"],

@@ -3,7 +3,7 @@ import http from "node:http";
 import https from "node:https";
 import type { LookupFunction } from "node:net";
 import { setTimeout } from "node:timers/promises";
-import ipaddr from "ipaddr.js";
+import { isPublic, literalOf, lookupAmong } from "./public-networks.js";
 
 /** What became of a request: the status of the answer, or why there is none. */
 export type SendResult = { readonly status: number } | { readonly error: SendError };
@@ -58,41 +58,11 @@ function parseUrl(url: string): URL | undefined {
   return URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) ? new URL(url) : undefined;
 }
 
-// The address in a URL that names no host, without the brackets of IPv6.
-function literalOf({ hostname }: URL): string | undefined {
-  const address = hostname.replace(/^\[|\]$/g, "");
-  return ipaddr.isValid(address) ? address : undefined;
-}
-
-// Also an IPv4 address inside of an IPv6 one counts as what it is.
-function isPublic(address: string): boolean {
-  return ipaddr.isValid(address) && ipaddr.process(address).range() === "unicast";
-}
-
 // None if the name is not known, or not in time: it may be by the time it is posted to, and is looked at again then.
 async function addressesOf(hostname: string, timeoutMs: number): Promise<string[]> {
   const found = resolve(hostname, { all: true }).then((all) => all.map(({ address }) => address));
   const late = setTimeout(timeoutMs, [], { ref: false });
   return await Promise.race([found.catch(() => []), late]);
-}
-
-class PrivateAddress extends Error {
-  readonly code = "PRIVATE_ADDRESS";
-}
-
-function lookupAmong(isAllowed: (address: string) => boolean): LookupFunction {
-  return (hostname, options, callback) => {
-    resolve(hostname, { ...options, all: true }).then(
-      (found) => {
-        const allowed = found.filter(({ address }) => isAllowed(address));
-        const [first] = allowed;
-        if (first === undefined) callback(new PrivateAddress(), "", 0);
-        else if (options.all) callback(null, allowed);
-        else callback(null, first.address, first.family);
-      },
-      (error: NodeJS.ErrnoException) => callback(error, "", 0),
-    );
-  };
 }
 
 async function post(

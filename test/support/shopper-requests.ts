@@ -52,7 +52,7 @@ export const merchantFields: Readonly<JsonObject> = {
   externalReferences: [{ name: "stripe", id: "cus_of_the_shopper" }],
 };
 
-/** What a shopper says of itself. */
+/** What a shopper says of itself at sign-up. */
 export const personalOf = (world: World): JsonObject => {
   const { enabled: _, metadata: __, externalReferences: ___, ...personal } = customerOf(world);
   return personal;
@@ -70,5 +70,6 @@ export function requestOfPage(method: DescMethod, world: World): JsonObject {
 /** A request for a method that succeeds with a token of the world's customer, where there is one. */
 export function requestOfShopper(method: DescMethod, world: World): JsonObject {
   if (nameOf(method) !== "CustomerService.UpdateCustomer") return requestFor(method, world);
-  return { customer: { id: world.customer, ...personalOf(world), name: `${canary} anew` } };
+  const { password: _, ...personal } = personalOf(world);
+  return { customer: { id: world.customer, ...personal, name: `${canary} anew` } };
 }

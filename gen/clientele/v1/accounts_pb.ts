@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/accounts.proto.
  */
 export const file_clientele_v1_accounts: GenFile = /*@__PURE__*/
-  fileDesc("ChtjbGllbnRlbGUvdjEvYWNjb3VudHMucHJvdG8SDGNsaWVudGVsZS52MSJ1CgdBY2NvdW50EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCWxpdmVfbW9kZRgEIAEoCBIMCgRldGFnGAUgASgJIuYLCg9BY2NvdW50U2V0dGluZ3MSNgoGcHJlc2V0GAEgASgOMhwuY2xpZW50ZWxlLnYxLlNldHRpbmdzUHJlc2V0Qgi6SAWCAQIQARJqChhyZXF1aXJlZF9jdXN0b21lcl9maWVsZHMYAiADKAlCSLpIRZIBQhgBIj5yPFIFZW1haWxSBG5hbWVSCmZpcnN0X25hbWVSCWxhc3RfbmFtZVIFcGhvbmVSB2NvdW50cnlSBmxvY2FsZRJBChBlbWFpbF91bmlxdWVuZXNzGAMgASgOMh0uY2xpZW50ZWxlLnYxLkVtYWlsVW5pcXVlbmVzc0IIukgFggECEAESQQoQZW1haWxfbXV0YWJpbGl0eRgEIAEoDjIdLmNsaWVudGVsZS52MS5FbWFpbE11dGFiaWxpdHlCCLpIBYIBAhABEigKG2VtYWlsX3JldXNhYmxlX2FmdGVyX2RlbGV0ZRgFIAEoCEgAiAEBEiAKE2NsaWVudF9hc3NpZ25lZF9pZHMYBiABKAhIAYgBARIuCghkZWxldGlvbhgHIAEoCzIcLmNsaWVudGVsZS52MS5EZWxldGlvblBvbGljeRIzChptYXhfYWRkcmVzc2VzX3Blcl9jdXN0b21lchgIIAEoBUIKukgHGgUY6AcoAEgCiAEBEjYKEWFsbG93ZWRfY291bnRyaWVzGAkgAygJQhu6SBiSARUQ+gEYASIOcgwyCl5bQS1aXXsyfSQSnwEKF3JlcXVpcmVkX2FkZHJlc3NfZmllbGRzGAogAygJQn66SHuSAXgYASJ0cnJSBG5hbWVSCmZpcnN0X25hbWVSCWxhc3RfbmFtZVIMb3JnYW5pemF0aW9uUgVwaG9uZVIFZW1haWxSBWxpbmUxUgVsaW5lMlIEY2l0eVIGY291bnR5UgVzdGF0ZVILcG9zdGFsX2NvZGVSB2NvdW50cnkSUgoZcGF5bWVudF9tZXRob2RfYXR0YWNobWVudBgLIAEoDjIlLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kQXR0YWNobWVudEIIukgFggECEAESUgoZcGF5bWVudF9tZXRob2RfZGV0YWNobWVudBgMIAEoDjIlLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kRGV0YWNobWVudEIIukgFggECEAESKgodZmlyc3RfYWRkcmVzc19iZWNvbWVzX2RlZmF1bHQYDSABKAhIA4gBARIxCiRmaXJzdF9wYXltZW50X21ldGhvZF9iZWNvbWVzX2RlZmF1bHQYDiABKAhIBIgBARI1Cg9tZXRhZGF0YV9saW1pdHMYDyABKAsyHC5jbGllbnRlbGUudjEuTWV0YWRhdGFMaW1pdHMSPgoPc2VhcmNoX25vX21hdGNoGBAgASgOMhsuY2xpZW50ZWxlLnYxLlNlYXJjaE5vTWF0Y2hCCLpIBYIBAhABEkEKDWVyYXN1cmVfZGVsYXkYESABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CD7pIDKoBCSIFCIDnhA8yABJHChFjaGVja291dF9saWZldGltZRgYIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgUIgOeEDzICCDwSKgoPYWxsb3dlZF9vcmlnaW5zGBQgAygJQhG6SA6SAQsQMhgBIgVyAxisAhIvCgt1cGRhdGVfdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoEZXRhZxgTIAEoCUIHukgEcgIYQEIeChxfZW1haWxfcmV1c2FibGVfYWZ0ZXJfZGVsZXRlQhYKFF9jbGllbnRfYXNzaWduZWRfaWRzQh0KG19tYXhfYWRkcmVzc2VzX3Blcl9jdXN0b21lckIgCh5fZmlyc3RfYWRkcmVzc19iZWNvbWVzX2RlZmF1bHRCJwolX2ZpcnN0X3BheW1lbnRfbWV0aG9kX2JlY29tZXNfZGVmYXVsdCKIAQoORGVsZXRpb25Qb2xpY3kSNAoEbW9kZRgBIAEoDjIaLmNsaWVudGVsZS52MS5EZWxldGlvbk1vZGVCCrpIB4IBBBABIAASQAoLcHVyZ2VfYWZ0ZXIYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCICGsJYBMgAi8QEKDk1ldGFkYXRhTGltaXRzEiMKCW1heF9ieXRlcxgBIAEoBUILukgIGgYYgIAEIABIAIgBARIhCghtYXhfa2V5cxgCIAEoBUIKukgHGgUYkE4gAEgBiAEBEigKDm1heF9rZXlfbGVuZ3RoGAMgASgFQgu6SAgaBhiAgAQgAEgCiAEBEioKEG1heF92YWx1ZV9sZW5ndGgYBCABKAVCC7pICBoGGICABCAASAOIAQFCDAoKX21heF9ieXRlc0ILCglfbWF4X2tleXNCEQoPX21heF9rZXlfbGVuZ3RoQhMKEV9tYXhfdmFsdWVfbGVuZ3RoIhMKEUdldEFjY291bnRSZXF1ZXN0IjwKEkdldEFjY291bnRSZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUuY2xpZW50ZWxlLnYxLkFjY291bnQiGwoZR2V0QWNjb3VudFNldHRpbmdzUmVxdWVzdCJNChpHZXRBY2NvdW50U2V0dGluZ3NSZXNwb25zZRIvCghzZXR0aW5ncxgBIAEoCzIdLmNsaWVudGVsZS52MS5BY2NvdW50U2V0dGluZ3MiuAEKHFVwZGF0ZUFjY291bnRTZXR0aW5nc1JlcXVlc3QSNwoIc2V0dGluZ3MYASABKAsyHS5jbGllbnRlbGUudjEuQWNjb3VudFNldHRpbmdzQga6SAPYAQMSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEhUKDXZhbGlkYXRlX29ubHkYAyABKAgSFwoPYWNjZXB0X2V4aXN0aW5nGAQgASgIIoQBCh1VcGRhdGVBY2NvdW50U2V0dGluZ3NSZXNwb25zZRIvCghzZXR0aW5ncxgBIAEoCzIdLmNsaWVudGVsZS52MS5BY2NvdW50U2V0dGluZ3MSMgoKdmlvbGF0aW9ucxgCIAMoCzIeLmNsaWVudGVsZS52MS5TZXR0aW5nVmlvbGF0aW9uIm4KEFNldHRpbmdWaW9sYXRpb24SDwoHc2V0dGluZxgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRINCgVjb3VudBgDIAEoBRITCgtleGFtcGxlX2lkcxgEIAMoCRIQCghyZXNvdXJjZRgFIAEoCSrVAQoOU2V0dGluZ3NQcmVzZXQSHwobU0VUVElOR1NfUFJFU0VUX1VOU1BFQ0lGSUVEEAASGAoUU0VUVElOR1NfUFJFU0VUX09QRU4QARIjCh9TRVRUSU5HU19QUkVTRVRfU0lNUExFX0NIRUNLT1VUEAISIQodU0VUVElOR1NfUFJFU0VUX0RJR0lUQUxfUklWRVIQAxIeChpTRVRUSU5HU19QUkVTRVRfRk9VUl9HRUVLUxAEEiAKHFNFVFRJTkdTX1BSRVNFVF9FTEFTVElDX1BBVEgQBSp5Cg9FbWFpbFVuaXF1ZW5lc3MSIAocRU1BSUxfVU5JUVVFTkVTU19VTlNQRUNJRklFRBAAEhsKF0VNQUlMX1VOSVFVRU5FU1NfVU5JUVVFEAESJwojRU1BSUxfVU5JUVVFTkVTU19EVVBMSUNBVEVTX0FMTE9XRUQQAipxCg9FbWFpbE11dGFiaWxpdHkSIAocRU1BSUxfTVVUQUJJTElUWV9VTlNQRUNJRklFRBAAEhwKGEVNQUlMX01VVEFCSUxJVFlfTVVUQUJMRRABEh4KGkVNQUlMX01VVEFCSUxJVFlfSU1NVVRBQkxFEAIqYgoMRGVsZXRpb25Nb2RlEh0KGURFTEVUSU9OX01PREVfVU5TUEVDSUZJRUQQABIWChJERUxFVElPTl9NT0RFX1NPRlQQARIbChdERUxFVElPTl9NT0RFX1BFUk1BTkVOVBACKrcBChdQYXltZW50TWV0aG9kQXR0YWNobWVudBIpCiVQQVlNRU5UX01FVEhPRF9BVFRBQ0hNRU5UX1VOU1BFQ0lGSUVEEAASIQodUEFZTUVOVF9NRVRIT0RfQVRUQUNITUVOVF9BTlkQARImCiJQQVlNRU5UX01FVEhPRF9BVFRBQ0hNRU5UX0lNUExJQ0lUEAISJgoiUEFZTUVOVF9NRVRIT0RfQVRUQUNITUVOVF9FWFBMSUNJVBADKpEBChdQYXltZW50TWV0aG9kRGV0YWNobWVudBIpCiVQQVlNRU5UX01FVEhPRF9ERVRBQ0hNRU5UX1VOU1BFQ0lGSUVEEAASJQohUEFZTUVOVF9NRVRIT0RfREVUQUNITUVOVF9DT05TVU1FEAESJAogUEFZTUVOVF9NRVRIT0RfREVUQUNITUVOVF9SRU1PVkUQAipqCg1TZWFyY2hOb01hdGNoEh8KG1NFQVJDSF9OT19NQVRDSF9VTlNQRUNJRklFRBAAEhkKFVNFQVJDSF9OT19NQVRDSF9FTVBUWRABEh0KGVNFQVJDSF9OT19NQVRDSF9OT1RfRk9VTkQQAjLLAgoOQWNjb3VudFNlcnZpY2USVAoKR2V0QWNjb3VudBIfLmNsaWVudGVsZS52MS5HZXRBY2NvdW50UmVxdWVzdBogLmNsaWVudGVsZS52MS5HZXRBY2NvdW50UmVzcG9uc2UiA5ACARJsChJHZXRBY2NvdW50U2V0dGluZ3MSJy5jbGllbnRlbGUudjEuR2V0QWNjb3VudFNldHRpbmdzUmVxdWVzdBooLmNsaWVudGVsZS52MS5HZXRBY2NvdW50U2V0dGluZ3NSZXNwb25zZSIDkAIBEnUKFVVwZGF0ZUFjY291bnRTZXR0aW5ncxIqLmNsaWVudGVsZS52MS5VcGRhdGVBY2NvdW50U2V0dGluZ3NSZXF1ZXN0GisuY2xpZW50ZWxlLnYxLlVwZGF0ZUFjY291bnRTZXR0aW5nc1Jlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChtjbGllbnRlbGUvdjEvYWNjb3VudHMucHJvdG8SDGNsaWVudGVsZS52MSJ1CgdBY2NvdW50EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCWxpdmVfbW9kZRgEIAEoCBIMCgRldGFnGAUgASgJIqwMCg9BY2NvdW50U2V0dGluZ3MSNgoGcHJlc2V0GAEgASgOMhwuY2xpZW50ZWxlLnYxLlNldHRpbmdzUHJlc2V0Qgi6SAWCAQIQARJqChhyZXF1aXJlZF9jdXN0b21lcl9maWVsZHMYAiADKAlCSLpIRZIBQhgBIj5yPFIFZW1haWxSBG5hbWVSCmZpcnN0X25hbWVSCWxhc3RfbmFtZVIFcGhvbmVSB2NvdW50cnlSBmxvY2FsZRJBChBlbWFpbF91bmlxdWVuZXNzGAMgASgOMh0uY2xpZW50ZWxlLnYxLkVtYWlsVW5pcXVlbmVzc0IIukgFggECEAESQQoQZW1haWxfbXV0YWJpbGl0eRgEIAEoDjIdLmNsaWVudGVsZS52MS5FbWFpbE11dGFiaWxpdHlCCLpIBYIBAhABEigKG2VtYWlsX3JldXNhYmxlX2FmdGVyX2RlbGV0ZRgFIAEoCEgAiAEBEiAKE2NsaWVudF9hc3NpZ25lZF9pZHMYBiABKAhIAYgBARIuCghkZWxldGlvbhgHIAEoCzIcLmNsaWVudGVsZS52MS5EZWxldGlvblBvbGljeRIzChptYXhfYWRkcmVzc2VzX3Blcl9jdXN0b21lchgIIAEoBUIKukgHGgUY6AcoAEgCiAEBEjYKEWFsbG93ZWRfY291bnRyaWVzGAkgAygJQhu6SBiSARUQ+gEYASIOcgwyCl5bQS1aXXsyfSQSnwEKF3JlcXVpcmVkX2FkZHJlc3NfZmllbGRzGAogAygJQn66SHuSAXgYASJ0cnJSBG5hbWVSCmZpcnN0X25hbWVSCWxhc3RfbmFtZVIMb3JnYW5pemF0aW9uUgVwaG9uZVIFZW1haWxSBWxpbmUxUgVsaW5lMlIEY2l0eVIGY291bnR5UgVzdGF0ZVILcG9zdGFsX2NvZGVSB2NvdW50cnkSUgoZcGF5bWVudF9tZXRob2RfYXR0YWNobWVudBgLIAEoDjIlLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kQXR0YWNobWVudEIIukgFggECEAESUgoZcGF5bWVudF9tZXRob2RfZGV0YWNobWVudBgMIAEoDjIlLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kRGV0YWNobWVudEIIukgFggECEAESKgodZmlyc3RfYWRkcmVzc19iZWNvbWVzX2RlZmF1bHQYDSABKAhIA4gBARIxCiRmaXJzdF9wYXltZW50X21ldGhvZF9iZWNvbWVzX2RlZmF1bHQYDiABKAhIBIgBARI1Cg9tZXRhZGF0YV9saW1pdHMYDyABKAsyHC5jbGllbnRlbGUudjEuTWV0YWRhdGFMaW1pdHMSPgoPc2VhcmNoX25vX21hdGNoGBAgASgOMhsuY2xpZW50ZWxlLnYxLlNlYXJjaE5vTWF0Y2hCCLpIBYIBAhABEkEKDWVyYXN1cmVfZGVsYXkYESABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CD7pIDKoBCSIFCIDnhA8yABJHChFjaGVja291dF9saWZldGltZRgYIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgUIgOeEDzICCDwSKgoPYWxsb3dlZF9vcmlnaW5zGBQgAygJQhG6SA6SAQsQMhgBIgVyAxisAhJEChJpZGVudGl0eV9wcm92aWRlcnMYFSADKAsyHi5jbGllbnRlbGUudjEuSWRlbnRpdHlQcm92aWRlckIIukgFkgECEAoSLwoLdXBkYXRlX3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKBGV0YWcYEyABKAlCB7pIBHICGEBCHgocX2VtYWlsX3JldXNhYmxlX2FmdGVyX2RlbGV0ZUIWChRfY2xpZW50X2Fzc2lnbmVkX2lkc0IdChtfbWF4X2FkZHJlc3Nlc19wZXJfY3VzdG9tZXJCIAoeX2ZpcnN0X2FkZHJlc3NfYmVjb21lc19kZWZhdWx0QicKJV9maXJzdF9wYXltZW50X21ldGhvZF9iZWNvbWVzX2RlZmF1bHQilAEKEElkZW50aXR5UHJvdmlkZXISJgoEbmFtZRgBIAEoCUIYukgVchMyEV5bYS16MC05LV17MSw2M30kEhgKBmlzc3VlchgCIAEoCUIIukgFcgMY/wESHQoJY2xpZW50X2lkGAMgASgJQgq6SAdyBRABGP8BEh8KF2V4aXN0aW5nX2N1c3RvbWVyc19vbmx5GAQgASgIIogBCg5EZWxldGlvblBvbGljeRI0CgRtb2RlGAEgASgOMhouY2xpZW50ZWxlLnYxLkRlbGV0aW9uTW9kZUIKukgHggEEEAEgABJACgtwdXJnZV9hZnRlchgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgYIgIawlgEyACLxAQoOTWV0YWRhdGFMaW1pdHMSIwoJbWF4X2J5dGVzGAEgASgFQgu6SAgaBhiAgAQgAEgAiAEBEiEKCG1heF9rZXlzGAIgASgFQgq6SAcaBRiQTiAASAGIAQESKAoObWF4X2tleV9sZW5ndGgYAyABKAVCC7pICBoGGICABCAASAKIAQESKgoQbWF4X3ZhbHVlX2xlbmd0aBgEIAEoBUILukgIGgYYgIAEIABIA4gBAUIMCgpfbWF4X2J5dGVzQgsKCV9tYXhfa2V5c0IRCg9fbWF4X2tleV9sZW5ndGhCEwoRX21heF92YWx1ZV9sZW5ndGgiEwoRR2V0QWNjb3VudFJlcXVlc3QiPAoSR2V0QWNjb3VudFJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS5jbGllbnRlbGUudjEuQWNjb3VudCIbChlHZXRBY2NvdW50U2V0dGluZ3NSZXF1ZXN0Ik0KGkdldEFjY291bnRTZXR0aW5nc1Jlc3BvbnNlEi8KCHNldHRpbmdzGAEgASgLMh0uY2xpZW50ZWxlLnYxLkFjY291bnRTZXR0aW5ncyK4AQocVXBkYXRlQWNjb3VudFNldHRpbmdzUmVxdWVzdBI3CghzZXR0aW5ncxgBIAEoCzIdLmNsaWVudGVsZS52MS5BY2NvdW50U2V0dGluZ3NCBrpIA9gBAxIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSFQoNdmFsaWRhdGVfb25seRgDIAEoCBIXCg9hY2NlcHRfZXhpc3RpbmcYBCABKAgihAEKHVVwZGF0ZUFjY291bnRTZXR0aW5nc1Jlc3BvbnNlEi8KCHNldHRpbmdzGAEgASgLMh0uY2xpZW50ZWxlLnYxLkFjY291bnRTZXR0aW5ncxIyCgp2aW9sYXRpb25zGAIgAygLMh4uY2xpZW50ZWxlLnYxLlNldHRpbmdWaW9sYXRpb24ibgoQU2V0dGluZ1Zpb2xhdGlvbhIPCgdzZXR0aW5nGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEg0KBWNvdW50GAMgASgFEhMKC2V4YW1wbGVfaWRzGAQgAygJEhAKCHJlc291cmNlGAUgASgJKtUBCg5TZXR0aW5nc1ByZXNldBIfChtTRVRUSU5HU19QUkVTRVRfVU5TUEVDSUZJRUQQABIYChRTRVRUSU5HU19QUkVTRVRfT1BFThABEiMKH1NFVFRJTkdTX1BSRVNFVF9TSU1QTEVfQ0hFQ0tPVVQQAhIhCh1TRVRUSU5HU19QUkVTRVRfRElHSVRBTF9SSVZFUhADEh4KGlNFVFRJTkdTX1BSRVNFVF9GT1VSX0dFRUtTEAQSIAocU0VUVElOR1NfUFJFU0VUX0VMQVNUSUNfUEFUSBAFKnkKD0VtYWlsVW5pcXVlbmVzcxIgChxFTUFJTF9VTklRVUVORVNTX1VOU1BFQ0lGSUVEEAASGwoXRU1BSUxfVU5JUVVFTkVTU19VTklRVUUQARInCiNFTUFJTF9VTklRVUVORVNTX0RVUExJQ0FURVNfQUxMT1dFRBACKnEKD0VtYWlsTXV0YWJpbGl0eRIgChxFTUFJTF9NVVRBQklMSVRZX1VOU1BFQ0lGSUVEEAASHAoYRU1BSUxfTVVUQUJJTElUWV9NVVRBQkxFEAESHgoaRU1BSUxfTVVUQUJJTElUWV9JTU1VVEFCTEUQAipiCgxEZWxldGlvbk1vZGUSHQoZREVMRVRJT05fTU9ERV9VTlNQRUNJRklFRBAAEhYKEkRFTEVUSU9OX01PREVfU09GVBABEhsKF0RFTEVUSU9OX01PREVfUEVSTUFORU5UEAIqtwEKF1BheW1lbnRNZXRob2RBdHRhY2htZW50EikKJVBBWU1FTlRfTUVUSE9EX0FUVEFDSE1FTlRfVU5TUEVDSUZJRUQQABIhCh1QQVlNRU5UX01FVEhPRF9BVFRBQ0hNRU5UX0FOWRABEiYKIlBBWU1FTlRfTUVUSE9EX0FUVEFDSE1FTlRfSU1QTElDSVQQAhImCiJQQVlNRU5UX01FVEhPRF9BVFRBQ0hNRU5UX0VYUExJQ0lUEAMqkQEKF1BheW1lbnRNZXRob2REZXRhY2htZW50EikKJVBBWU1FTlRfTUVUSE9EX0RFVEFDSE1FTlRfVU5TUEVDSUZJRUQQABIlCiFQQVlNRU5UX01FVEhPRF9ERVRBQ0hNRU5UX0NPTlNVTUUQARIkCiBQQVlNRU5UX01FVEhPRF9ERVRBQ0hNRU5UX1JFTU9WRRACKmoKDVNlYXJjaE5vTWF0Y2gSHwobU0VBUkNIX05PX01BVENIX1VOU1BFQ0lGSUVEEAASGQoVU0VBUkNIX05PX01BVENIX0VNUFRZEAESHQoZU0VBUkNIX05PX01BVENIX05PVF9GT1VORBACMssCCg5BY2NvdW50U2VydmljZRJUCgpHZXRBY2NvdW50Eh8uY2xpZW50ZWxlLnYxLkdldEFjY291bnRSZXF1ZXN0GiAuY2xpZW50ZWxlLnYxLkdldEFjY291bnRSZXNwb25zZSIDkAIBEmwKEkdldEFjY291bnRTZXR0aW5ncxInLmNsaWVudGVsZS52MS5HZXRBY2NvdW50U2V0dGluZ3NSZXF1ZXN0GiguY2xpZW50ZWxlLnYxLkdldEFjY291bnRTZXR0aW5nc1Jlc3BvbnNlIgOQAgESdQoVVXBkYXRlQWNjb3VudFNldHRpbmdzEiouY2xpZW50ZWxlLnYxLlVwZGF0ZUFjY291bnRTZXR0aW5nc1JlcXVlc3QaKy5jbGllbnRlbGUudjEuVXBkYXRlQWNjb3VudFNldHRpbmdzUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Account is a merchant. It owns two wholly separate tenants, test and live; a key decides which one a call reaches.
@@ -210,6 +210,14 @@ export type AccountSettings = Message<"clientele.v1.AccountSettings"> & {
   allowedOrigins: string[];
 
   /**
+   * The identity providers that shoppers may sign in by, with OpenID Connect; at most 10, each with a name of its own. No
+   * preset changes them.
+   *
+   * @generated from field: repeated clientele.v1.IdentityProvider identity_providers = 21;
+   */
+  identityProviders: IdentityProvider[];
+
+  /**
    * When the settings were last changed. Output only.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 18;
@@ -230,6 +238,52 @@ export type AccountSettings = Message<"clientele.v1.AccountSettings"> & {
  */
 export const AccountSettingsSchema: GenMessage<AccountSettings> = /*@__PURE__*/
   messageDesc(file_clientele_v1_accounts, 1);
+
+/**
+ * IdentityProvider is where shoppers prove who they are, and what the merchant has registered there: a public client,
+ * which has no secret and is protected by PKCE. The page sends the shopper there with scope `openid email profile`, a
+ * nonce and an S256 challenge, and hands the code that comes back to CreateCustomerToken.
+ *
+ * @generated from message clientele.v1.IdentityProvider
+ */
+export type IdentityProvider = Message<"clientele.v1.IdentityProvider"> & {
+  /**
+   * What CreateCustomerToken names it by, such as `google`: 1 to 63 of a to z, digits and `-`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The provider, exactly as its discovery document says, such as `https://accounts.example`: over https, or http on this
+   * machine. Who a shopper is there stays with the issuer: another one is another person.
+   *
+   * @generated from field: string issuer = 2;
+   */
+  issuer: string;
+
+  /**
+   * The id of the client registered there, which its identity tokens must be meant for.
+   *
+   * @generated from field: string client_id = 3;
+   */
+  clientId: string;
+
+  /**
+   * Whether only present customers may sign in. Else an identity that is nobody's makes a customer of what the provider
+   * tells of it: a verified e-mail address and telephone number, the names and the locale.
+   *
+   * @generated from field: bool existing_customers_only = 4;
+   */
+  existingCustomersOnly: boolean;
+};
+
+/**
+ * Describes the message clientele.v1.IdentityProvider.
+ * Use `create(IdentityProviderSchema)` to create a new message.
+ */
+export const IdentityProviderSchema: GenMessage<IdentityProvider> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_accounts, 2);
 
 /**
  * DeletionPolicy says what deleting a customer does.
@@ -257,7 +311,7 @@ export type DeletionPolicy = Message<"clientele.v1.DeletionPolicy"> & {
  * Use `create(DeletionPolicySchema)` to create a new message.
  */
 export const DeletionPolicySchema: GenMessage<DeletionPolicy> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_accounts, 2);
+  messageDesc(file_clientele_v1_accounts, 3);
 
 /**
  * MetadataLimits bounds the metadata of one customer. An absent limit does not apply; 65536 bytes always do.
@@ -299,7 +353,7 @@ export type MetadataLimits = Message<"clientele.v1.MetadataLimits"> & {
  * Use `create(MetadataLimitsSchema)` to create a new message.
  */
 export const MetadataLimitsSchema: GenMessage<MetadataLimits> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_accounts, 3);
+  messageDesc(file_clientele_v1_accounts, 4);
 
 /**
  * GetAccountRequest has no fields: the key says which account.
@@ -314,7 +368,7 @@ export type GetAccountRequest = Message<"clientele.v1.GetAccountRequest"> & {
  * Use `create(GetAccountRequestSchema)` to create a new message.
  */
 export const GetAccountRequestSchema: GenMessage<GetAccountRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_accounts, 4);
+  messageDesc(file_clientele_v1_accounts, 5);
 
 /**
  * GetAccountResponse carries the account.
@@ -335,7 +389,7 @@ export type GetAccountResponse = Message<"clientele.v1.GetAccountResponse"> & {
  * Use `create(GetAccountResponseSchema)` to create a new message.
  */
 export const GetAccountResponseSchema: GenMessage<GetAccountResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_accounts, 5);
+  messageDesc(file_clientele_v1_accounts, 6);
 
 /**
  * GetAccountSettingsRequest has no fields: the key says which tenant.
@@ -350,7 +404,7 @@ export type GetAccountSettingsRequest = Message<"clientele.v1.GetAccountSettings
  * Use `create(GetAccountSettingsRequestSchema)` to create a new message.
  */
 export const GetAccountSettingsRequestSchema: GenMessage<GetAccountSettingsRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_accounts, 6);
+  messageDesc(file_clientele_v1_accounts, 7);
 
 /**
  * GetAccountSettingsResponse carries the settings.
@@ -371,7 +425,7 @@ export type GetAccountSettingsResponse = Message<"clientele.v1.GetAccountSetting
  * Use `create(GetAccountSettingsResponseSchema)` to create a new message.
  */
 export const GetAccountSettingsResponseSchema: GenMessage<GetAccountSettingsResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_accounts, 7);
+  messageDesc(file_clientele_v1_accounts, 8);
 
 /**
  * UpdateAccountSettingsRequest says what to change.
@@ -418,7 +472,7 @@ export type UpdateAccountSettingsRequest = Message<"clientele.v1.UpdateAccountSe
  * Use `create(UpdateAccountSettingsRequestSchema)` to create a new message.
  */
 export const UpdateAccountSettingsRequestSchema: GenMessage<UpdateAccountSettingsRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_accounts, 8);
+  messageDesc(file_clientele_v1_accounts, 9);
 
 /**
  * UpdateAccountSettingsResponse carries the changed settings.
@@ -447,7 +501,7 @@ export type UpdateAccountSettingsResponse = Message<"clientele.v1.UpdateAccountS
  * Use `create(UpdateAccountSettingsResponseSchema)` to create a new message.
  */
 export const UpdateAccountSettingsResponseSchema: GenMessage<UpdateAccountSettingsResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_accounts, 9);
+  messageDesc(file_clientele_v1_accounts, 10);
 
 /**
  * SettingViolation tells how many of the present customers or addresses break one setting. Deleted customers and their
@@ -497,7 +551,7 @@ export type SettingViolation = Message<"clientele.v1.SettingViolation"> & {
  * Use `create(SettingViolationSchema)` to create a new message.
  */
 export const SettingViolationSchema: GenMessage<SettingViolation> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_accounts, 10);
+  messageDesc(file_clientele_v1_accounts, 11);
 
 /**
  * SettingsPreset names a way in which a known product keeps its customers.

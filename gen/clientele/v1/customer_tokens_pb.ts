@@ -205,7 +205,7 @@ export type AuthorizationCode = Message<"clientele.v1.AuthorizationCode"> & {
   codeVerifier: string;
 
   /**
-   * The redirect URI that the page named to the provider.
+   * The redirect URI that the page named to the provider: with a path, and without query and fragment.
    *
    * @generated from field: string redirect_uri = 4;
    */
@@ -518,6 +518,11 @@ export const CustomerTokenService: GenService<{
    * CreateCustomerToken makes a token that lives for 24 hours. An unknown e-mail address, a customer without a password
    * and a wrong password are all UNAUTHENTICATED, reason LOGIN_FAILED, and take equally long. After repeated failures it is
    * RESOURCE_EXHAUSTED for a while, which a RetryInfo names. By `customer_id` it needs a secret key.
+   * By an authorization code, the customer is that of the identity; at the first time the one customer that has its
+   * verified e-mail address and as whom nobody can sign in yet, else a new one. FAILED_PRECONDITION says why there is
+   * none: the settings name no such provider, the address is that of a customer who signs in otherwise, the provider tells
+   * too little for the required fields, or is for present customers only. What the provider does not confirm is
+   * UNAUTHENTICATED, reason IDENTITY_NOT_CONFIRMED; one that cannot be asked is UNAVAILABLE.
    *
    * @generated from rpc clientele.v1.CustomerTokenService.CreateCustomerToken
    */

@@ -5,6 +5,7 @@ import * as photos from "./0003_photos.js";
 import * as imports from "./0004_imports.js";
 import * as checkouts from "./0005_checkouts.js";
 import * as shoppers from "./0006_shoppers.js";
+import * as identityProviders from "./0007_identity_providers.js";
 import * as tax from "./0008_tax.js";
 import * as customFields from "./0009_custom_fields.js";
 import * as events from "./0010_events.js";
@@ -19,6 +20,7 @@ export const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0004_imports": imports,
   "0005_checkouts": checkouts,
   "0006_shoppers": shoppers,
+  "0007_identity_providers": identityProviders,
   "0008_tax": tax,
   "0009_custom_fields": customFields,
   "0010_events": events,

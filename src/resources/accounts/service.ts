@@ -11,7 +11,7 @@ import { notify } from "../../db/notifications.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { countryCode } from "../../formats/countries.js";
-import { isOrigin } from "../../formats/origins.js";
+import { isIssuer, isOrigin } from "../../formats/origins.js";
 import { callOf } from "../../rpc/caller.js";
 import { invalidField, notFound, refused, requiredMessage } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
@@ -70,8 +70,8 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
 
 // What no preset decides stays.
 function refilled(preset: SettingsPreset, before: AccountSettings): AccountSettings {
-  const { updateTime, etag, allowedOrigins } = before;
-  const kept = { ...(updateTime && { updateTime }), etag, allowedOrigins };
+  const { updateTime, etag, allowedOrigins, identityProviders } = before;
+  const kept = { ...(updateTime && { updateTime }), etag, allowedOrigins, identityProviders };
   return create(AccountSettingsSchema, { ...presetSettings(preset), ...kept });
 }
 
@@ -110,6 +110,12 @@ function requireSettings(settings: AccountSettings): void {
   const [origin] = settings.allowedOrigins.flatMap((one, index) => (isOrigin(one) ? [] : [index]));
   if (origin !== undefined) {
     throw invalidField(`settings.allowed_origins[${origin}]`, "must be an origin such as https://shop.example");
+  }
+  for (const [index, { name, issuer }] of settings.identityProviders.entries()) {
+    const path = `settings.identity_providers[${index}]`;
+    if (!isIssuer(issuer)) throw invalidField(`${path}.issuer`, "must be an address such as https://accounts.example");
+    const first = settings.identityProviders.findIndex((one) => one.name === name);
+    if (first !== index) throw invalidField(`${path}.name`, "must be its own");
   }
   const unknown = settings.allowedCountries.find((code) => countryCode(code) !== code);
   if (unknown !== undefined) throw invalidField("settings.allowed_countries", `${unknown} is not an ISO 3166-1 code`);

@@ -12,6 +12,7 @@ import { notFound, notPermitted, refused } from "../../rpc/errors.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
 import { lockActiveCustomer } from "../customers/rules.js";
 import { findCustomer } from "../customers/store.js";
+import { confirmIdentity, customerOfIdentity } from "../identities/sign-in.js";
 import { logIn, loginFailed } from "../passwords/login.js";
 import { customerTokenFromRow } from "./convert.js";
 import { issueToken, type Recognised } from "./issue.js";
@@ -21,8 +22,9 @@ export function customerTokenService(deps: Deps): ServiceImpl<typeof CustomerTok
   return {
     createCustomerToken: prepared(async (req, ctx) => {
       const call = callOf(ctx);
-      const recognised = await recognise(call, req, addressOf(call, req, clientAddressOf(ctx)));
+      const recognise = await recognition(call, req, addressOf(call, req, clientAddressOf(ctx)), ctx.signal);
       return async (change) => {
+        const recognised = await recognise(change);
         const issued = await issueToken(deps, change, recognised);
         if (issued === undefined) throw await refusalOf(change, recognised);
         return { customerToken: customerTokenFromRow(issued.row, call.liveMode), secret: issued.secret };
@@ -73,13 +75,29 @@ export function customerTokenService(deps: Deps): ServiceImpl<typeof CustomerTok
     },
   };
 
-  async function recognise(call: Call, { credential }: CreateCustomerTokenRequest, from: string): Promise<Recognised> {
-    if (credential.case === "emailPassword") {
-      const { customer_id: customerId, id: passwordId } = await logIn(deps, call, credential.value, from);
-      return { customerId, method: "password", passwordId };
+  // Takes long, and changes nothing; what it gives may change something, and takes not long.
+  async function recognition(
+    call: Call,
+    { credential }: CreateCustomerTokenRequest,
+    from: string,
+    signal: AbortSignal,
+  ): Promise<(change: Call) => Promise<Recognised>> {
+    switch (credential.case) {
+      case "emailPassword": {
+        const { customer_id: customerId, id: passwordId } = await logIn(deps, call, credential.value, from);
+        return async () => ({ customerId, method: "password", passwordId });
+      }
+      case "authorizationCode": {
+        const identity = await confirmIdentity(deps, call, credential.value, signal);
+        return async (change) => {
+          return { customerId: await customerOfIdentity(deps, change, identity), method: "identity_provider" };
+        };
+      }
+      default: {
+        const customerId = credential.value ?? "";
+        return async () => ({ customerId, method: "secret_key" });
+      }
     }
-    if (credential.case === "customerId") return { customerId: credential.value, method: "secret_key" };
-    throw refused("IDENTITY_PROVIDER_UNKNOWN", "The account settings name no such identity provider.");
   }
 }
 

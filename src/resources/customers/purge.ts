@@ -3,6 +3,7 @@ import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import type { Call } from "../../rpc/caller.js";
 import { deleteAddressesOf } from "../addresses/store.js";
+import { deleteIdentitiesOf } from "../identities/store.js";
 import { removeLogin } from "../passwords/write.js";
 import { detachPaymentMethodsOf } from "../payment-methods/store.js";
 import { deletePhotoOf } from "../photos/store.js";
@@ -23,6 +24,7 @@ export async function purgeCustomer(call: PurgeCall, row: store.CustomerRow, set
   await store.purgeCustomer(db, tenantId, id, { freesEmail }, purged);
   await store.replaceExternalReferences(db, tenantId, id, []);
   await removeLogin(call, id);
+  await deleteIdentitiesOf(db, tenantId, id, event("customer_identity.deleted"));
   await deletePhotoOf(db, tenantId, id, event("photo.deleted"));
   await deleteAddressesOf(db, tenantId, id, event("address.deleted"));
   await deleteTaxIdentifiersOf(db, tenantId, id, event("tax_identifier.deleted"));

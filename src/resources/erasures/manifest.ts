@@ -47,6 +47,7 @@ export const personal: readonly PersonalRows[] = [
     { shown: ["method"], hidden: ["secret_hash", "last4"] },
     { event: "customer_token.revoked" },
   ),
+  deleted("customer_identities", { shown: ["issuer", "subject"] }, { event: "customer_identity.deleted" }),
   deleted("photos", { shown: ["content_type", "content"], hidden: ["token"] }, { event: "photo.deleted" }),
   deleted("addresses", { shown: addressColumns() }, { event: "address.deleted" }),
   deleted("tax_identifiers", { shown: ["value", "country", "state_transitions"] }, { event: "tax_identifier.deleted" }),

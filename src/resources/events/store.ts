@@ -4,6 +4,7 @@ import type { EventDraft } from "../../rpc/event-draft.js";
 // Which column of a resource's table names the customer it belongs to.
 const customerColumns: Readonly<Record<string, string>> = {
   customer: "id",
+  customer_identity: "customer_id",
   address: "customer_id",
   payment_method: "customer_id",
   photo: "customer_id",

@@ -1,0 +1,74 @@
+import type { Knex } from "knex";
+import type { EventDraft } from "../../rpc/event-draft.js";
+import { changeWithEvent } from "../events/store.js";
+
+/** Who somebody is at a provider. */
+export interface IdentityKey {
+  readonly issuer: string;
+  readonly subject: string;
+}
+
+interface IdentityRow extends IdentityKey {
+  tenant_id: string;
+  id: string;
+  customer_id: string;
+  create_time: Date;
+}
+
+/** The active customer that an identity belongs to. */
+export async function findCustomerId(
+  db: Knex,
+  tenantId: string,
+  { issuer, subject }: IdentityKey,
+): Promise<string | undefined> {
+  const row = await db("customer_identities as identity")
+    .join("customers", { "customers.tenant_id": "identity.tenant_id", "customers.id": "identity.customer_id" })
+    .where({ "identity.tenant_id": tenantId, issuer, subject, delete_time: null })
+    .first("customer_id");
+  return row?.customer_id;
+}
+
+/** An active customer, and whether somebody can sign in as it already. */
+export interface Candidate {
+  readonly id: string;
+  readonly signs_in: boolean;
+}
+
+/** Locks up to two active customers with an e-mail address, trimmed and in any case. */
+export async function lockCandidates(trx: Knex, tenantId: string, email: string): Promise<Candidate[]> {
+  const identities = trx("customer_identities as identity").whereRaw(
+    "identity.tenant_id = customers.tenant_id and identity.customer_id = customers.id",
+  );
+  return await trx("customers")
+    .where({ tenant_id: tenantId, delete_time: null })
+    .whereRaw("lower(email) = lower(btrim(?))", [email])
+    .orderBy(["create_time", "id"])
+    .limit(2)
+    .forUpdate()
+    .select("id", trx.raw("password_id is not null or exists ? as signs_in", [identities]));
+}
+
+/** Gives an identity to a customer; away from one that is deleted, where it was that one's. */
+export async function linkIdentity(
+  trx: Knex,
+  tenantId: string,
+  identity: IdentityKey & { readonly id: string; readonly customerId: string },
+  event: EventDraft,
+): Promise<void> {
+  const { id, issuer, subject, customerId } = identity;
+  const change = trx("customer_identities")
+    .insert({ tenant_id: tenantId, id, issuer, subject, customer_id: customerId, create_time: event.time })
+    .onConflict(["tenant_id", "issuer", "subject"])
+    .merge(["id", "customer_id", "create_time"])
+    .returning("*");
+  await changeWithEvent<IdentityRow>(trx, tenantId, change, event);
+}
+
+/** Deletes the identities of a customer, with an event for each. */
+export async function deleteIdentitiesOf(trx: Knex, tenantId: string, customerId: string, event: EventDraft) {
+  const change = trx("customer_identities")
+    .where({ tenant_id: tenantId, customer_id: customerId })
+    .delete()
+    .returning("*");
+  await changeWithEvent<IdentityRow>(trx, tenantId, change, event);
+}
