@@ -26,7 +26,7 @@ export function authInterceptor(authenticate: Authenticate, accessOf: AccessOf):
     req.contextValues.set(callerKey, caller);
     const res = await next(req);
     if (!res.stream) return res;
-    return { ...res, message: whileValid(res.message, () => callerOf(credentials, authenticate)) };
+    return { ...res, message: whileValid(res.message, () => callerOf(credentials, authenticate), req.signal) };
   };
 }
 
@@ -34,10 +34,17 @@ export function authInterceptor(authenticate: Authenticate, accessOf: AccessOf):
 const recheckMs = 500;
 
 // A stream goes on as long as its credentials, and ends with them also while it is silent.
-async function* whileValid<T>(messages: AsyncIterable<T>, check: () => Promise<unknown>): AsyncIterable<T> {
+async function* whileValid<T>(
+  messages: AsyncIterable<T>,
+  check: () => Promise<unknown>,
+  signal: AbortSignal,
+): AsyncIterable<T> {
   const iterator = messages[Symbol.asyncIterator]();
   let end: ((error: unknown) => void) | undefined;
   const timer = setInterval(() => void check().catch((error) => end?.(error)), recheckMs);
+  const stop = () => clearInterval(timer);
+  // Whoever went away while a message waited for it asks for no other one, so that this never ends.
+  signal.addEventListener("abort", stop, { once: true });
   try {
     while (true) {
       // Not a race with one promise for all: that would keep something of every message until the stream ends.
@@ -49,7 +56,8 @@ async function* whileValid<T>(messages: AsyncIterable<T>, check: () => Promise<u
       yield value;
     }
   } finally {
-    clearInterval(timer);
+    stop();
+    signal.removeEventListener("abort", stop);
     // Where it waits, it ends with the signal of the call; nobody waits for that.
     void iterator.return?.().catch(() => {});
   }

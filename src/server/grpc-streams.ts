@@ -17,6 +17,8 @@ import { advertisedHeaderBytes, headerBytes, headerTooLarge } from "./header-lim
 import { closeAfterAnswer } from "./http-calls.js";
 import type { Limits } from "./limits.js";
 import type { Observer } from "./observe.js";
+import { limitPreface } from "./sessions.js";
+import { createStallGuard } from "./stalls.js";
 
 /** What the adapter needs to know of the HTTP/2 stream beneath a call. */
 export interface StreamInfo {
@@ -58,6 +60,7 @@ export function watchStreams(observe: Observer, limits: Limits, clientAddress: C
   function attach(server: Server, methods: ReadonlyMap<string, { readonly clientStreams: boolean }>) {
     const servers = http2ServersOf(server);
     const sessions = new Set<ServerHttp2Session>();
+    const stalls = createStallGuard(limits.stallMs);
     for (const http2 of servers) {
       const serve = http2.listeners("stream");
       http2.removeAllListeners("stream");
@@ -69,9 +72,11 @@ export function watchStreams(observe: Observer, limits: Limits, clientAddress: C
           else for (const listener of serve) listener.call(http2, stream, headers, flags, rawHeaders);
         },
       );
+      http2.on("connection", stalls.addSocket);
       http2.on("session", (session: ServerHttp2Session) => {
         sessions.add(session);
         session.once("close", () => sessions.delete(session));
+        limitPreface(session, limits.prefaceMs);
         // grpc-js has no option for it.
         session.settings({ maxHeaderListSize: advertisedHeaderBytes(limits.headerMaxBytes) });
       });
@@ -99,6 +104,7 @@ export function watchStreams(observe: Observer, limits: Limits, clientAddress: C
       const address = clientAddress(stream.session?.socket.remoteAddress, [forwardedFor].flat().join(","));
       current = { record, headers, address };
       const start = performance.now();
+      stalls.addStream(stream);
       amendAnswers(stream, record);
       limitBody(stream, limits.bodyMs, method?.clientStreams ?? false);
       stream.once("close", () => {

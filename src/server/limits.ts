@@ -14,6 +14,8 @@ export interface Limits {
   readonly headersMs: number;
   /** How long a request body may take; of a client's stream, how long it may fall silent. */
   readonly bodyMs: number;
+  /** How long an answer may wait without its client taking anything of it. */
+  readonly stallMs: number;
   /** How long a connection without calls stays open. */
   readonly idleMs: number;
 }
@@ -27,5 +29,6 @@ export const defaultLimits: Limits = {
   prefaceMs: 5_000,
   headersMs: 10_000,
   bodyMs: 30_000,
+  stallMs: 30_000,
   idleMs: 15 * 60_000,
 };

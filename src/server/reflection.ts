@@ -71,8 +71,17 @@ function createAnswer(services: readonly DescService[]) {
 // A file goes with all it imports, so that a client needs one question.
 function filesOrNotFound(file: DescFile | undefined) {
   if (file === undefined) return notFound();
-  const fileDescriptorProto = closure([file]).map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto));
+  const fileDescriptorProto = closure([file]).map(bytesOf);
   return { case: "fileDescriptorResponse" as const, value: { fileDescriptorProto } };
+}
+
+// Made once: they never change, and there are hundreds of kilobytes of them.
+const bytes = new WeakMap<DescFile, Uint8Array>();
+
+function bytesOf(file: DescFile): Uint8Array {
+  const known = bytes.get(file) ?? toBinary(FileDescriptorProtoSchema, file.proto);
+  bytes.set(file, known);
+  return known;
 }
 
 function notFound() {

@@ -10,6 +10,8 @@ import type { Connections } from "./connections.js";
 import { advertisedHeaderBytes } from "./header-limit.js";
 import type { HttpRequest, HttpResponse } from "./http-calls.js";
 import type { Limits } from "./limits.js";
+import { limitPreface } from "./sessions.js";
+import { createStallGuard } from "./stalls.js";
 
 /** A certificate chain and its key, in PEM. */
 export interface Certificate {
@@ -31,17 +33,20 @@ export function createSocketServer(
   limits: Limits,
   tls: Certificate | undefined,
 ): Server {
+  const stalls = createStallGuard(limits.stallMs);
   const onRequest: Handler = (req, res) => {
     connections.addRequest(req, res);
+    if ("stream" in req) stalls.addStream(req.stream);
     handler(req, res);
   };
   const onSession = (session: ServerHttp2Session) => {
     connections.addSession(session);
+    limitPreface(session, limits.prefaceMs);
     // Calls that are silent but open go on; without any the connection ends at once.
     session.setTimeout(limits.idleMs, () => session.close());
   };
   const server = tls === undefined ? createClear(onRequest, onSession) : createSecure(tls);
-  return server.on("connection", connections.addSocket);
+  return server.on("connection", connections.addSocket).on("connection", stalls.addSocket);
 
   function createClear(onRequest: Handler, onSession: (session: ServerHttp2Session) => void): Server {
     const http1 = createHttp1(http1Options(limits), onRequest);
@@ -65,6 +70,7 @@ export function createSocketServer(
     // Its constructor ignores these two.
     Object.assign(server, { headersTimeout: limits.headersMs, keepAliveTimeout: limits.idleMs });
     return server.on("secureConnection", (socket) => {
+      stalls.addSocket(socket);
       if (socket.alpnProtocol !== "h2") connections.addHttp1(socket);
     });
   }

@@ -66,7 +66,10 @@ export function createEventFeed({ db, self, watchesPerTenant }: FeedOptions): Ev
       const entry = watched.get(tenantId) ?? open(tenantId);
       if (entry.watches >= watchesPerTenant) throw watchesExhausted(watchesPerTenant);
       entry.watches += 1;
+      let left = false;
       const leave = () => {
+        if (left) return;
+        left = true;
         entry.watches -= 1;
         if (entry.watches === 0 && watched.get(tenantId) === entry) watched.delete(tenantId);
       };

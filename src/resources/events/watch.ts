@@ -17,6 +17,8 @@ const defaultHeartbeatMs = 15_000;
 export async function* watchEvents(feed: EventFeed, call: Call, req: WatchEventsRequest, signal: AbortSignal) {
   const { tenantId } = call;
   const { tail, leave } = await feed.join(tenantId);
+  // Whoever went away while a message waited for it is not asked for another one, so nothing below comes to an end.
+  signal.addEventListener("abort", leave, { once: true });
   try {
     let at = startOf(call, req, tail);
     const message = (rows: readonly EventRow[]) => ({ events: rows.map(eventFromRow), cursor: eventId(tenantId, at) });
@@ -37,6 +39,7 @@ export async function* watchEvents(feed: EventFeed, call: Call, req: WatchEvents
       }
     }
   } finally {
+    signal.removeEventListener("abort", leave);
     leave();
   }
 }
