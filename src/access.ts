@@ -7,6 +7,7 @@ import { CustomFieldService } from "../gen/clientele/v1/custom_fields_pb.js";
 import { CustomerTokenService } from "../gen/clientele/v1/customer_tokens_pb.js";
 import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
 import { EventService } from "../gen/clientele/v1/events_pb.js";
+import { FormService } from "../gen/clientele/v1/forms_pb.js";
 import { OrderService } from "../gen/clientele/v1/orders_pb.js";
 import { PasswordService } from "../gen/clientele/v1/passwords_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
@@ -33,6 +34,7 @@ const ownByDefault = (field: string): AccessRule => ({
   callers: ["secret_key", "customer_token"],
   customer: { field, isOptional: true },
 });
+const aboutNobody: AccessRule = { callers: ["secret_key", "customer_token"], customer: "nobody" };
 const ownByRow: AccessRule = { callers: ["secret_key", "customer_token"], customer: "by row" };
 const forGuests = (rule: AccessRule): AccessRule => ({ ...rule, callers: [...rule.callers, "publishable_key"] });
 
@@ -145,6 +147,7 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     getCheckout: ownByRow,
     listCheckouts: ownByDefault("customer_id"),
   }),
+  allow(FormService, { getFormConstraints: forGuests(aboutNobody) }),
   allow(OrderService, {
     createOrder: ownByRow,
     getOrder: ownByRow,
@@ -204,7 +207,7 @@ function allow<Service extends DescService>(
 ): [string, Readonly<Record<string, AccessRule>>] {
   for (const { localName, input } of service.methods) {
     const { callers, customer, writes } = rules[localName as keyof MethodsOf<Service>];
-    const paths = [customer !== "by row" && customer?.field, writes?.message].filter(
+    const paths = [typeof customer === "object" && customer.field, writes?.message].filter(
       (path) => typeof path === "string",
     );
     if (!paths.every((path) => hasField(input, path))) throw new Error(`${input.typeName} lacks one of ${paths}`);

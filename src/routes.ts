@@ -9,6 +9,7 @@ import { CustomFieldService } from "../gen/clientele/v1/custom_fields_pb.js";
 import { CustomerTokenService } from "../gen/clientele/v1/customer_tokens_pb.js";
 import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
 import { EventService } from "../gen/clientele/v1/events_pb.js";
+import { FormService } from "../gen/clientele/v1/forms_pb.js";
 import { OrderService } from "../gen/clientele/v1/orders_pb.js";
 import { PasswordService } from "../gen/clientele/v1/passwords_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
@@ -25,6 +26,7 @@ import { customFieldService } from "./resources/custom-fields/service.js";
 import { customerTokenService } from "./resources/customer-tokens/service.js";
 import { customerService } from "./resources/customers/service.js";
 import { eventService } from "./resources/events/service.js";
+import { formService } from "./resources/forms/service.js";
 import { orderService } from "./resources/orders/service.js";
 import { passwordService } from "./resources/passwords/service.js";
 import { paymentMethodService } from "./resources/payment-methods/service.js";
@@ -57,6 +59,7 @@ export const services = [
   WebhookService,
   TaxIdentifierService,
   TaxCertificateService,
+  FormService,
 ];
 
 /** What can also be called by posting a form. */
@@ -85,5 +88,6 @@ export function createRoutes(deps: Deps) {
     serve(WebhookService, webhookService(deps));
     serve(TaxIdentifierService, taxIdentifierService(deps));
     serve(TaxCertificateService, taxCertificateService(deps), { readMaxBytes: maxCertificateMessage });
+    serve(FormService, formService(deps));
   };
 }

@@ -241,7 +241,7 @@ test("who signs up with a publishable key writes only what the definition says, 
     (await shopper.customers.createCustomer({ customer: { email: newEmail(), customFields } })).customer!.customFields;
   expect(await failureOf(signUp({ size: "L", rating: "A" }))).toMatchObject({
     code: "PermissionDenied",
-    fields: { "customer.custom_fields.rating": "is not written by customers" },
+    fields: { "customer.custom_fields.rating": "These credentials do not permit writing this field." },
   });
   expect((await failureOf(signUp({}))).fields).toEqual({ "customer.custom_fields.size": required });
   expect(await signUp({ size: "L" })).toEqual({ size: "L" });

@@ -5,8 +5,9 @@ const english = new Intl.DisplayNames("en", { type: "region", fallback: "none" }
 // Regions that Unicode names although ISO 3166-1 does not assign them.
 const unassigned = new Set("AC CP CQ DG EA EU EZ IC QO TA UN XA XB XK ZZ".split(" "));
 
-const codes = allCodes();
-const codeOfName = new Map(codes.map((code) => [foldedName(english.of(code) ?? ""), code]));
+/** The ISO 3166-1 alpha-2 codes. */
+export const countryCodes: readonly string[] = allCodes();
+const codeOfName = new Map(countryCodes.map((code) => [foldedName(english.of(code) ?? ""), code]));
 
 // Names that are in use beside the one that Unicode prefers.
 for (const [name, code] of Object.entries({
@@ -38,7 +39,7 @@ export function countryCode(codeOrName: string): string | undefined {
   if (codeOrName.length > maxNameLength) return undefined;
   const text = codeOrName.trim();
   const code = text.toUpperCase();
-  return codes.includes(code) ? code : codeOfName.get(foldedName(text));
+  return countryCodes.includes(code) ? code : codeOfName.get(foldedName(text));
 }
 
 /** The English name of a country, such as "Costa Rica" for `CR`. */

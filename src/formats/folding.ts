@@ -28,6 +28,9 @@ export function foldedName(name: string): string {
   return bare.replace(/[đı臺]/g, (letter) => plainLetters[letter] ?? letter);
 }
 
+/** What a text without control characters matches, for JavaScript with its `u` flag and for RE2. */
+export const noControlsPattern = "^[^\\p{Cc}]*$";
+
 /** Whether text holds a control character, which no name, number or code does. */
 export function hasControls(text: string): boolean {
   return /\p{Cc}/u.test(text);

@@ -1,4 +1,4 @@
-import { countryCode } from "./countries.js";
+import { countryCodes } from "./countries.js";
 
 // Codes that Intl still names although ISO 639-1 has withdrawn them.
 const withdrawn = new Set("bh in iw ji jw mo sh".split(" "));
@@ -6,10 +6,13 @@ const withdrawn = new Set("bh in iw ji jw mo sh".split(" "));
 /** The ISO 639-1 language codes, 183 of them, sorted. */
 export const languages: readonly string[] = allLanguages();
 
+/** What a locale matches, for JavaScript and for RE2. */
+export const localePattern = `^(?:${languages.join("|")})_(?:${countryCodes.join("|")})$`;
+const form = new RegExp(localePattern);
+
 /** Whether text is a locale such as `en_US`: an ISO 639-1 language, `_`, an ISO 3166-1 country (Digital River). */
 export function isLocale(text: string): boolean {
-  const [, language = "", country = ""] = /^([a-z]{2})_([A-Z]{2})$/.exec(text) ?? [];
-  return languages.includes(language) && countryCode(country) === country;
+  return form.test(text);
 }
 
 function allLanguages(): string[] {

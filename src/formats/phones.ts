@@ -1,7 +1,11 @@
 import { isSupportedCountry, parsePhoneNumberFromString } from "libphonenumber-js/min";
 import { plainText } from "./folding.js";
 
-const maxLength = 32;
+/** How long a telephone number may be, in characters. */
+export const maxPhoneLength = 32;
+/** What a telephone number matches as it is typed: 3 to 15 digits, and signs between them. */
+export const phonePattern = "^\\(?\\+?[ ./()-]*\\d(?:[ ./()-]*\\d){2,14}[ ./()-]*$";
+const form = new RegExp(phonePattern, "u");
 
 /**
  * A telephone number as it is stored, or undefined if the text is none: digits, spaces and `+ - . / ( )`, the `+` first,
@@ -11,11 +15,10 @@ const maxLength = 32;
  */
 export function normalPhone(text: string, country?: string): string | undefined {
   const trimmed = text.trim();
-  if (trimmed.length > 2 * maxLength) return undefined;
+  if (trimmed.length > 2 * maxPhoneLength) return undefined;
   const typed = plainText(trimmed);
-  if (typed.length > maxLength || !/^\(?\+?[\d ./()-]+$/.test(typed)) return undefined;
+  if (typed.length > maxPhoneLength || !form.test(typed)) return undefined;
   const digits = typed.replace(/\D/g, "");
-  if (digits.length < 3 || digits.length > 15) return undefined;
   return e164(typed.includes("+") ? `+${digits}` : digits, country) ?? typed;
 }
 

@@ -1,7 +1,8 @@
 import { type AddressData, addressData } from "./address-data.js";
 import { hasControls, plainText } from "./folding.js";
 
-const maxLength = 20;
+/** How long a postal code may be, in characters. */
+export const maxPostalCodeLength = 20;
 
 /**
  * A postal code as its country writes it, such as `K1A 0B1` for "k1a0b1" in `CA`, or undefined if the country has none
@@ -9,7 +10,7 @@ const maxLength = 20;
  */
 export function normalPostalCode(country: string, text: string): string | undefined {
   const typed = text.trim();
-  if (typed.length > maxLength || hasControls(typed)) return undefined;
+  if ([...typed].length > maxPostalCodeLength || hasControls(typed)) return undefined;
   const data = addressData(country);
   if (data?.postalCode === undefined) return typed === "" ? undefined : typed;
   const plain = plainText(typed).replace(/^〒 ?/, "");

@@ -1,3 +1,4 @@
+import type { State } from "./address-data.js";
 import { normalPostalCode } from "./postal-codes.js";
 import { normalState, stateOf } from "./states.js";
 
@@ -31,6 +32,8 @@ const zipCodesAcross: Readonly<Record<string, string>> = {
   97635: "CA",
 };
 
+const acrossPatterns = new Map<string, RegExp>();
+
 /**
  * What is wrong with the state and the postal code of an address: not one of the country's, or, where Google's address
  * data says which postal codes a state has (USPS ZIP codes, Canada's, Australia's …), not one of the state's. An absent
@@ -50,10 +53,19 @@ export function postalViolations(address: PostalFields): PostalViolation[] {
   return violations;
 }
 
+/** What the postal codes of a state begin with; undefined if that is not known. */
+export function postalCodesOf(country: string, { code, postalCodes }: State): RegExp | undefined {
+  const all = country === "US" ? Object.entries(zipCodesAcross) : [];
+  const across = all.flatMap(([zip, state]) => (state === code ? [zip] : []));
+  if (postalCodes === undefined || across.length === 0) return postalCodes;
+  const both = acrossPatterns.get(code) ?? new RegExp(`^(?:${[postalCodes.source.slice(1), ...across].join("|")})`);
+  acrossPatterns.set(code, both);
+  return both;
+}
+
 function postalCodeFault(country: string, state: string, postalCode: string | undefined): string | undefined {
   if (postalCode === undefined) return "Enter a valid postal code.";
   const known = stateOf(country, state);
-  if (known?.postalCodes === undefined || known.postalCodes.test(postalCode)) return undefined;
-  if (country === "US" && zipCodesAcross[postalCode.slice(0, 5)] === known.code) return undefined;
+  if (known === undefined || postalCodesOf(country, known)?.test(postalCode) !== false) return undefined;
   return `The postal code does not belong to ${known.name}.`;
 }

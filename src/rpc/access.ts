@@ -17,9 +17,10 @@ export interface AccessRule {
 /**
  * The field of the request that names a customer, such as `customer_id` or `customer.id`: a customer token may name its
  * own alone, a publishable key none. An optional one that is left empty is taken for the token's own. Or `by row`: the
- * request names something else, and the handler looks for it among the rows of `ownerOf(call)`.
+ * request names something else, and the handler looks for it among the rows of `ownerOf(call)`. Or `nobody`: it is about
+ * no customer, and says nothing of any.
  */
-export type NamedCustomer = { readonly field: string; readonly isOptional: boolean } | "by row";
+export type NamedCustomer = { readonly field: string; readonly isOptional: boolean } | "by row" | "nobody";
 
 /** Fields of a message in the request; `ignored` are those that no caller can write anyway. */
 export interface WritableFields {
@@ -62,14 +63,14 @@ async function* restrictEach(
 
 function restrict(schema: DescMessage, message: Message, caller: Caller, { customer, writes }: AccessRule): void {
   const request = reflect(schema, message);
-  if (customer !== undefined && customer !== "by row") requireOwn(request, caller, customer);
+  if (typeof customer === "object") requireOwn(request, caller, customer);
   if (writes !== undefined) requireWritable(request, writes);
 }
 
 function requireOwn(
   request: ReflectMessage,
   caller: Caller,
-  { field, isOptional }: Exclude<NamedCustomer, "by row">,
+  { field, isOptional }: Extract<NamedCustomer, object>,
 ): void {
   const place = placeOf(request, field);
   const named = place === undefined ? "" : String(place.message.get(place.field));

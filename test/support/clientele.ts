@@ -10,6 +10,7 @@ import { CustomFieldService } from "../../gen/clientele/v1/custom_fields_pb.js";
 import { CustomerTokenService } from "../../gen/clientele/v1/customer_tokens_pb.js";
 import { CustomerService } from "../../gen/clientele/v1/customers_pb.js";
 import { EventService } from "../../gen/clientele/v1/events_pb.js";
+import { FormService } from "../../gen/clientele/v1/forms_pb.js";
 import { OrderService } from "../../gen/clientele/v1/orders_pb.js";
 import { PasswordService } from "../../gen/clientele/v1/passwords_pb.js";
 import { PaymentMethodService } from "../../gen/clientele/v1/payment_methods_pb.js";
@@ -61,6 +62,7 @@ export interface Clients {
   readonly webhooks: Client<typeof WebhookService>;
   readonly taxIdentifiers: Client<typeof TaxIdentifierService>;
   readonly taxCertificates: Client<typeof TaxCertificateService>;
+  readonly forms: Client<typeof FormService>;
 }
 
 /** The ways in that share one client type; each is a transport to a running service. */
@@ -138,6 +140,7 @@ export function clientsOn(transport: Transport): Clients {
     webhooks: createClient(WebhookService, transport),
     taxIdentifiers: createClient(TaxIdentifierService, transport),
     taxCertificates: createClient(TaxCertificateService, transport),
+    forms: createClient(FormService, transport),
   };
 }
 

@@ -118,6 +118,7 @@ export const requests: Readonly<Record<string, (world: World) => JsonObject>> = 
     customField: { id: customField, name: `${canary} field`, position: 2 },
     updateMask: "name,position",
   }),
+  "FormService.GetFormConstraints": () => ({ version: "none" }),
   "CustomFieldService.DeleteCustomField": ({ customField }) => ({ id: customField }),
   "OrderService.ListOrders": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
   "WebhookService.CreateWebhookEndpoint": () => ({

@@ -8,6 +8,7 @@ export const pageMethods: readonly string[] = [
   "CustomerTokenService.CreateCustomerToken",
   "CheckoutService.CreateCheckout",
   "CheckoutService.PreviewCheckout",
+  "FormService.GetFormConstraints",
 ];
 
 /** The RPCs that a customer token may call, on its own customer. Every other one is closed to it. */
@@ -43,6 +44,7 @@ export const shopperMethods: readonly string[] = [
   "OrderService.CreateOrder",
   "OrderService.GetOrder",
   "OrderService.ListOrders",
+  "FormService.GetFormConstraints",
 ];
 
 /** What only the merchant writes of a customer, and a value for it. */

@@ -1,5 +1,5 @@
 import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
-import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
+import { AdditionalAddressInfoSchema, type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
 import { countryCode, countryName } from "../../formats/countries.js";
 import { normalPhone } from "../../formats/phones.js";
 import { postalViolations } from "../../formats/postal.js";
@@ -15,6 +15,8 @@ import { missingFields, violationsIn, withoutBlanks } from "../../rpc/validate.j
  */
 export function validAddress(given: Address, settings: AccountSettings, prefix: string, before?: Address): Address {
   const address = withoutBlanks(AddressSchema, given);
+  const info = address.additionalAddressInfo;
+  if (info !== undefined) address.additionalAddressInfo = withoutBlanks(AdditionalAddressInfoSchema, info);
   const violations = violationsIn(AddressSchema, address, prefix);
   violations.push(...missingFields(AddressSchema, address, settings.requiredAddressFields, prefix, before));
   violations.push(...countryViolations(address, settings.allowedCountries, prefix, before?.country));

@@ -4,7 +4,7 @@ import { type CustomField, type CustomFieldRule, CustomFieldType } from "../../.
 import { CustomerSchema } from "../../../gen/clientele/v1/customers_pb.js";
 import { isDay } from "../../formats/days.js";
 import type { CallerKind } from "../../rpc/caller.js";
-import { type FieldViolation, requiredMessage, rpcError } from "../../rpc/errors.js";
+import { type FieldViolation, notPermitted, requiredMessage } from "../../rpc/errors.js";
 import { mergeObject } from "../../rpc/field-mask.js";
 import { textRulesOf } from "../../rpc/text-rules.js";
 import { jsonOf } from "./convert.js";
@@ -80,11 +80,7 @@ export function validValues(given: JsonObject, fields: readonly CustomField[], {
 }
 
 function requireWritable(field: CustomField, allowed: boolean): void {
-  if (allowed) return;
-  const violation = { field: pathOf(field.slug), description: "is not written by customers" };
-  throw rpcError("ACCESS_DENIED", "These credentials do not permit to write this custom field.", {
-    violations: [violation],
-  });
+  if (!allowed) throw notPermitted([pathOf(field.slug)]);
 }
 
 function pathOf(key: string): string {

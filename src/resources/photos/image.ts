@@ -6,7 +6,8 @@ import { createTurns } from "../../rpc/turns.js";
 /** The largest file that is taken for a photo: 5 MB (4G). */
 export const maxPhotoBytes = 5_242_880;
 const maxMegapixels = 40;
-const maxPixels = maxMegapixels * 1_000_000;
+/** The largest picture that is taken for a photo. */
+export const maxPixels = maxMegapixels * 1_000_000;
 
 // Each may hold its picture uncompressed: up to 320 MB.
 const atOnce = 2;
@@ -14,9 +15,12 @@ const atOnce = 2;
 const maxWaiting = 32;
 const maxSeconds = 20;
 
+/** The media types that are taken for a photo. */
+export const photoTypes = ["image/jpeg", "image/png"] as const;
+
 /** An image as it is stored: upright, and nothing but the picture. */
 export interface Image {
-  readonly contentType: "image/jpeg" | "image/png";
+  readonly contentType: (typeof photoTypes)[number];
   readonly content: Buffer;
 }
 
