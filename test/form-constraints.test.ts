@@ -4,6 +4,8 @@ import { ApiKeyKind } from "../gen/clientele/v1/api_keys_pb.js";
 import { CustomFieldType } from "../gen/clientele/v1/custom_fields_pb.js";
 import type { FormConstraints } from "../gen/clientele/v1/forms_pb.js";
 import { type Clientele, type Clients, clientsOn, startClientele, transports } from "./support/clientele.js";
+import { createCustomer } from "./support/customers.js";
+import { failureOf } from "./support/errors.js";
 import { changeSettings } from "./support/settings.js";
 
 const { STRING, INTEGER } = CustomFieldType;
@@ -104,6 +106,17 @@ describe("the answer says", () => {
       maxAddresses: 3,
       photo: { contentTypes: ["image/jpeg", "image/png"], maxBytes: 5_242_880, maxPixels: 40_000_000 },
     });
+  });
+
+  test("how short and how long a password may be", async () => {
+    const { test: own } = await clientele.createAccount();
+    const { minLength, maxBytes } = (await constraintsOf(own)).password!;
+    const create = (password: string) => createCustomer(own, { password });
+    expect((await create("\u{1f600}".repeat(minLength))).hasPassword).toBe(true);
+    expect((await create("p".repeat(maxBytes))).hasPassword).toBe(true);
+    for (const password of ["p".repeat(minLength - 1), "p".repeat(maxBytes + 1)]) {
+      expect(Object.keys((await failureOf(create(password))).fields)).toEqual(["customer.password"]);
+    }
   });
 
   test("nothing but its version to who has it already, until a setting or a field changes", async () => {

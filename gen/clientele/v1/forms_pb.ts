@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/forms.proto.
  */
 export const file_clientele_v1_forms: GenFile = /*@__PURE__*/
-  fileDesc("ChhjbGllbnRlbGUvdjEvZm9ybXMucHJvdG8SDGNsaWVudGVsZS52MSK6AgoPRm9ybUNvbnN0cmFpbnRzEjcKD2N1c3RvbWVyX2ZpZWxkcxgBIAMoCzIeLmNsaWVudGVsZS52MS5GaWVsZENvbnN0cmFpbnRzEjYKDmFkZHJlc3NfZmllbGRzGAIgAygLMh4uY2xpZW50ZWxlLnYxLkZpZWxkQ29uc3RyYWludHMSMwoJY291bnRyaWVzGAMgAygLMiAuY2xpZW50ZWxlLnYxLkNvdW50cnlDb25zdHJhaW50cxIVCg1tYXhfYWRkcmVzc2VzGAQgASgFEjsKDWN1c3RvbV9maWVsZHMYBSADKAsyJC5jbGllbnRlbGUudjEuQ3VzdG9tRmllbGRDb25zdHJhaW50cxItCgVwaG90bxgGIAEoCzIeLmNsaWVudGVsZS52MS5QaG90b0NvbnN0cmFpbnRzImoKEEZpZWxkQ29uc3RyYWludHMSDAoEbmFtZRgBIAEoCRIQCghyZXF1aXJlZBgCIAEoCBIRCglpbW11dGFibGUYAyABKAgSEgoKbWF4X2xlbmd0aBgEIAEoBRIPCgdwYXR0ZXJuGAUgASgJIrIBChJDb3VudHJ5Q29uc3RyYWludHMSDAoEY29kZRgBIAEoCRIMCgRuYW1lGAIgASgJEi4KBnN0YXRlcxgDIAMoCzIeLmNsaWVudGVsZS52MS5TdGF0ZUNvbnN0cmFpbnRzEhUKDXN0YXRlX3BhdHRlcm4YBCABKAkSGwoTcG9zdGFsX2NvZGVfcGF0dGVybhgFIAEoCRIcChRwb3N0YWxfY29kZV9leGFtcGxlcxgGIAMoCSJLChBTdGF0ZUNvbnN0cmFpbnRzEgwKBGNvZGUYASABKAkSDAoEbmFtZRgCIAEoCRIbChNwb3N0YWxfY29kZV9wYXR0ZXJuGAMgASgJIm8KFkN1c3RvbUZpZWxkQ29uc3RyYWludHMSLwoMY3VzdG9tX2ZpZWxkGAEgASgLMhkuY2xpZW50ZWxlLnYxLkN1c3RvbUZpZWxkEhIKCm1heF9sZW5ndGgYAiABKAUSEAoIcGF0dGVybnMYAyADKAkiUAoQUGhvdG9Db25zdHJhaW50cxIVCg1jb250ZW50X3R5cGVzGAEgAygJEhEKCW1heF9ieXRlcxgCIAEoBRISCgptYXhfcGl4ZWxzGAMgASgFIiwKGUdldEZvcm1Db25zdHJhaW50c1JlcXVlc3QSDwoHdmVyc2lvbhgBIAEoCSJhChpHZXRGb3JtQ29uc3RyYWludHNSZXNwb25zZRIyCgtjb25zdHJhaW50cxgBIAEoCzIdLmNsaWVudGVsZS52MS5Gb3JtQ29uc3RyYWludHMSDwoHdmVyc2lvbhgCIAEoCTJ7CgtGb3JtU2VydmljZRJsChJHZXRGb3JtQ29uc3RyYWludHMSJy5jbGllbnRlbGUudjEuR2V0Rm9ybUNvbnN0cmFpbnRzUmVxdWVzdBooLmNsaWVudGVsZS52MS5HZXRGb3JtQ29uc3RyYWludHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_clientele_v1_custom_fields]);
+  fileDesc("ChhjbGllbnRlbGUvdjEvZm9ybXMucHJvdG8SDGNsaWVudGVsZS52MSLvAgoPRm9ybUNvbnN0cmFpbnRzEjcKD2N1c3RvbWVyX2ZpZWxkcxgBIAMoCzIeLmNsaWVudGVsZS52MS5GaWVsZENvbnN0cmFpbnRzEjYKDmFkZHJlc3NfZmllbGRzGAIgAygLMh4uY2xpZW50ZWxlLnYxLkZpZWxkQ29uc3RyYWludHMSMwoJY291bnRyaWVzGAMgAygLMiAuY2xpZW50ZWxlLnYxLkNvdW50cnlDb25zdHJhaW50cxIVCg1tYXhfYWRkcmVzc2VzGAQgASgFEjsKDWN1c3RvbV9maWVsZHMYBSADKAsyJC5jbGllbnRlbGUudjEuQ3VzdG9tRmllbGRDb25zdHJhaW50cxItCgVwaG90bxgGIAEoCzIeLmNsaWVudGVsZS52MS5QaG90b0NvbnN0cmFpbnRzEjMKCHBhc3N3b3JkGAcgASgLMiEuY2xpZW50ZWxlLnYxLlBhc3N3b3JkQ29uc3RyYWludHMiagoQRmllbGRDb25zdHJhaW50cxIMCgRuYW1lGAEgASgJEhAKCHJlcXVpcmVkGAIgASgIEhEKCWltbXV0YWJsZRgDIAEoCBISCgptYXhfbGVuZ3RoGAQgASgFEg8KB3BhdHRlcm4YBSABKAkisgEKEkNvdW50cnlDb25zdHJhaW50cxIMCgRjb2RlGAEgASgJEgwKBG5hbWUYAiABKAkSLgoGc3RhdGVzGAMgAygLMh4uY2xpZW50ZWxlLnYxLlN0YXRlQ29uc3RyYWludHMSFQoNc3RhdGVfcGF0dGVybhgEIAEoCRIbChNwb3N0YWxfY29kZV9wYXR0ZXJuGAUgASgJEhwKFHBvc3RhbF9jb2RlX2V4YW1wbGVzGAYgAygJIksKEFN0YXRlQ29uc3RyYWludHMSDAoEY29kZRgBIAEoCRIMCgRuYW1lGAIgASgJEhsKE3Bvc3RhbF9jb2RlX3BhdHRlcm4YAyABKAkibwoWQ3VzdG9tRmllbGRDb25zdHJhaW50cxIvCgxjdXN0b21fZmllbGQYASABKAsyGS5jbGllbnRlbGUudjEuQ3VzdG9tRmllbGQSEgoKbWF4X2xlbmd0aBgCIAEoBRIQCghwYXR0ZXJucxgDIAMoCSI8ChNQYXNzd29yZENvbnN0cmFpbnRzEhIKCm1pbl9sZW5ndGgYASABKAUSEQoJbWF4X2J5dGVzGAIgASgFIlAKEFBob3RvQ29uc3RyYWludHMSFQoNY29udGVudF90eXBlcxgBIAMoCRIRCgltYXhfYnl0ZXMYAiABKAUSEgoKbWF4X3BpeGVscxgDIAEoBSIsChlHZXRGb3JtQ29uc3RyYWludHNSZXF1ZXN0Eg8KB3ZlcnNpb24YASABKAkiYQoaR2V0Rm9ybUNvbnN0cmFpbnRzUmVzcG9uc2USMgoLY29uc3RyYWludHMYASABKAsyHS5jbGllbnRlbGUudjEuRm9ybUNvbnN0cmFpbnRzEg8KB3ZlcnNpb24YAiABKAkyewoLRm9ybVNlcnZpY2USbAoSR2V0Rm9ybUNvbnN0cmFpbnRzEicuY2xpZW50ZWxlLnYxLkdldEZvcm1Db25zdHJhaW50c1JlcXVlc3QaKC5jbGllbnRlbGUudjEuR2V0Rm9ybUNvbnN0cmFpbnRzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_clientele_v1_custom_fields]);
 
 /**
  * FormConstraints is what a form must know.
@@ -62,6 +62,13 @@ export type FormConstraints = Message<"clientele.v1.FormConstraints"> & {
    * @generated from field: clientele.v1.PhotoConstraints photo = 6;
    */
   photo?: PhotoConstraints | undefined;
+
+  /**
+   * What a password must keep.
+   *
+   * @generated from field: clientele.v1.PasswordConstraints password = 7;
+   */
+  password?: PasswordConstraints | undefined;
 };
 
 /**
@@ -248,6 +255,34 @@ export const CustomFieldConstraintsSchema: GenMessage<CustomFieldConstraints> = 
   messageDesc(file_clientele_v1_forms, 4);
 
 /**
+ * PasswordConstraints is what a password must keep. It is taken as it is typed, and any characters may stand in it.
+ *
+ * @generated from message clientele.v1.PasswordConstraints
+ */
+export type PasswordConstraints = Message<"clientele.v1.PasswordConstraints"> & {
+  /**
+   * The fewest characters (code points).
+   *
+   * @generated from field: int32 min_length = 1;
+   */
+  minLength: number;
+
+  /**
+   * The most bytes of UTF-8.
+   *
+   * @generated from field: int32 max_bytes = 2;
+   */
+  maxBytes: number;
+};
+
+/**
+ * Describes the message clientele.v1.PasswordConstraints.
+ * Use `create(PasswordConstraintsSchema)` to create a new message.
+ */
+export const PasswordConstraintsSchema: GenMessage<PasswordConstraints> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_forms, 5);
+
+/**
  * PhotoConstraints is what the service takes for a photo.
  *
  * @generated from message clientele.v1.PhotoConstraints
@@ -280,7 +315,7 @@ export type PhotoConstraints = Message<"clientele.v1.PhotoConstraints"> & {
  * Use `create(PhotoConstraintsSchema)` to create a new message.
  */
 export const PhotoConstraintsSchema: GenMessage<PhotoConstraints> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_forms, 5);
+  messageDesc(file_clientele_v1_forms, 6);
 
 /**
  * GetFormConstraintsRequest may say what the caller has already.
@@ -301,7 +336,7 @@ export type GetFormConstraintsRequest = Message<"clientele.v1.GetFormConstraints
  * Use `create(GetFormConstraintsRequestSchema)` to create a new message.
  */
 export const GetFormConstraintsRequestSchema: GenMessage<GetFormConstraintsRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_forms, 6);
+  messageDesc(file_clientele_v1_forms, 7);
 
 /**
  * GetFormConstraintsResponse carries what a form must know.
@@ -329,7 +364,7 @@ export type GetFormConstraintsResponse = Message<"clientele.v1.GetFormConstraint
  * Use `create(GetFormConstraintsResponseSchema)` to create a new message.
  */
 export const GetFormConstraintsResponseSchema: GenMessage<GetFormConstraintsResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_forms, 7);
+  messageDesc(file_clientele_v1_forms, 8);
 
 /**
  * FormService tells a form what it must know, so that it need not be written anew when the settings change.
@@ -343,7 +378,7 @@ export const FormService: GenService<{
    * an e-mail address that is taken. What it forbids is refused, unless it is another spelling of what the answer
    * allows, such as `texas` for `TX`, and then it is stored as the answer allows it.
    *
-   * Texts are trimmed before anything else, and a blank one is none. No text may hold a NUL character, half of a
+   * Texts but passwords are trimmed before anything else, and a blank one is none. No text may hold a NUL character, half of a
    * surrogate pair, or the number of a payment card.
    *
    * @generated from rpc clientele.v1.FormService.GetFormConstraints

@@ -27,6 +27,7 @@ import type { TenantSettings } from "../accounts/settings.js";
 import { writableFields as addressPaths } from "../addresses/convert.js";
 import { emailPattern, maxTextLength, slugPattern } from "../custom-fields/values.js";
 import { writableFields as customerPaths } from "../customers/convert.js";
+import { maxBytes, minCharacters } from "../passwords/rules.js";
 import { maxPhotoBytes, maxPixels, photoTypes } from "../photos/image.js";
 
 /** What a form must know, and its version: another one for everything else that it could say. */
@@ -68,6 +69,7 @@ function constraintsFrom({ settings, customFields }: TenantSettings, isMerchant:
     countries: countries.filter(({ code }) => allowed.includes(code)),
     maxAddresses: settings.maxAddressesPerCustomer ?? 0,
     customFields: asked.map(customFieldConstraints),
+    password: { minLength: minCharacters, maxBytes },
     photo: { contentTypes: [...photoTypes], maxBytes: maxPhotoBytes, maxPixels },
   });
 }

@@ -5,8 +5,10 @@ import { invalidField, requiredMessage } from "../../rpc/errors.js";
 /** The path of a password in a mask and in events. */
 export const passwordPath = "password";
 
-const minCharacters = 8;
-const maxBytes = 256;
+/** The shortest password, in characters as a person counts them. */
+export const minCharacters = 8;
+/** The longest one, in bytes of UTF-8. */
+export const maxBytes = 256;
 
 /** Throws INVALID_ARGUMENT unless a text may become a password. Any characters may stand in it, spaces too. */
 export function requirePassword(password: string, field: string): void {
