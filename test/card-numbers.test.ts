@@ -48,7 +48,7 @@ function call(method: DescMethodUnary, request: Record<string, unknown>, headers
 }
 
 // What is hashed at once, or kept only if its check digits are right.
-const exempt = /(^|\.)(password|new_password|current_password|value|code|code_verifier|nonce|secret)$/;
+const exempt = /(^|\.)(\w*password|code|code_verifier|nonce|secret)$|tax_identifiers?(\[0\])?\.value$/;
 const planted = casesOf(methods).flatMap(({ name, method }) =>
   spotsOf(method.input)
     .filter(({ path }) => !exempt.test(path))

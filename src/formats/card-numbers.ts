@@ -35,6 +35,15 @@ export function isCardNumberAsNumber(value: number): boolean {
   return Number.isInteger(value) && /^[2-6]\d{12,18}$/.test(String(value)) && passesLuhn(String(value));
 }
 
+/**
+ * Whether a telephone number is rather that of a card. Many with 13 to 15 digits pass the check; but none has 16, and none
+ * of 14 or 15 begins as American Express and Diners Club do: the countries of 30 to 38 have shorter ones (ITU-T E.164).
+ */
+export function isCardNumberAsPhone(text: string): boolean {
+  if (holdsCardNumber(text, 16)) return true;
+  return isCardNumber(text) && /^(3[47]\d{13}|3(0[0-5]|[68]\d)\d{11})$/.test(withPlainDigits(text).replace(/\D/g, ""));
+}
+
 /** A text in which nothing is left of such numbers, for messages that may quote what a client sent. */
 export function withoutCardNumbers(text: string): string {
   return holdsCardNumber(text) ? withPlainDigits(text).replace(longRuns, "(digits)") : text;

@@ -1,5 +1,5 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
-import { holdsCardNumber, isCardNumber, isCardNumberAsNumber } from "../formats/card-numbers.js";
+import { holdsCardNumber, isCardNumber, isCardNumberAsNumber, isCardNumberAsPhone } from "../formats/card-numbers.js";
 import { type FieldViolation, invalidFields } from "./errors.js";
 
 /**
@@ -49,8 +49,7 @@ function ruleOf(field: DescField): Refuses | undefined {
   if (field.proto.options?.debugRedact || verified.has(fullName)) return undefined;
   if (chosenIds.has(fullName)) return (text) => !generatedId.test(text) && holdsCardNumber(text);
   if (referenceNames.test(field.name)) return isCardNumber;
-  // The longest telephone number has 15 digits, and many pass the check.
-  if (/^(.*_)?phone$/.test(field.name)) return (text) => holdsCardNumber(text, 16);
+  if (/^(.*_)?phone$/.test(field.name)) return isCardNumberAsPhone;
   return holdsCardNumber;
 }
 

@@ -4,6 +4,7 @@ import {
   holdsCardNumber,
   isCardNumber,
   isCardNumberAsNumber,
+  isCardNumberAsPhone,
   withoutCardNumbers,
 } from "../../src/formats/card-numbers.js";
 import { cardNumbers, otherDigits } from "../support/card-numbers.js";
@@ -71,6 +72,13 @@ test("a number of JSON is one of a card if it begins as cards do, so that times 
   expect([4242424242424242, 378282246310005, 2223003122003222].map(isCardNumberAsNumber)).toEqual([true, true, true]);
   const times = Array.from({ length: 100 }, (_, second) => 1_764_000_000_000 + second * 1000);
   expect([...times, 4242424242424241, 42.5, Number.NaN, 4.2e30].filter(isCardNumberAsNumber)).toEqual([]);
+});
+
+test("a telephone number is one of a card only if no telephone has it", () => {
+  const cards = ["4242424242424242", "4242 4242 4242 4242", "378282246310005", "3782 822463 10005", "30569309025904"];
+  expect(cards.filter(isCardNumberAsPhone)).toEqual(cards);
+  const phones = ["+5511987654325", "5511987654325", "+378282246310005", "4915112345672", "+1 (555) 017-7299", "911"];
+  expect(phones.filter(isCardNumberAsPhone)).toEqual([]);
 });
 
 const word = fc.string({ unit: fc.constantFrom(..."ghijklmnopqrstuvwxyzé,.;:_/"), maxLength: 8 });
