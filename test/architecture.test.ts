@@ -90,7 +90,7 @@ describe("the house", () => {
       accounts: ["create.ts", "presets.ts", "settings.ts", "violations.ts"],
       addresses: ["add.ts", "violations-store.ts"],
       "api-keys": ["keyring.ts", "secret.ts"],
-      checkouts: ["expire.ts", "gather.ts", "resolve.ts", "state.ts", "update.ts"],
+      checkouts: ["expire.ts", "gather.ts", "resolve.ts", "state.ts", "tax.ts", "update.ts"],
       "customer-tokens": ["issue.ts", "keyring.ts"],
       customers: [
         "lookup-store.ts",

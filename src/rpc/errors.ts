@@ -66,6 +66,7 @@ export const reasons = {
   WEBHOOK_ENDPOINT_LIMIT_REACHED: Code.FailedPrecondition,
   SECRET_KEY_MISSING: Code.FailedPrecondition,
   TAX_IDENTIFIER_ATTACHED: Code.FailedPrecondition,
+  TAX_IDENTIFIER_NOT_VERIFIED: Code.FailedPrecondition,
   TAX_CERTIFICATE_LIMIT_REACHED: Code.FailedPrecondition,
   CHECKOUT_NOT_PENDING: Code.FailedPrecondition,
   CHECKOUT_EXPIRED: Code.FailedPrecondition,

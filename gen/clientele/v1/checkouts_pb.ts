@@ -11,6 +11,10 @@ import type { CustomerType } from "./customers_pb.js";
 import { file_clientele_v1_customers } from "./customers_pb.js";
 import type { PaymentMethod } from "./payment_methods_pb.js";
 import { file_clientele_v1_payment_methods } from "./payment_methods_pb.js";
+import type { TaxCertificate } from "./tax_certificates_pb.js";
+import { file_clientele_v1_tax_certificates } from "./tax_certificates_pb.js";
+import type { TaxIdentifier } from "./tax_identifiers_pb.js";
+import { file_clientele_v1_tax_identifiers } from "./tax_identifiers_pb.js";
 import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -19,7 +23,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/checkouts.proto.
  */
 export const file_clientele_v1_checkouts: GenFile = /*@__PURE__*/
-  fileDesc("ChxjbGllbnRlbGUvdjEvY2hlY2tvdXRzLnByb3RvEgxjbGllbnRlbGUudjEimgQKCENoZWNrb3V0EgoKAmlkGAEgASgJEgsKA3VybBgCIAEoCRITCgtjdXN0b21lcl9pZBgDIAEoCRIqCgVzdGF0ZRgEIAEoDjIbLmNsaWVudGVsZS52MS5DaGVja291dFN0YXRlEhQKDGRpc3BsYXlfbmFtZRgFIAEoCRImCgdjb250YWN0GAYgASgLMhUuY2xpZW50ZWxlLnYxLkNvbnRhY3QSJwoIc2hpcHBpbmcYByABKAsyFS5jbGllbnRlbGUudjEuQWRkcmVzcxIzCg5wYXltZW50X21ldGhvZBgIIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kEhMKBmxvY2FsZRgJIAEoCUgAiAEBEigKBHR5cGUYCiABKA4yGi5jbGllbnRlbGUudjEuQ3VzdG9tZXJUeXBlEi0KC3Jlc29sdXRpb25zGAsgAygLMhguY2xpZW50ZWxlLnYxLlJlc29sdXRpb24SLwoLY3JlYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGA4gASgJEi8KC2V4cGlyZV90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIJCgdfbG9jYWxlIr0CCgdDb250YWN0EtoBCgVlbWFpbBgBIAEoCULFAbpIwQG6AbgBCgVlbWFpbBIcRW50ZXIgYSB2YWxpZCBlbWFpbCBhZGRyZXNzLhqQAXRoaXMgPT0gJycgfHwgdGhpcy5tYXRjaGVzKCdeXFxzKlteXFxzQCw7PD4oKSJdK0BbQS1aYS16MC05XSg/OltBLVphLXowLTktXSpbQS1aYS16MC05XSk/KD86Wy5dW0EtWmEtejAtOV0oPzpbQS1aYS16MC05LV0qW0EtWmEtejAtOV0pPykrXFxzKiQnKXIDGP4BSACIAQESGwoEbmFtZRgCIAEoCUIIukgFcgMYyAFIAYgBARIbCgVwaG9uZRgDIAEoCUIHukgEcgIYQEgCiAEBQggKBl9lbWFpbEIHCgVfbmFtZUIICgZfcGhvbmUiggEKClJlc29sdXRpb24SDQoFZmllbGQYASABKAkSLgoGc291cmNlGAIgASgOMh4uY2xpZW50ZWxlLnYxLlJlc29sdXRpb25Tb3VyY2USNQoPc2tpcHBlZF9kZWZhdWx0GAMgASgOMhwuY2xpZW50ZWxlLnYxLlNraXBwZWREZWZhdWx0IqIEChVDcmVhdGVDaGVja291dFJlcXVlc3QSNgoDdXJsGAEgASgJQim6SCbIAQFyIRiAEDIZXltIaF1bVHRdW1R0XVtQcF1bU3NdPzovL4gBARIdCgtjdXN0b21lcl9pZBgCIAEoCUIIukgFcgMY/wESHAoKYWRkcmVzc19pZBgDIAEoCUIIukgFcgMY/wESIwoRY3JlZGl0X2NhcmRfdG9rZW4YBCABKAlCCLpIBXIDGP8BEiYKB2NvbnRhY3QYBSABKAsyFS5jbGllbnRlbGUudjEuQ29udGFjdBInCghzaGlwcGluZxgGIAEoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzEiMKDGRpc3BsYXlfbmFtZRgHIAEoCUIIukgFcgMYyAFIAIgBARIyCgZsb2NhbGUYCCABKAlCHbpIGnIYMhZeKFthLXpdezJ9X1tBLVpdezJ9KT8kSAGIAQESMgoEdHlwZRgJIAEoDjIaLmNsaWVudGVsZS52MS5DdXN0b21lclR5cGVCCLpIBYIBAhABOnW6SHIacAoWc2hpcHBpbmdfb3JfYWRkcmVzc19pZBImR2l2ZSBzaGlwcGluZyBvciBhZGRyZXNzX2lkLCBub3QgYm90aC4aLiEoaGFzKHRoaXMuc2hpcHBpbmcpICYmIHRoaXMuYWRkcmVzc19pZCAhPSAnJylCDwoNX2Rpc3BsYXlfbmFtZUIJCgdfbG9jYWxlIkIKFkNyZWF0ZUNoZWNrb3V0UmVzcG9uc2USKAoIY2hlY2tvdXQYASABKAsyFi5jbGllbnRlbGUudjEuQ2hlY2tvdXQiowQKFlByZXZpZXdDaGVja291dFJlcXVlc3QSNgoDdXJsGAEgASgJQim6SCbIAQFyIRiAEDIZXltIaF1bVHRdW1R0XVtQcF1bU3NdPzovL4gBARIdCgtjdXN0b21lcl9pZBgCIAEoCUIIukgFcgMY/wESHAoKYWRkcmVzc19pZBgDIAEoCUIIukgFcgMY/wESIwoRY3JlZGl0X2NhcmRfdG9rZW4YBCABKAlCCLpIBXIDGP8BEiYKB2NvbnRhY3QYBSABKAsyFS5jbGllbnRlbGUudjEuQ29udGFjdBInCghzaGlwcGluZxgGIAEoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzEiMKDGRpc3BsYXlfbmFtZRgHIAEoCUIIukgFcgMYyAFIAIgBARIyCgZsb2NhbGUYCCABKAlCHbpIGnIYMhZeKFthLXpdezJ9X1tBLVpdezJ9KT8kSAGIAQESMgoEdHlwZRgJIAEoDjIaLmNsaWVudGVsZS52MS5DdXN0b21lclR5cGVCCLpIBYIBAhABOnW6SHIacAoWc2hpcHBpbmdfb3JfYWRkcmVzc19pZBImR2l2ZSBzaGlwcGluZyBvciBhZGRyZXNzX2lkLCBub3QgYm90aC4aLiEoaGFzKHRoaXMuc2hpcHBpbmcpICYmIHRoaXMuYWRkcmVzc19pZCAhPSAnJylCDwoNX2Rpc3BsYXlfbmFtZUIJCgdfbG9jYWxlIkMKF1ByZXZpZXdDaGVja291dFJlc3BvbnNlEigKCGNoZWNrb3V0GAEgASgLMhYuY2xpZW50ZWxlLnYxLkNoZWNrb3V0IuMEChVVcGRhdGVDaGVja291dFJlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEY/wESFQoEZXRhZxgCIAEoCUIHukgEcgIYQBIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSNgoDdXJsGAQgASgJQim6SCbYAQFyIRiAEDIZXltIaF1bVHRdW1R0XVtQcF1bU3NdPzovL4gBARIcCgphZGRyZXNzX2lkGAUgASgJQgi6SAVyAxj/ARIjChFjcmVkaXRfY2FyZF90b2tlbhgGIAEoCUIIukgFcgMY/wESJgoHY29udGFjdBgHIAEoCzIVLmNsaWVudGVsZS52MS5Db250YWN0EicKCHNoaXBwaW5nGAggASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3MSIwoMZGlzcGxheV9uYW1lGAkgASgJQgi6SAVyAxjIAUgAiAEBEjIKBmxvY2FsZRgKIAEoCUIdukgachgyFl4oW2Etel17Mn1fW0EtWl17Mn0pPyRIAYgBARIyCgR0eXBlGAsgASgOMhouY2xpZW50ZWxlLnYxLkN1c3RvbWVyVHlwZUIIukgFggECEAE6dbpIchpwChZzaGlwcGluZ19vcl9hZGRyZXNzX2lkEiZHaXZlIHNoaXBwaW5nIG9yIGFkZHJlc3NfaWQsIG5vdCBib3RoLhouIShoYXModGhpcy5zaGlwcGluZykgJiYgdGhpcy5hZGRyZXNzX2lkICE9ICcnKUIPCg1fZGlzcGxheV9uYW1lQgkKB19sb2NhbGUiQgoWVXBkYXRlQ2hlY2tvdXRSZXNwb25zZRIoCghjaGVja291dBgBIAEoCzIWLmNsaWVudGVsZS52MS5DaGVja291dCJGChVDYW5jZWxDaGVja291dFJlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEY/wESFQoEZXRhZxgCIAEoCUIHukgEcgIYQCJCChZDYW5jZWxDaGVja291dFJlc3BvbnNlEigKCGNoZWNrb3V0GAEgASgLMhYuY2xpZW50ZWxlLnYxLkNoZWNrb3V0IiwKEkdldENoZWNrb3V0UmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ASI/ChNHZXRDaGVja291dFJlc3BvbnNlEigKCGNoZWNrb3V0GAEgASgLMhYuY2xpZW50ZWxlLnYxLkNoZWNrb3V0Im8KFExpc3RDaGVja291dHNSZXF1ZXN0Eh0KC2N1c3RvbWVyX2lkGAEgASgJQgi6SAVyAxj/ARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgieAoVTGlzdENoZWNrb3V0c1Jlc3BvbnNlEikKCWNoZWNrb3V0cxgBIAMoCzIWLmNsaWVudGVsZS52MS5DaGVja291dBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCSrAAQoQUmVzb2x1dGlvblNvdXJjZRIhCh1SRVNPTFVUSU9OX1NPVVJDRV9VTlNQRUNJRklFRBAAEh0KGVJFU09MVVRJT05fU09VUkNFX1JFUVVFU1QQARImCiJSRVNPTFVUSU9OX1NPVVJDRV9DVVNUT01FUl9ERUZBVUxUEAISJgoiUkVTT0xVVElPTl9TT1VSQ0VfQ1VTVE9NRVJfUFJPRklMRRADEhoKFlJFU09MVVRJT05fU09VUkNFX05PTkUQBCprCg5Ta2lwcGVkRGVmYXVsdBIfChtTS0lQUEVEX0RFRkFVTFRfVU5TUEVDSUZJRUQQABIbChdTS0lQUEVEX0RFRkFVTFRfTk9UX1NFVBABEhsKF1NLSVBQRURfREVGQVVMVF9FWFBJUkVEEAIqogEKDUNoZWNrb3V0U3RhdGUSHgoaQ0hFQ0tPVVRfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZDSEVDS09VVF9TVEFURV9QRU5ESU5HEAESHAoYQ0hFQ0tPVVRfU1RBVEVfQ09NUExFVEVEEAISGQoVQ0hFQ0tPVVRfU1RBVEVfRkFJTEVEEAMSHAoYQ0hFQ0tPVVRfU1RBVEVfQ0FOQ0VMTEVEEAQyygQKD0NoZWNrb3V0U2VydmljZRJbCg5DcmVhdGVDaGVja291dBIjLmNsaWVudGVsZS52MS5DcmVhdGVDaGVja291dFJlcXVlc3QaJC5jbGllbnRlbGUudjEuQ3JlYXRlQ2hlY2tvdXRSZXNwb25zZRJeCg9QcmV2aWV3Q2hlY2tvdXQSJC5jbGllbnRlbGUudjEuUHJldmlld0NoZWNrb3V0UmVxdWVzdBolLmNsaWVudGVsZS52MS5QcmV2aWV3Q2hlY2tvdXRSZXNwb25zZRJgCg5VcGRhdGVDaGVja291dBIjLmNsaWVudGVsZS52MS5VcGRhdGVDaGVja291dFJlcXVlc3QaJC5jbGllbnRlbGUudjEuVXBkYXRlQ2hlY2tvdXRSZXNwb25zZSIDkAICEmAKDkNhbmNlbENoZWNrb3V0EiMuY2xpZW50ZWxlLnYxLkNhbmNlbENoZWNrb3V0UmVxdWVzdBokLmNsaWVudGVsZS52MS5DYW5jZWxDaGVja291dFJlc3BvbnNlIgOQAgISVwoLR2V0Q2hlY2tvdXQSIC5jbGllbnRlbGUudjEuR2V0Q2hlY2tvdXRSZXF1ZXN0GiEuY2xpZW50ZWxlLnYxLkdldENoZWNrb3V0UmVzcG9uc2UiA5ACARJdCg1MaXN0Q2hlY2tvdXRzEiIuY2xpZW50ZWxlLnYxLkxpc3RDaGVja291dHNSZXF1ZXN0GiMuY2xpZW50ZWxlLnYxLkxpc3RDaGVja291dHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_buf_validate_validate, file_clientele_v1_addresses, file_clientele_v1_customers, file_clientele_v1_payment_methods, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChxjbGllbnRlbGUvdjEvY2hlY2tvdXRzLnByb3RvEgxjbGllbnRlbGUudjEiiAUKCENoZWNrb3V0EgoKAmlkGAEgASgJEgsKA3VybBgCIAEoCRITCgtjdXN0b21lcl9pZBgDIAEoCRIqCgVzdGF0ZRgEIAEoDjIbLmNsaWVudGVsZS52MS5DaGVja291dFN0YXRlEhQKDGRpc3BsYXlfbmFtZRgFIAEoCRImCgdjb250YWN0GAYgASgLMhUuY2xpZW50ZWxlLnYxLkNvbnRhY3QSJwoIc2hpcHBpbmcYByABKAsyFS5jbGllbnRlbGUudjEuQWRkcmVzcxIzCg5wYXltZW50X21ldGhvZBgIIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kEhMKBmxvY2FsZRgJIAEoCUgAiAEBEigKBHR5cGUYCiABKA4yGi5jbGllbnRlbGUudjEuQ3VzdG9tZXJUeXBlEi0KC3Jlc29sdXRpb25zGAsgAygLMhguY2xpZW50ZWxlLnYxLlJlc29sdXRpb24SLwoLY3JlYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGA4gASgJEi8KC2V4cGlyZV90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0Cg90YXhfaWRlbnRpZmllcnMYECADKAsyGy5jbGllbnRlbGUudjEuVGF4SWRlbnRpZmllchI2ChB0YXhfY2VydGlmaWNhdGVzGBEgAygLMhwuY2xpZW50ZWxlLnYxLlRheENlcnRpZmljYXRlQgkKB19sb2NhbGUivQIKB0NvbnRhY3QS2gEKBWVtYWlsGAEgASgJQsUBukjBAboBuAEKBWVtYWlsEhxFbnRlciBhIHZhbGlkIGVtYWlsIGFkZHJlc3MuGpABdGhpcyA9PSAnJyB8fCB0aGlzLm1hdGNoZXMoJ15cXHMqW15cXHNALDs8PigpIl0rQFtBLVphLXowLTldKD86W0EtWmEtejAtOS1dKltBLVphLXowLTldKT8oPzpbLl1bQS1aYS16MC05XSg/OltBLVphLXowLTktXSpbQS1aYS16MC05XSk/KStcXHMqJCcpcgMY/gFIAIgBARIbCgRuYW1lGAIgASgJQgi6SAVyAxjIAUgBiAEBEhsKBXBob25lGAMgASgJQge6SARyAhhASAKIAQFCCAoGX2VtYWlsQgcKBV9uYW1lQggKBl9waG9uZSKCAQoKUmVzb2x1dGlvbhINCgVmaWVsZBgBIAEoCRIuCgZzb3VyY2UYAiABKA4yHi5jbGllbnRlbGUudjEuUmVzb2x1dGlvblNvdXJjZRI1Cg9za2lwcGVkX2RlZmF1bHQYAyABKA4yHC5jbGllbnRlbGUudjEuU2tpcHBlZERlZmF1bHQi0wQKFUNyZWF0ZUNoZWNrb3V0UmVxdWVzdBI2CgN1cmwYASABKAlCKbpIJsgBAXIhGIAQMhleW0hoXVtUdF1bVHRdW1BwXVtTc10/Oi8viAEBEh0KC2N1c3RvbWVyX2lkGAIgASgJQgi6SAVyAxj/ARIcCgphZGRyZXNzX2lkGAMgASgJQgi6SAVyAxj/ARIjChFjcmVkaXRfY2FyZF90b2tlbhgEIAEoCUIIukgFcgMY/wESJgoHY29udGFjdBgFIAEoCzIVLmNsaWVudGVsZS52MS5Db250YWN0EicKCHNoaXBwaW5nGAYgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3MSIwoMZGlzcGxheV9uYW1lGAcgASgJQgi6SAVyAxjIAUgAiAEBEjIKBmxvY2FsZRgIIAEoCUIdukgachgyFl4oW2Etel17Mn1fW0EtWl17Mn0pPyRIAYgBARIyCgR0eXBlGAkgASgOMhouY2xpZW50ZWxlLnYxLkN1c3RvbWVyVHlwZUIIukgFggECEAESLwoSdGF4X2lkZW50aWZpZXJfaWRzGAogAygJQhO6SBCSAQ0QFBgBIgdyBRABGP8BOnW6SHIacAoWc2hpcHBpbmdfb3JfYWRkcmVzc19pZBImR2l2ZSBzaGlwcGluZyBvciBhZGRyZXNzX2lkLCBub3QgYm90aC4aLiEoaGFzKHRoaXMuc2hpcHBpbmcpICYmIHRoaXMuYWRkcmVzc19pZCAhPSAnJylCDwoNX2Rpc3BsYXlfbmFtZUIJCgdfbG9jYWxlIkIKFkNyZWF0ZUNoZWNrb3V0UmVzcG9uc2USKAoIY2hlY2tvdXQYASABKAsyFi5jbGllbnRlbGUudjEuQ2hlY2tvdXQi1AQKFlByZXZpZXdDaGVja291dFJlcXVlc3QSNgoDdXJsGAEgASgJQim6SCbIAQFyIRiAEDIZXltIaF1bVHRdW1R0XVtQcF1bU3NdPzovL4gBARIdCgtjdXN0b21lcl9pZBgCIAEoCUIIukgFcgMY/wESHAoKYWRkcmVzc19pZBgDIAEoCUIIukgFcgMY/wESIwoRY3JlZGl0X2NhcmRfdG9rZW4YBCABKAlCCLpIBXIDGP8BEiYKB2NvbnRhY3QYBSABKAsyFS5jbGllbnRlbGUudjEuQ29udGFjdBInCghzaGlwcGluZxgGIAEoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzEiMKDGRpc3BsYXlfbmFtZRgHIAEoCUIIukgFcgMYyAFIAIgBARIyCgZsb2NhbGUYCCABKAlCHbpIGnIYMhZeKFthLXpdezJ9X1tBLVpdezJ9KT8kSAGIAQESMgoEdHlwZRgJIAEoDjIaLmNsaWVudGVsZS52MS5DdXN0b21lclR5cGVCCLpIBYIBAhABEi8KEnRheF9pZGVudGlmaWVyX2lkcxgKIAMoCUITukgQkgENEBQYASIHcgUQARj/ATp1ukhyGnAKFnNoaXBwaW5nX29yX2FkZHJlc3NfaWQSJkdpdmUgc2hpcHBpbmcgb3IgYWRkcmVzc19pZCwgbm90IGJvdGguGi4hKGhhcyh0aGlzLnNoaXBwaW5nKSAmJiB0aGlzLmFkZHJlc3NfaWQgIT0gJycpQg8KDV9kaXNwbGF5X25hbWVCCQoHX2xvY2FsZSJDChdQcmV2aWV3Q2hlY2tvdXRSZXNwb25zZRIoCghjaGVja291dBgBIAEoCzIWLmNsaWVudGVsZS52MS5DaGVja291dCKUBQoVVXBkYXRlQ2hlY2tvdXRSZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGP8BEhUKBGV0YWcYAiABKAlCB7pIBHICGEASLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEjYKA3VybBgEIAEoCUIpukgm2AEBciEYgBAyGV5bSGhdW1R0XVtUdF1bUHBdW1NzXT86Ly+IAQESHAoKYWRkcmVzc19pZBgFIAEoCUIIukgFcgMY/wESIwoRY3JlZGl0X2NhcmRfdG9rZW4YBiABKAlCCLpIBXIDGP8BEiYKB2NvbnRhY3QYByABKAsyFS5jbGllbnRlbGUudjEuQ29udGFjdBInCghzaGlwcGluZxgIIAEoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzEiMKDGRpc3BsYXlfbmFtZRgJIAEoCUIIukgFcgMYyAFIAIgBARIyCgZsb2NhbGUYCiABKAlCHbpIGnIYMhZeKFthLXpdezJ9X1tBLVpdezJ9KT8kSAGIAQESMgoEdHlwZRgLIAEoDjIaLmNsaWVudGVsZS52MS5DdXN0b21lclR5cGVCCLpIBYIBAhABEi8KEnRheF9pZGVudGlmaWVyX2lkcxgMIAMoCUITukgQkgENEBQYASIHcgUQARj/ATp1ukhyGnAKFnNoaXBwaW5nX29yX2FkZHJlc3NfaWQSJkdpdmUgc2hpcHBpbmcgb3IgYWRkcmVzc19pZCwgbm90IGJvdGguGi4hKGhhcyh0aGlzLnNoaXBwaW5nKSAmJiB0aGlzLmFkZHJlc3NfaWQgIT0gJycpQg8KDV9kaXNwbGF5X25hbWVCCQoHX2xvY2FsZSJCChZVcGRhdGVDaGVja291dFJlc3BvbnNlEigKCGNoZWNrb3V0GAEgASgLMhYuY2xpZW50ZWxlLnYxLkNoZWNrb3V0IkYKFUNhbmNlbENoZWNrb3V0UmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ARIVCgRldGFnGAIgASgJQge6SARyAhhAIkIKFkNhbmNlbENoZWNrb3V0UmVzcG9uc2USKAoIY2hlY2tvdXQYASABKAsyFi5jbGllbnRlbGUudjEuQ2hlY2tvdXQiLAoSR2V0Q2hlY2tvdXRSZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGP8BIj8KE0dldENoZWNrb3V0UmVzcG9uc2USKAoIY2hlY2tvdXQYASABKAsyFi5jbGllbnRlbGUudjEuQ2hlY2tvdXQibwoUTGlzdENoZWNrb3V0c1JlcXVlc3QSHQoLY3VzdG9tZXJfaWQYASABKAlCCLpIBXIDGP8BEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJ4ChVMaXN0Q2hlY2tvdXRzUmVzcG9uc2USKQoJY2hlY2tvdXRzGAEgAygLMhYuY2xpZW50ZWxlLnYxLkNoZWNrb3V0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJKsABChBSZXNvbHV0aW9uU291cmNlEiEKHVJFU09MVVRJT05fU09VUkNFX1VOU1BFQ0lGSUVEEAASHQoZUkVTT0xVVElPTl9TT1VSQ0VfUkVRVUVTVBABEiYKIlJFU09MVVRJT05fU09VUkNFX0NVU1RPTUVSX0RFRkFVTFQQAhImCiJSRVNPTFVUSU9OX1NPVVJDRV9DVVNUT01FUl9QUk9GSUxFEAMSGgoWUkVTT0xVVElPTl9TT1VSQ0VfTk9ORRAEKq4BCg5Ta2lwcGVkRGVmYXVsdBIfChtTS0lQUEVEX0RFRkFVTFRfVU5TUEVDSUZJRUQQABIbChdTS0lQUEVEX0RFRkFVTFRfTk9UX1NFVBABEhsKF1NLSVBQRURfREVGQVVMVF9FWFBJUkVEEAISIAocU0tJUFBFRF9ERUZBVUxUX05PVF9WRVJJRklFRBADEh8KG1NLSVBQRURfREVGQVVMVF9OT1RfU1RBUlRFRBAEKqIBCg1DaGVja291dFN0YXRlEh4KGkNIRUNLT1VUX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWQ0hFQ0tPVVRfU1RBVEVfUEVORElORxABEhwKGENIRUNLT1VUX1NUQVRFX0NPTVBMRVRFRBACEhkKFUNIRUNLT1VUX1NUQVRFX0ZBSUxFRBADEhwKGENIRUNLT1VUX1NUQVRFX0NBTkNFTExFRBAEMsoECg9DaGVja291dFNlcnZpY2USWwoOQ3JlYXRlQ2hlY2tvdXQSIy5jbGllbnRlbGUudjEuQ3JlYXRlQ2hlY2tvdXRSZXF1ZXN0GiQuY2xpZW50ZWxlLnYxLkNyZWF0ZUNoZWNrb3V0UmVzcG9uc2USXgoPUHJldmlld0NoZWNrb3V0EiQuY2xpZW50ZWxlLnYxLlByZXZpZXdDaGVja291dFJlcXVlc3QaJS5jbGllbnRlbGUudjEuUHJldmlld0NoZWNrb3V0UmVzcG9uc2USYAoOVXBkYXRlQ2hlY2tvdXQSIy5jbGllbnRlbGUudjEuVXBkYXRlQ2hlY2tvdXRSZXF1ZXN0GiQuY2xpZW50ZWxlLnYxLlVwZGF0ZUNoZWNrb3V0UmVzcG9uc2UiA5ACAhJgCg5DYW5jZWxDaGVja291dBIjLmNsaWVudGVsZS52MS5DYW5jZWxDaGVja291dFJlcXVlc3QaJC5jbGllbnRlbGUudjEuQ2FuY2VsQ2hlY2tvdXRSZXNwb25zZSIDkAICElcKC0dldENoZWNrb3V0EiAuY2xpZW50ZWxlLnYxLkdldENoZWNrb3V0UmVxdWVzdBohLmNsaWVudGVsZS52MS5HZXRDaGVja291dFJlc3BvbnNlIgOQAgESXQoNTGlzdENoZWNrb3V0cxIiLmNsaWVudGVsZS52MS5MaXN0Q2hlY2tvdXRzUmVxdWVzdBojLmNsaWVudGVsZS52MS5MaXN0Q2hlY2tvdXRzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_clientele_v1_addresses, file_clientele_v1_customers, file_clientele_v1_payment_methods, file_clientele_v1_tax_certificates, file_clientele_v1_tax_identifiers, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Checkout is a purchase in the making.
@@ -132,6 +136,21 @@ export type Checkout = Message<"clientele.v1.Checkout"> & {
    * @generated from field: google.protobuf.Timestamp expire_time = 15;
    */
   expireTime?: Timestamp | undefined;
+
+  /**
+   * The buyer's numbers at tax authorities, as resolved; each was VERIFIED then. Output only.
+   *
+   * @generated from field: repeated clientele.v1.TaxIdentifier tax_identifiers = 16;
+   */
+  taxIdentifiers: TaxIdentifier[];
+
+  /**
+   * The buyer's certificates of exemption from sales tax, as resolved: those of the customer that were ACTIVE then. Output
+   * only.
+   *
+   * @generated from field: repeated clientele.v1.TaxCertificate tax_certificates = 17;
+   */
+  taxCertificates: TaxCertificate[];
 };
 
 /**
@@ -184,8 +203,8 @@ export const ContactSchema: GenMessage<Contact> = /*@__PURE__*/
  */
 export type Resolution = Message<"clientele.v1.Resolution"> & {
   /**
-   * The field: `contact.email`, `contact.name`, `contact.phone`, `shipping`, `payment_method`, `locale`, `type` or
-   * `display_name`. A display_name that follows the e-mail address or the name came from where that did.
+   * The field: `contact.email`, `contact.name`, `contact.phone`, `shipping`, `payment_method`, `locale`, `type`,
+   * `tax_identifiers`, `tax_certificates` or `display_name`. A display_name that follows the e-mail address or the name came from where that did.
    *
    * @generated from field: string field = 1;
    */
@@ -199,7 +218,7 @@ export type Resolution = Message<"clientele.v1.Resolution"> & {
   source: ResolutionSource;
 
   /**
-   * Why the customer's default was passed over although the request named none.
+   * Why the customer's default was passed over although the request named none; of a list, why any of it was.
    *
    * @generated from field: clientele.v1.SkippedDefault skipped_default = 3;
    */
@@ -283,6 +302,14 @@ export type CreateCheckoutRequest = Message<"clientele.v1.CreateCheckoutRequest"
    * @generated from field: clientele.v1.CustomerType type = 9;
    */
   type: CustomerType;
+
+  /**
+   * Tax identifiers to use instead of the customer's, at most 20 and one of a type: the customer's own, or nobody's. One
+   * that is not VERIFIED is FAILED_PRECONDITION.
+   *
+   * @generated from field: repeated string tax_identifier_ids = 10;
+   */
+  taxIdentifierIds: string[];
 };
 
 /**
@@ -383,6 +410,14 @@ export type PreviewCheckoutRequest = Message<"clientele.v1.PreviewCheckoutReques
    * @generated from field: clientele.v1.CustomerType type = 9;
    */
   type: CustomerType;
+
+  /**
+   * Tax identifiers to use instead of the customer's, at most 20 and one of a type: the customer's own, or nobody's. One
+   * that is not VERIFIED is FAILED_PRECONDITION.
+   *
+   * @generated from field: repeated string tax_identifier_ids = 10;
+   */
+  taxIdentifierIds: string[];
 };
 
 /**
@@ -436,8 +471,8 @@ export type UpdateCheckoutRequest = Message<"clientele.v1.UpdateCheckoutRequest"
 
   /**
    * The fields of this request to resolve anew, empty ones too: `url`, `address_id` or `shipping` (either is both),
-   * `credit_card_token`, `contact` or one of its parts such as `contact.phone`, `display_name`, `locale`, `type`, and `*`
-   * for all, under which an empty url changes nothing. Absent or empty: every populated field.
+   * `credit_card_token`, `contact` or one of its parts such as `contact.phone`, `display_name`, `locale`, `type`,
+   * `tax_identifier_ids` (the customer's certificates too), and `*` for all, under which an empty url changes nothing. Absent or empty: every populated field.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -499,6 +534,14 @@ export type UpdateCheckoutRequest = Message<"clientele.v1.UpdateCheckoutRequest"
    * @generated from field: clientele.v1.CustomerType type = 11;
    */
   type: CustomerType;
+
+  /**
+   * Tax identifiers to use instead of the customer's, at most 20 and one of a type: the customer's own, or nobody's. One
+   * that is not VERIFIED is FAILED_PRECONDITION.
+   *
+   * @generated from field: repeated string tax_identifier_ids = 12;
+   */
+  taxIdentifierIds: string[];
 };
 
 /**
@@ -759,11 +802,25 @@ export enum SkippedDefault {
   NOT_SET = 1,
 
   /**
-   * The default payment method is expired.
+   * The default payment method is expired, or a tax certificate has lapsed.
    *
    * @generated from enum value: SKIPPED_DEFAULT_EXPIRED = 2;
    */
   EXPIRED = 2,
+
+  /**
+   * A tax identifier is not VERIFIED.
+   *
+   * @generated from enum value: SKIPPED_DEFAULT_NOT_VERIFIED = 3;
+   */
+  NOT_VERIFIED = 3,
+
+  /**
+   * The start date of a tax certificate has not come.
+   *
+   * @generated from enum value: SKIPPED_DEFAULT_NOT_STARTED = 4;
+   */
+  NOT_STARTED = 4,
 }
 
 /**

@@ -13,6 +13,10 @@ import type { CustomerType } from "./customers_pb.js";
 import { file_clientele_v1_customers } from "./customers_pb.js";
 import type { PaymentMethod } from "./payment_methods_pb.js";
 import { file_clientele_v1_payment_methods } from "./payment_methods_pb.js";
+import type { TaxCertificate } from "./tax_certificates_pb.js";
+import { file_clientele_v1_tax_certificates } from "./tax_certificates_pb.js";
+import type { TaxIdentifier } from "./tax_identifiers_pb.js";
+import { file_clientele_v1_tax_identifiers } from "./tax_identifiers_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -21,7 +25,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/orders.proto.
  */
 export const file_clientele_v1_orders: GenFile = /*@__PURE__*/
-  fileDesc("ChljbGllbnRlbGUvdjEvb3JkZXJzLnByb3RvEgxjbGllbnRlbGUudjEi7wIKBU9yZGVyEgoKAmlkGAEgASgJEhMKC2NoZWNrb3V0X2lkGAIgASgJEhMKC2N1c3RvbWVyX2lkGAMgASgJEgsKA3VybBgEIAEoCRIUCgxkaXNwbGF5X25hbWUYBSABKAkSJgoHY29udGFjdBgGIAEoCzIVLmNsaWVudGVsZS52MS5Db250YWN0EicKCHNoaXBwaW5nGAcgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3MSMwoOcGF5bWVudF9tZXRob2QYCCABKAsyGy5jbGllbnRlbGUudjEuUGF5bWVudE1ldGhvZBITCgZsb2NhbGUYCSABKAlIAIgBARIoCgR0eXBlGAogASgOMhouY2xpZW50ZWxlLnYxLkN1c3RvbWVyVHlwZRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZXRhZxgMIAEoCUIJCgdfbG9jYWxlIjUKEkNyZWF0ZU9yZGVyUmVxdWVzdBIfCgtjaGVja291dF9pZBgBIAEoCUIKukgHcgUQARj/ASI5ChNDcmVhdGVPcmRlclJlc3BvbnNlEiIKBW9yZGVyGAEgASgLMhMuY2xpZW50ZWxlLnYxLk9yZGVyIikKD0dldE9yZGVyUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ASI2ChBHZXRPcmRlclJlc3BvbnNlEiIKBW9yZGVyGAEgASgLMhMuY2xpZW50ZWxlLnYxLk9yZGVyImwKEUxpc3RPcmRlcnNSZXF1ZXN0Eh0KC2N1c3RvbWVyX2lkGAEgASgJQgi6SAVyAxj/ARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgibwoSTGlzdE9yZGVyc1Jlc3BvbnNlEiMKBm9yZGVycxgBIAMoCzITLmNsaWVudGVsZS52MS5PcmRlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCTKIAgoMT3JkZXJTZXJ2aWNlElIKC0NyZWF0ZU9yZGVyEiAuY2xpZW50ZWxlLnYxLkNyZWF0ZU9yZGVyUmVxdWVzdBohLmNsaWVudGVsZS52MS5DcmVhdGVPcmRlclJlc3BvbnNlEk4KCEdldE9yZGVyEh0uY2xpZW50ZWxlLnYxLkdldE9yZGVyUmVxdWVzdBoeLmNsaWVudGVsZS52MS5HZXRPcmRlclJlc3BvbnNlIgOQAgESVAoKTGlzdE9yZGVycxIfLmNsaWVudGVsZS52MS5MaXN0T3JkZXJzUmVxdWVzdBogLmNsaWVudGVsZS52MS5MaXN0T3JkZXJzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_clientele_v1_addresses, file_clientele_v1_checkouts, file_clientele_v1_customers, file_clientele_v1_payment_methods, file_google_protobuf_timestamp]);
+  fileDesc("ChljbGllbnRlbGUvdjEvb3JkZXJzLnByb3RvEgxjbGllbnRlbGUudjEi3QMKBU9yZGVyEgoKAmlkGAEgASgJEhMKC2NoZWNrb3V0X2lkGAIgASgJEhMKC2N1c3RvbWVyX2lkGAMgASgJEgsKA3VybBgEIAEoCRIUCgxkaXNwbGF5X25hbWUYBSABKAkSJgoHY29udGFjdBgGIAEoCzIVLmNsaWVudGVsZS52MS5Db250YWN0EicKCHNoaXBwaW5nGAcgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3MSMwoOcGF5bWVudF9tZXRob2QYCCABKAsyGy5jbGllbnRlbGUudjEuUGF5bWVudE1ldGhvZBITCgZsb2NhbGUYCSABKAlIAIgBARIoCgR0eXBlGAogASgOMhouY2xpZW50ZWxlLnYxLkN1c3RvbWVyVHlwZRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZXRhZxgMIAEoCRI0Cg90YXhfaWRlbnRpZmllcnMYDSADKAsyGy5jbGllbnRlbGUudjEuVGF4SWRlbnRpZmllchI2ChB0YXhfY2VydGlmaWNhdGVzGA4gAygLMhwuY2xpZW50ZWxlLnYxLlRheENlcnRpZmljYXRlQgkKB19sb2NhbGUiNQoSQ3JlYXRlT3JkZXJSZXF1ZXN0Eh8KC2NoZWNrb3V0X2lkGAEgASgJQgq6SAdyBRABGP8BIjkKE0NyZWF0ZU9yZGVyUmVzcG9uc2USIgoFb3JkZXIYASABKAsyEy5jbGllbnRlbGUudjEuT3JkZXIiKQoPR2V0T3JkZXJSZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGP8BIjYKEEdldE9yZGVyUmVzcG9uc2USIgoFb3JkZXIYASABKAsyEy5jbGllbnRlbGUudjEuT3JkZXIibAoRTGlzdE9yZGVyc1JlcXVlc3QSHQoLY3VzdG9tZXJfaWQYASABKAlCCLpIBXIDGP8BEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJvChJMaXN0T3JkZXJzUmVzcG9uc2USIwoGb3JkZXJzGAEgAygLMhMuY2xpZW50ZWxlLnYxLk9yZGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJMogCCgxPcmRlclNlcnZpY2USUgoLQ3JlYXRlT3JkZXISIC5jbGllbnRlbGUudjEuQ3JlYXRlT3JkZXJSZXF1ZXN0GiEuY2xpZW50ZWxlLnYxLkNyZWF0ZU9yZGVyUmVzcG9uc2USTgoIR2V0T3JkZXISHS5jbGllbnRlbGUudjEuR2V0T3JkZXJSZXF1ZXN0Gh4uY2xpZW50ZWxlLnYxLkdldE9yZGVyUmVzcG9uc2UiA5ACARJUCgpMaXN0T3JkZXJzEh8uY2xpZW50ZWxlLnYxLkxpc3RPcmRlcnNSZXF1ZXN0GiAuY2xpZW50ZWxlLnYxLkxpc3RPcmRlcnNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_buf_validate_validate, file_clientele_v1_addresses, file_clientele_v1_checkouts, file_clientele_v1_customers, file_clientele_v1_payment_methods, file_clientele_v1_tax_certificates, file_clientele_v1_tax_identifiers, file_google_protobuf_timestamp]);
 
 /**
  * Order is a completed purchase. It holds what its checkout held at that moment and never changes.
@@ -112,6 +116,20 @@ export type Order = Message<"clientele.v1.Order"> & {
    * @generated from field: string etag = 12;
    */
   etag: string;
+
+  /**
+   * The buyer's numbers at tax authorities. Output only.
+   *
+   * @generated from field: repeated clientele.v1.TaxIdentifier tax_identifiers = 13;
+   */
+  taxIdentifiers: TaxIdentifier[];
+
+  /**
+   * The buyer's certificates of exemption from sales tax. Output only.
+   *
+   * @generated from field: repeated clientele.v1.TaxCertificate tax_certificates = 14;
+   */
+  taxCertificates: TaxCertificate[];
 };
 
 /**

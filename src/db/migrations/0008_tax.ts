@@ -49,6 +49,14 @@ export async function up(knex: Knex): Promise<void> {
     create index tax_certificates_create_time_idx on tax_certificates (tenant_id, customer_id, create_time, id);
     -- Images and most of a PDF are compressed already.
     alter table tax_certificates alter column content set storage external;
+
+    -- Proto JSON of lists of TaxIdentifier and TaxCertificate: copies, never references.
+    alter table checkouts
+      add column tax_identifiers jsonb not null default '[]',
+      add column tax_certificates jsonb not null default '[]';
+    alter table orders
+      add column tax_identifiers jsonb not null default '[]',
+      add column tax_certificates jsonb not null default '[]';
   `);
 }
 

@@ -13,6 +13,8 @@ import {
 } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { type CustomerType, CustomerTypeSchema } from "../../../gen/clientele/v1/customers_pb.js";
 import { PaymentMethodSchema } from "../../../gen/clientele/v1/payment_methods_pb.js";
+import { TaxCertificateSchema } from "../../../gen/clientele/v1/tax_certificates_pb.js";
+import { TaxIdentifierSchema } from "../../../gen/clientele/v1/tax_identifiers_pb.js";
 import { enumColumn } from "../../db/enums.js";
 import { etagOf } from "../../rpc/etag.js";
 import type { Resolved } from "./resolve.js";
@@ -59,6 +61,8 @@ export function snapshotFromRow(row: SnapshotRow) {
     ...(row.payment_method && { paymentMethod: parse(PaymentMethodSchema, row.payment_method) }),
     ...(row.locale !== null && { locale: row.locale }),
     type: type.fromColumn(row.type),
+    taxIdentifiers: row.tax_identifiers.map((one) => parse(TaxIdentifierSchema, one)),
+    taxCertificates: row.tax_certificates.map((one) => parse(TaxCertificateSchema, one)),
   };
 }
 
@@ -70,6 +74,8 @@ export function resolvedToColumns(resolved: Resolved): ResolvedColumns {
     payment_method: resolved.paymentMethod ? print(PaymentMethodSchema, resolved.paymentMethod) : null,
     locale: resolved.locale ?? null,
     type: type.toColumn(resolved.type),
+    tax_identifiers: resolved.taxIdentifiers.map((one) => print(TaxIdentifierSchema, one)),
+    tax_certificates: resolved.taxCertificates.map((one) => print(TaxCertificateSchema, one)),
     resolutions: resolved.resolutions.map((resolution) => print(ResolutionSchema, resolution)),
   };
 }

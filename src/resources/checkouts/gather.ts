@@ -24,11 +24,12 @@ import { paymentMethodFromCard, paymentMethodFromRow } from "../payment-methods/
 import { findToken } from "../payment-methods/store.js";
 import { type DescribedToken, requireAttachedBefore, requireOwn, type UseToken } from "../payment-methods/token.js";
 import type { Candidates } from "./resolve.js";
+import { requestedTaxIdentifiers, taxOf } from "./tax.js";
 
 /** What a request says of a checkout, by whichever RPC it came; empty where it says nothing. */
 export type Asked = Pick<
   CreateCheckoutRequest,
-  "addressId" | "creditCardToken" | "contact" | "shipping" | "displayName" | "locale" | "type"
+  "addressId" | "creditCardToken" | "contact" | "shipping" | "displayName" | "locale" | "type" | "taxIdentifierIds"
 >;
 
 /** Who buys, and by which rules. */
@@ -61,10 +62,11 @@ export function requireGuest(asked: Asked, fields?: ReadonlySet<string>): void {
 export async function gather(call: Call, asked: Asked, buyer: Buyer): Promise<Candidates> {
   const { customer, settings } = buyer;
   const inline = asked.shipping && inlineAddress(asked.shipping, settings);
+  const requestTaxIdentifiers = await requestedTaxIdentifiers(call, asked.taxIdentifierIds, customer?.id);
   if (customer === undefined) {
     const requestPaymentMethod = await guestPaymentMethod(call, buyer.described);
     const request = requestOf(asked, inline?.country ?? buyer.country);
-    return { request, requestShipping: inline, requestPaymentMethod };
+    return { request, requestShipping: inline, requestPaymentMethod, requestTaxIdentifiers };
   }
   const { db, tenantId, now } = call;
   const savedAddress = async (id: string) => {
@@ -82,10 +84,12 @@ export async function gather(call: Call, asked: Asked, buyer: Buyer): Promise<Ca
     request: requestOf(asked, requestShipping?.country ?? buyer.country ?? customer.country ?? undefined),
     requestShipping,
     requestPaymentMethod: await customerPaymentMethod(call, customer, buyer),
+    requestTaxIdentifiers,
     // A checkout takes no custom fields.
     customer: customerFromRow(customer, { ...call, customFields: [] }),
     defaultShipping: addressId === null ? undefined : await savedAddress(addressId),
     defaultPaymentMethod: methodId === null ? undefined : await savedPaymentMethod(methodId),
+    ...(await taxOf(call, customer.id)),
   };
 }
 

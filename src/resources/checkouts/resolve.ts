@@ -12,6 +12,8 @@ import {
 } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { type Customer, CustomerType } from "../../../gen/clientele/v1/customers_pb.js";
 import { type PaymentMethod, PaymentMethodState } from "../../../gen/clientele/v1/payment_methods_pb.js";
+import { type TaxCertificate, TaxCertificateState } from "../../../gen/clientele/v1/tax_certificates_pb.js";
+import { type TaxIdentifier, TaxIdentifierState } from "../../../gen/clientele/v1/tax_identifiers_pb.js";
 
 /** What there is to choose from; what does not apply is absent. */
 export interface Candidates {
@@ -20,9 +22,14 @@ export interface Candidates {
   readonly requestShipping?: Address | undefined;
   /** From the request: the token. */
   readonly requestPaymentMethod?: PaymentMethod | undefined;
+  /** From the request: those that it names, all verified. */
+  readonly requestTaxIdentifiers?: readonly TaxIdentifier[] | undefined;
   readonly customer?: Customer | undefined;
   readonly defaultShipping?: Address | undefined;
   readonly defaultPaymentMethod?: PaymentMethod | undefined;
+  /** All of the customer's, in any state. */
+  readonly taxIdentifiers?: readonly TaxIdentifier[];
+  readonly taxCertificates?: readonly TaxCertificate[];
 }
 
 /** What an update starts from: the checkout, and the fields that are resolved anew. */
@@ -39,6 +46,8 @@ export interface Resolved {
   readonly paymentMethod: PaymentMethod | undefined;
   readonly locale: string | undefined;
   readonly type: CustomerType;
+  readonly taxIdentifiers: readonly TaxIdentifier[];
+  readonly taxCertificates: readonly TaxCertificate[];
   readonly resolutions: Resolution[];
 }
 
@@ -78,6 +87,16 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
     (before) => before.type,
     () => profiled("type", request.type || undefined, customer?.type || undefined),
   );
+  const taxIdentifiers = unlessKept(
+    "tax_identifiers",
+    (before) => before.taxIdentifiers,
+    () => selected("tax_identifiers", candidates.requestTaxIdentifiers, candidates.taxIdentifiers, verified),
+  );
+  const taxCertificates = unlessKept(
+    "tax_certificates",
+    (before) => before.taxCertificates,
+    () => selected("tax_certificates", undefined, candidates.taxCertificates, active),
+  );
   const displayName = named(isKept("display_name") ? nameGivenTo(revision?.before) : request.displayName || undefined);
   return {
     displayName,
@@ -86,6 +105,8 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
     paymentMethod,
     locale,
     type: type ?? CustomerType.UNSPECIFIED,
+    taxIdentifiers,
+    taxCertificates,
     resolutions,
   };
 
@@ -125,6 +146,21 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
     return applies ? fallback : undefined;
   }
 
+  // Those of the request, else those of the customer that nothing speaks against.
+  function selected<T>(
+    field: string,
+    requested: readonly T[] | undefined,
+    own: readonly T[] = [],
+    skip: (one: T) => SkippedDefault,
+  ): readonly T[] {
+    const usable = requested ?? own.filter((one) => skip(one) === SkippedDefault.UNSPECIFIED);
+    const skipped =
+      requested === undefined ? own.map(skip).find((reason) => reason !== SkippedDefault.UNSPECIFIED) : undefined;
+    const otherwise = usable.length === 0 ? ResolutionSource.NONE : ResolutionSource.CUSTOMER_PROFILE;
+    note(field, requested === undefined ? otherwise : ResolutionSource.REQUEST, skipped);
+    return usable;
+  }
+
   // As given, else as the e-mail address or the name, which came from where they did, else as the customer's id.
   function named(given: string | undefined): string {
     const part = (["email", "name"] as const).find((one) => contact[one] !== undefined);
@@ -149,4 +185,13 @@ function usable(): SkippedDefault {
 // A default cannot be consumed: detaching it clears it.
 function chargeable({ state }: PaymentMethod): SkippedDefault {
   return state === PaymentMethodState.EXPIRED ? SkippedDefault.EXPIRED : SkippedDefault.UNSPECIFIED;
+}
+
+function verified({ state }: TaxIdentifier): SkippedDefault {
+  return state === TaxIdentifierState.VERIFIED ? SkippedDefault.UNSPECIFIED : SkippedDefault.NOT_VERIFIED;
+}
+
+function active({ state }: TaxCertificate): SkippedDefault {
+  if (state === TaxCertificateState.PENDING) return SkippedDefault.NOT_STARTED;
+  return state === TaxCertificateState.LAPSED ? SkippedDefault.EXPIRED : SkippedDefault.UNSPECIFIED;
 }

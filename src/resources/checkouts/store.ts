@@ -15,6 +15,8 @@ export interface SnapshotRow {
   payment_method: JsonObject | null;
   locale: string | null;
   type: string | null;
+  tax_identifiers: JsonObject[];
+  tax_certificates: JsonObject[];
 }
 
 export interface CheckoutRow extends SnapshotRow {
@@ -120,7 +122,8 @@ export async function expireCheckouts(db: Knex, tenantId: string, limit: number,
   return (await changeWithEvent<CheckoutRow>(db, tenantId, change, event)).length;
 }
 
-// The driver would take a list for an array of Postgres.
-function listed({ resolutions }: Partial<CheckoutColumns>) {
-  return resolutions && { resolutions: JSON.stringify(resolutions) };
+/** The lists among the columns, as JSON: the driver would take them for arrays of Postgres. */
+export function listed(columns: Partial<CheckoutColumns>): Record<string, string> {
+  const lists = Object.entries(columns).filter(([, value]) => Array.isArray(value));
+  return Object.fromEntries(lists.map(([name, list]) => [name, JSON.stringify(list)]));
 }

@@ -21,6 +21,7 @@ const fieldsOf: Readonly<Record<string, readonly string[]>> = {
   display_name: ["display_name"],
   locale: ["locale"],
   type: ["type"],
+  tax_identifier_ids: ["tax_identifiers", "tax_certificates"],
 };
 
 /** The fields of the checkout that an update resolves anew. Throws INVALID_ARGUMENT for a path that names none. */
@@ -49,6 +50,7 @@ export function askedBy(req: UpdateCheckoutRequest, fields: ReadonlySet<string>)
     ...(displayName !== undefined && { displayName }),
     ...(locale !== undefined && { locale }),
     type: req.type,
+    taxIdentifierIds: fields.has("tax_identifiers") ? req.taxIdentifierIds : [],
   };
 }
 

@@ -8,6 +8,7 @@ import {
   CustomerOverviewSchema,
 } from "../../../gen/clientele/v1/customers_pb.js";
 import { PaymentMethodState } from "../../../gen/clientele/v1/payment_methods_pb.js";
+import { type TaxIdentifier, TaxIdentifierState } from "../../../gen/clientele/v1/tax_identifiers_pb.js";
 import { addressFromRow } from "../addresses/convert.js";
 import { paymentMethodFromRow } from "../payment-methods/convert.js";
 import { stateAt } from "../payment-methods/state.js";
@@ -22,8 +23,9 @@ export function overviewFromRow(
   now: Date,
 ): CustomerOverview {
   const { pending = 0, completed = 0, failed = 0, cancelled = 0 } = row.checkout_counts;
+  const customer = customerFromRow(row, view, row.shipping);
   return create(CustomerOverviewSchema, {
-    customer: customerFromRow(row, view, row.shipping),
+    customer,
     ...(row.shipping && { defaultAddress: addressFromRow(row.shipping, row.default_address_id) }),
     ...(row.payment_method && {
       defaultPaymentMethod: paymentMethodFromRow(row.payment_method, row.default_payment_method_id, now),
@@ -41,11 +43,15 @@ export function overviewFromRow(
         createTime: timestampFromDate(create_time),
       };
     }),
-    attention: row.delete_time === null ? attentionOf(row, now) : [],
+    attention: row.delete_time === null ? attentionOf(row, customer.taxIdentifiers, now) : [],
   });
 }
 
-function attentionOf({ enabled, shipping, payment_method: method }: OverviewRow, now: Date): Attention[] {
+function attentionOf(
+  { enabled, shipping, payment_method: method }: OverviewRow,
+  taxIdentifiers: readonly TaxIdentifier[],
+  now: Date,
+): Attention[] {
   const found: Attention[] = [];
   const note = (reason: AttentionReason, resourceId = "") =>
     found.push(create(AttentionSchema, { reason, resourceId }));
@@ -55,6 +61,9 @@ function attentionOf({ enabled, shipping, payment_method: method }: OverviewRow,
   else if (isExpired(now)) note(AttentionReason.DEFAULT_PAYMENT_METHOD_EXPIRED, method.id);
   else if (isExpired(new Date(now.getTime() + soonMs))) {
     note(AttentionReason.DEFAULT_PAYMENT_METHOD_EXPIRES_SOON, method.id);
+  }
+  for (const { id, state } of taxIdentifiers) {
+    if (state !== TaxIdentifierState.VERIFIED) note(AttentionReason.TAX_IDENTIFIER_NOT_VERIFIED, id);
   }
   return found;
 

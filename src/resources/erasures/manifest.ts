@@ -29,7 +29,15 @@ const generated = "generated";
 const changed = { version: "version + 1", update_time: ":now" };
 
 // What a checkout and its order hold alike.
-const snapshot = { url: "''", display_name: "''", contact: "'{}'", locale: "null", type: "null" };
+const snapshot = {
+  url: "''",
+  display_name: "''",
+  contact: "'{}'",
+  locale: "null",
+  type: "null",
+  tax_identifiers: "'[]'",
+  tax_certificates: "'[]'",
+};
 
 /**
  * Every personal column of the schema, in the order in which an erasure goes through the tables: the customer is the

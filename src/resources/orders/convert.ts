@@ -19,6 +19,7 @@ export function orderFromRow(row: OrderRow): Order {
 /** The columns of the order that completes a checkout. */
 export function checkoutToOrderColumns(id: string, checkout: CheckoutRow): OrderColumns {
   const { customer_id, url, display_name, contact, shipping, payment_method, locale, type } = checkout;
+  const { tax_identifiers, tax_certificates } = checkout;
   const snapshot = { customer_id, url, display_name, contact, shipping, payment_method, locale, type };
-  return { id, checkout_id: checkout.id, ...snapshot };
+  return { id, checkout_id: checkout.id, ...snapshot, tax_identifiers, tax_certificates };
 }

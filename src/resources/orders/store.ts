@@ -2,7 +2,7 @@ import type { Knex } from "knex";
 import type { Owner } from "../../rpc/caller.js";
 import type { EventDraft } from "../../rpc/event-draft.js";
 import { type Page, selectPage } from "../../rpc/paging.js";
-import type { SnapshotRow } from "../checkouts/store.js";
+import { listed, type SnapshotRow } from "../checkouts/store.js";
 import { changeWithEvent } from "../events/store.js";
 
 export interface OrderRow extends SnapshotRow {
@@ -17,7 +17,7 @@ export type OrderColumns = SnapshotRow & Pick<OrderRow, "id" | "checkout_id">;
 
 export async function insertOrder(trx: Knex, tenantId: string, columns: OrderColumns, event: EventDraft) {
   const change = trx("orders")
-    .insert({ tenant_id: tenantId, ...columns, create_time: event.time })
+    .insert({ tenant_id: tenantId, ...columns, ...listed(columns), create_time: event.time })
     .returning("*");
   const [row] = await changeWithEvent<OrderRow>(trx, tenantId, change, event);
   return row!;

@@ -106,6 +106,18 @@ export async function listTaxCertificates(
   return rows.length === 0 ? undefined : rows.filter((row) => row.id !== null);
 }
 
+/** All certificates of a customer, oldest first. */
+export async function listTaxCertificatesOf(
+  db: Knex,
+  tenantId: string,
+  customerId: string,
+): Promise<TaxCertificateRow[]> {
+  return await db("tax_certificates")
+    .where({ tenant_id: tenantId, customer_id: customerId })
+    .orderBy(["create_time", "id"])
+    .select(...columnNames);
+}
+
 /** Removes one certificate of a locked customer. */
 export async function deleteTaxCertificate(
   trx: Knex,

@@ -62,6 +62,27 @@ export async function listTaxIdentifiers(
   return await selectPage(query, "tax_identifiers", page);
 }
 
+/** Those of the tax identifiers that there are, in no order. */
+export async function findTaxIdentifiers(
+  db: Knex,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<TaxIdentifierRow[]> {
+  return await db("tax_identifiers")
+    .where({ tenant_id: tenantId })
+    .where(db.raw("id = any(?)", [[...ids]]));
+}
+
+/** All tax identifiers of a customer, oldest first. */
+export async function listTaxIdentifiersOf(
+  db: Knex,
+  tenantId: string,
+  customerId: string,
+): Promise<TaxIdentifierRow[]> {
+  const ofCustomer = db("tax_identifiers").where({ tenant_id: tenantId, customer_id: customerId });
+  return await ofCustomer.orderBy(["create_time", "id"]);
+}
+
 /** Gives a locked tax identifier to a customer, or takes it away. Throws a violation if the customer has the type. */
 export async function updateOwner(
   trx: Knex,
