@@ -2,6 +2,7 @@ import { type DescMethodUnary, fromJson, type JsonObject, type JsonValue, toBina
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ApiKeyService } from "../gen/clientele/v1/api_keys_pb.js";
 import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
+import { PasswordService } from "../gen/clientele/v1/passwords_pb.js";
 import { type Clientele, startClientele } from "./support/clientele.js";
 import { failureOf } from "./support/errors.js";
 import { casesOf, mutations, otherRequest, reads, requestFor } from "./support/scenario.js";
@@ -132,6 +133,21 @@ test("a secret is in the first answer only, and nowhere in the database", async 
   for (const form of [random.toString(), random.toString("hex"), random.toString("base64").slice(2, -4)]) {
     expect(everything).not.toContain(form);
   }
+});
+
+test("a password is compared under a key, by a hash that is salted", async () => {
+  const { setPassword } = PasswordService.method;
+  const request = { customerId: "ada", password: "correct horse battery" };
+  for (const { account, send, call } of [await tenant(), await tenant()]) {
+    await account.test.customers.createCustomer({ customer: { id: "ada", email: "ada@example.com" } });
+    expect(await send(setPassword, request, "salted")).toMatchObject({ status: 200, replayed: null });
+    expect(await send(setPassword, request, "salted")).toMatchObject({ status: 200, replayed: "true" });
+    const other = call(setPassword, { ...request, password: "another horse" }, { "idempotency-key": "salted" });
+    expect(await failureOf(other)).toMatchObject({ reason: "IDEMPOTENCY_KEY_REUSED" });
+  }
+  const hashes: Buffer[] = await clientele.db("idempotency_keys").where({ key: "salted" }).pluck("request_hash");
+  expect(hashes).toHaveLength(2);
+  expect(new Set(hashes.map((hash) => hash.toString("hex"))).size).toBe(2);
 });
 
 test("the keys of two tenants, and of two methods, do not collide", async () => {

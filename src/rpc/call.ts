@@ -78,7 +78,7 @@ function once(method: DescMethod, handler: Handler) {
     const key = ctx.values.get(callKey) && idempotency.keyIn(ctx.requestHeader);
     if (key === undefined) return await handler(req as never, ctx);
     const pooled = callOf(ctx);
-    const claim = idempotency.claimOf(method, pooled, key, req);
+    const claim = await idempotency.claimOf(method, pooled, key, req);
     const replay = (answer: Message) => {
       ctx.responseHeader.set(idempotency.replayedHeader, "true");
       return answer;

@@ -1,4 +1,5 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash, scrypt, timingSafeEqual } from "node:crypto";
+import { promisify } from "node:util";
 import {
   clone,
   create,
@@ -10,7 +11,7 @@ import {
   type MessageInitShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { reflect } from "@bufbuild/protobuf/reflect";
+import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Knex } from "knex";
 import type { Call, Caller } from "./caller.js";
@@ -52,9 +53,14 @@ export function keyIn(headers: Headers): string | undefined {
  * The keys of servers, of pages and of each customer are apart, so that none learns or blocks what another remembers: a
  * key of a client holds no space.
  */
-export function claimOf(method: DescMethod, { kind, customerId }: Caller, key: string, request: Message): Claim {
+export async function claimOf(
+  method: DescMethod,
+  { kind, tenantId, customerId }: Caller,
+  key: string,
+  request: Message,
+): Promise<Claim> {
   const ownKey = kind === "secret_key" ? key : `${customerId ?? kind} ${key}`;
-  return { method, key: ownKey, requestHash: hashOf(request) };
+  return { method, key: ownKey, requestHash: await hashOf(method.input, request, `${tenantId} ${ownKey}`) };
 }
 
 /**
@@ -109,11 +115,41 @@ function redact(schema: DescMessage, message: Message): void {
 }
 
 // By content, not by bytes: JSON objects hold their keys in any order. Not by way of proto JSON, which cannot spell every
-// message: a mask of `metadata.someKey`, a year beyond 9999.
-function hashOf(message: Message): Buffer {
-  return createHash("sha256")
-    .update(JSON.stringify(canonical(message)))
-    .digest();
+// message: a mask of `metadata.someKey`, a year beyond 9999. A password must not be guessed from it, so that goes in by a
+// function that is as slow as the one that keeps it.
+async function hashOf(schema: DescMessage, message: Message, salt: string): Promise<Buffer> {
+  const hash = createHash("sha256");
+  if (!mayHoldSecrets(schema)) return hash.update(JSON.stringify(canonical(message))).digest();
+  const impersonal = clone(schema, message);
+  const secrets = takeSecrets(reflect(schema, impersonal));
+  if (secrets.length > 0) hash.update(await slowHash(JSON.stringify(secrets), salt, 32));
+  return hash.update(JSON.stringify(canonical(impersonal))).digest();
+}
+
+const slowHash = promisify<string, string, number, Buffer>(scrypt);
+const schemas = new Map<DescMessage, boolean>();
+
+// Fields marked debug_redact, in messages of the message too.
+function mayHoldSecrets(schema: DescMessage): boolean {
+  const known = schemas.get(schema);
+  if (known !== undefined) return known;
+  schemas.set(schema, false);
+  const holds = schema.fields.some(
+    (field) => field.proto.options?.debugRedact || (field.fieldKind === "message" && mayHoldSecrets(field.message)),
+  );
+  schemas.set(schema, holds);
+  return holds;
+}
+
+function takeSecrets(message: ReflectMessage): string[] {
+  return message.fields.flatMap((field) => {
+    if (!message.isSet(field)) return [];
+    if (field.fieldKind === "message") return takeSecrets(message.get(field));
+    if (!field.proto.options?.debugRedact) return [];
+    const secret = String(message.get(field));
+    message.clear(field);
+    return [`${field.name} ${secret}`];
+  });
 }
 
 // A number is marked, so that it differs from the text of it.
