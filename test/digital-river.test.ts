@@ -8,7 +8,9 @@ import { OrderService } from "../gen/clientele/v1/orders_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
 import { houston } from "./support/addresses.js";
 import { type Clientele, startClientele } from "./support/clientele.js";
+import { createWorker, type Worker } from "./support/jobs.js";
 import { idOf, type Step, walk } from "./support/journey.js";
+import { taxStepsAfter, taxStepsBefore } from "./support/tax-steps.js";
 import { ways } from "./support/ways.js";
 
 const { createCustomer, getCustomer, listCustomers, updateCustomer, deleteCustomer } = CustomerService.method;
@@ -21,6 +23,7 @@ interface Kept {
   readonly source: string;
   readonly otherSource: string;
   readonly customer: string;
+  readonly taxIdentifier: string;
   readonly checkout: string;
   readonly order: JsonObject;
 }
@@ -162,7 +165,13 @@ const purchases: Steps = [
     method: createOrder,
     ask: ({ checkout }) => ({ checkoutId: checkout }),
     want: ({ customer, checkout, otherSource }) => ({
-      order: { customerId: customer, checkoutId: checkout, paymentMethod: { id: otherSource }, shipping: houston },
+      order: {
+        customerId: customer,
+        checkoutId: checkout,
+        paymentMethod: { id: otherSource },
+        shipping: houston,
+        taxIdentifiers: [{ type: "de_vat", value: "136695976", state: "TAX_IDENTIFIER_STATE_VERIFIED" }],
+      },
     }),
     keep: ({ order }) => ({ order: order as JsonObject }),
   },
@@ -247,14 +256,28 @@ const deletion: Steps = [
 ];
 
 let clientele: Clientele;
+let worker: Worker;
 beforeAll(async () => {
   clientele = await startClientele();
+  worker = await createWorker(clientele);
 });
-afterAll(() => clientele.stop());
+afterAll(async () => {
+  await worker[Symbol.asyncDispose]();
+  await clientele.stop();
+});
 
 test.for(ways)("a merchant lives through DIGITAL_RIVER over $name", { timeout: 180_000 }, async ({ open }) => {
   const account = await clientele.createAccount(SettingsPreset.DIGITAL_RIVER);
   const call = open(clientele, account.testKey);
-  const start = { source: randomUUID(), otherSource: randomUUID(), customer: "", checkout: "", order: {} };
-  await walk<Kept>(call, [...customers, ...sources, ...purchases, ...metadata, ...deletion], start);
+  const start = {
+    source: randomUUID(),
+    otherSource: randomUUID(),
+    customer: "",
+    taxIdentifier: "",
+    checkout: "",
+    order: {},
+  };
+  const pending = await walk<Kept>(call, [...customers, ...sources, ...taxStepsBefore], start);
+  await worker.run("verify_tax_identifiers");
+  await walk<Kept>(call, [...taxStepsAfter, ...purchases, ...metadata, ...deletion], pending);
 });
