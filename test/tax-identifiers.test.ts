@@ -62,6 +62,7 @@ const wrong: { name: string; given: { type?: string; value?: string; country?: s
   { name: "with a wrong check digit", given: { type: "de_vat", value: "136695977" }, field: "value" },
   { name: "with a digit too few", given: { type: "de_vat", value: "13669597" }, field: "value" },
   { name: "of another type's number", given: { type: "gb_vat", value: "136695976" }, field: "value" },
+  { name: "of nothing but the country", given: { type: "nl_vat", value: "NL" }, field: "value" },
   { name: "of 41 characters", given: { type: "de_vat", value: "1".repeat(41) }, field: "value" },
   { name: "of another country", given: { ...german, country: "FR" }, field: "country" },
   { name: "of no country at all", given: { ...german, country: "Atlantis" }, field: "country" },

@@ -99,6 +99,11 @@ export function countryOfTaxType(type: string): string | undefined {
  * not known, or the format or a check digit is wrong.
  */
 export function compactTaxIdentifier(type: string, value: string): string | undefined {
-  const result = types.get(type)?.validator.validate(value.replace(/\s+/g, "").toUpperCase());
-  return result?.isValid ? result.compact : undefined;
+  try {
+    const result = types.get(type)?.validator.validate(value.replace(/\s+/g, "").toUpperCase());
+    return result?.isValid ? result.compact : undefined;
+  } catch {
+    // Some of its validators trip over what is nearly nothing.
+    return undefined;
+  }
 }

@@ -20,6 +20,9 @@ export function readClientele(object: JsonObject): SourceRow {
     const field = "customer.default_payment_method_id";
     throw refusal("FIELDS_INVALID", "Payment methods cannot be imported.", field);
   }
+  if (customer.taxIdentifiers.length > 0) {
+    throw refusal("FIELDS_INVALID", "Tax identifiers cannot be imported.", "customer.tax_identifiers");
+  }
   const { shipping, createTime, deleteTime, purgeTime } = customer;
   const view = shipping !== undefined && !addresses.some(({ id }) => id !== "" && id === shipping.id);
   const deleted = customer.state === CustomerState.DELETED || deleteTime !== undefined;

@@ -86,6 +86,12 @@ describe("an import", () => {
       field: "customer.default_payment_method_id",
     },
     {
+      name: "a tax identifier",
+      row: '{"email":"a@x.io","taxIdentifiers":[{"type":"de_vat","value":"136695976"}]}',
+      want: "FIELDS_INVALID",
+      field: "customer.tax_identifiers",
+    },
+    {
       name: "a future time",
       row: '{"email":"a@x.io","createTime":"2999-01-01T00:00:00Z"}',
       want: "FIELDS_INVALID",
