@@ -10,6 +10,15 @@ export const fields = {
   enabled: { type: "boolean" },
   type: { type: "enum", values: { INDIVIDUAL: "individual", CUSTOMER_TYPE_BUSINESS: "business" } },
   metadata: { type: "map" },
+  custom_fields: {
+    type: "record",
+    members: {
+      word: { type: "member", of: "text", key: "word" },
+      "size-2": { type: "member", of: "number", key: "size-2" },
+      vip: { type: "member", of: "boolean", key: "vip" },
+      born: { type: "member", of: "day", key: "born" },
+    },
+  },
 } as const satisfies Fields;
 
 // Few characters, so that texts meet; each of them means something to somebody on the way.
@@ -29,6 +38,7 @@ const json = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 })).value;
 const keys = ["k", "a.b", 'q"u\\o', "", "__proto__", " ?", "é,)"];
+const day = fc.constantFrom("0001-01-01", "1999-12-31", "2000-02-29", "9999-12-31");
 const moment = fc.integer({ min: 0, max: 20 }).map((step) => new Date(Date.UTC(2026, 0, 1) + step));
 
 export const row = fc.record({
@@ -41,6 +51,10 @@ export const row = fc.record({
   metadata: fc
     .array(fc.tuple(fc.constantFrom(...keys), json), { maxLength: 4 })
     .map((entries) => Object.fromEntries(entries)),
+  custom_fields: fc.record(
+    { word: nastyText, "size-2": jsonNumber, vip: fc.boolean(), born: day },
+    { requiredKeys: [] },
+  ),
 });
 
 const plain = (text: string): Operand => ({ text, value: text });
@@ -61,6 +75,19 @@ const booleanOperand = fc.boolean().map((value): Operand => ({ text: String(valu
 const compared = ["eq", "in", "is_null"] as const;
 const ordered = [...compared, "gt", "ge", "lt", "le"] as const;
 const all = [...ordered, "like"] as const;
+
+const numberOperand = fc
+  .oneof(jsonNumber.map(String), fc.constantFrom("-0", "5.0", "0.10", "1E2", "1e+2"))
+  .map((text): Operand => ({ text, value: Number(text) }));
+const members = fields.custom_fields.members;
+
+function memberClauseOf(
+  key: keyof typeof members,
+  operators: readonly Clause["operator"][],
+  operand: fc.Arbitrary<Operand>,
+): fc.Arbitrary<Clause> {
+  return clauseOf("custom_fields", operators, operand).map((clause) => ({ ...clause, key, field: members[key] }));
+}
 
 function clauseOf(
   name: keyof typeof fields,
@@ -83,6 +110,10 @@ const clause = fc.oneof(
   clauseOf("delete_time", ordered, timeOperand),
   clauseOf("enabled", compared, booleanOperand),
   clauseOf("type", compared, enumOperand),
+  memberClauseOf("word", all, textOperand),
+  memberClauseOf("size-2", ordered, numberOperand),
+  memberClauseOf("vip", compared, booleanOperand),
+  memberClauseOf("born", ordered, day.map(plain)),
   ...[1, 2, 3].map(() =>
     clauseOf(
       "metadata",

@@ -17,6 +17,7 @@ beforeAll(async () => {
   const people = fc.sample(row, { numRuns: 400, seed: 7 }).map((person, index) => ({
     ...person,
     metadata: JSON.stringify(person.metadata),
+    custom_fields: JSON.stringify(person.custom_fields),
     tenant_id: "t",
     id: `p${index}`,
     update_time: person.create_time,
