@@ -173,12 +173,13 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     redeliverWebhook: secretKey,
   }),
   allow(TaxIdentifierService, {
-    createTaxIdentifier: secretKey,
-    getTaxIdentifier: secretKey,
-    listTaxIdentifiers: secretKey,
+    createTaxIdentifier: ownByDefault("customer_id"),
+    getTaxIdentifier: ownByRow,
+    listTaxIdentifiers: ownByDefault("customer_id"),
+    // One that is nobody's is the merchant's to give away.
     attachTaxIdentifier: secretKey,
     detachTaxIdentifier: secretKey,
-    deleteTaxIdentifier: secretKey,
+    deleteTaxIdentifier: ownByRow,
   }),
   allow(TaxCertificateService, {
     createTaxCertificate: secretKey,

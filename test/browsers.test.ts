@@ -77,7 +77,7 @@ const protocols: readonly Protocol[] = [
   },
 ];
 
-const { createCustomer } = CustomerService.method;
+const { createCustomer, getCustomer } = CustomerService.method;
 let count = 0;
 const newcomer = () => ({ customer: { email: `page${++count}@example.com` } });
 
@@ -139,6 +139,18 @@ describe.for(protocols)("over $name, a page", ({ send }) => {
   ])("of $name needs no entry in any list", async ({ headers }) => {
     const answer = await call({ ...headers(), "api-key": account.testKey });
     expect(answer.text).toContain(`page${count}@example.com`);
+  });
+
+  test("may use a customer token from the origins that the tenant lists alone", async () => {
+    const { customer } = await account.test.customers.createCustomer(newcomer());
+    const { secret } = await account.test.customerTokens.createCustomerToken({
+      credential: { case: "customerId", value: customer!.id },
+    });
+    const read = (origin: string) =>
+      seen(send(getCustomer, { id: customer!.id }, { origin, authorization: `Bearer ${secret}` }));
+    expect(await read(shop)).toMatchObject({ readableBy: shop, text: expect.stringContaining(customer!.email!) });
+    expect((await read(other)).readableBy).toBeNull();
+    expect((await read(other)).text).not.toContain(customer!.email);
   });
 
   test("that is none, such as an app, needs no origin", async () => {

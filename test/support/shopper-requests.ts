@@ -44,6 +44,10 @@ export const shopperMethods: readonly string[] = [
   "OrderService.CreateOrder",
   "OrderService.GetOrder",
   "OrderService.ListOrders",
+  "TaxIdentifierService.CreateTaxIdentifier",
+  "TaxIdentifierService.GetTaxIdentifier",
+  "TaxIdentifierService.ListTaxIdentifiers",
+  "TaxIdentifierService.DeleteTaxIdentifier",
   "FormService.GetFormConstraints",
 ];
 

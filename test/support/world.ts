@@ -108,7 +108,7 @@ export async function populate(clients: Clients): Promise<World> {
   const newKey = async () =>
     (await clients.apiKeys.createApiKey({ apiKey: { kind: ApiKeyKind.SECRET, label: "spare" } })).apiKey!.id;
   const newField = async () => {
-    const customField = { slug: "spare", name: "Spare", type: CustomFieldType.STRING };
+    const customField = { slug: `spare_${unique}`, name: "Spare", type: CustomFieldType.STRING };
     return (await clients.customFields.createCustomField({ customField })).customField!.id;
   };
   const newDeleted = async () => {

@@ -143,7 +143,7 @@ export const TaxIdentifierStateTransitionSchema: GenMessage<TaxIdentifierStateTr
  */
 export type CreateTaxIdentifierRequest = Message<"clientele.v1.CreateTaxIdentifierRequest"> & {
   /**
-   * The customer to attach it to; empty for none.
+   * The customer to attach it to; empty for none, with a customer token for its own.
    *
    * @generated from field: string customer_id = 1;
    */
@@ -234,7 +234,7 @@ export const GetTaxIdentifierResponseSchema: GenMessage<GetTaxIdentifierResponse
  */
 export type ListTaxIdentifiersRequest = Message<"clientele.v1.ListTaxIdentifiersRequest"> & {
   /**
-   * Only those of this customer; empty for all, those that are nobody's too.
+   * Only those of this customer; empty for all, those that are nobody's too, with a customer token for its own.
    *
    * @generated from field: string customer_id = 1;
    */

@@ -7,7 +7,7 @@ import {
 import { violates } from "../../db/errors.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { callOf } from "../../rpc/caller.js";
+import { callOf, ownerOf } from "../../rpc/caller.js";
 import { conflict, notFound, refused, rpcError } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
@@ -34,8 +34,8 @@ export function taxIdentifierService({ newId }: Pick<Deps, "newId">): ServiceImp
     },
 
     async getTaxIdentifier(req, ctx) {
-      const { db, tenantId } = callOf(ctx);
-      const row = await store.findTaxIdentifier(db, tenantId, req.id);
+      const call = callOf(ctx);
+      const row = await store.findTaxIdentifier(call.db, call.tenantId, req.id, ownerOf(call));
       if (row === undefined) throw notFound("tax identifier");
       return { taxIdentifier: taxIdentifierFromRow(row) };
     },
@@ -80,9 +80,10 @@ export function taxIdentifierService({ newId }: Pick<Deps, "newId">): ServiceImp
 
     // The customer is locked first, so it must be known before the tax identifier is locked.
     async deleteTaxIdentifier(req, ctx) {
-      const { db, tenantId, event } = callOf(ctx);
+      const call = callOf(ctx);
+      const { db, tenantId, event } = call;
       return await inTransaction(db, async (trx) => {
-        const found = await store.findTaxIdentifier(trx, tenantId, req.id);
+        const found = await store.findTaxIdentifier(trx, tenantId, req.id, ownerOf(call));
         if (found === undefined) throw notFound("tax identifier");
         if (found.customer_id !== null) await lockActiveCustomer(trx, tenantId, found.customer_id);
         const row = await store.lockTaxIdentifier(trx, tenantId, req.id);

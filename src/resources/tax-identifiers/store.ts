@@ -1,4 +1,5 @@
 import type { Knex } from "knex";
+import type { Owner } from "../../rpc/caller.js";
 import type { EventDraft } from "../../rpc/event-draft.js";
 import { type Page, selectPage } from "../../rpc/paging.js";
 import { changeWithEvent } from "../events/store.js";
@@ -38,8 +39,15 @@ export async function insertTaxIdentifier(
   return row!;
 }
 
-export async function findTaxIdentifier(db: Knex, tenantId: string, id: string): Promise<TaxIdentifierRow | undefined> {
-  return await db("tax_identifiers").where({ tenant_id: tenantId, id }).first();
+export async function findTaxIdentifier(
+  db: Knex,
+  tenantId: string,
+  id: string,
+  owner: Owner,
+): Promise<TaxIdentifierRow | undefined> {
+  return await db("tax_identifiers")
+    .where({ tenant_id: tenantId, id, ...owner })
+    .first();
 }
 
 export async function lockTaxIdentifier(
