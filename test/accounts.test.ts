@@ -63,7 +63,14 @@ const cells: [string, ...unknown[]][] = [
 ];
 
 test("every setting stands in the table of presets, or is no preset's to decide", () => {
-  const listed = ["preset", ...cells.map(([name]) => name), "allowedOrigins", "updateTime", "etag"];
+  const listed = [
+    "preset",
+    ...cells.map(([name]) => name),
+    "allowedOrigins",
+    "identityProviders",
+    "updateTime",
+    "etag",
+  ];
   expect(AccountSettingsSchema.fields.map((field) => field.jsonName)).toEqual(listed);
 });
 
