@@ -159,7 +159,9 @@ test("an overview takes one statement, so one round trip to Postgres", async () 
   const { test: own, testKey } = await clientele.createAccount();
   const id = await createBuyer(own, 2);
   const proxy = await startProxy(clientele.databaseUrl);
-  const config = readConfig({ CLIENTELE_HTTP_PORT: "0", CLIENTELE_GRPC_PORT: "0", CLIENTELE_LOG_LEVEL: "silent" });
+  // Nobody else may send anything.
+  const quiet = { CLIENTELE_LOG_LEVEL: "silent", CLIENTELE_JOBS: "false" };
+  const config = readConfig({ CLIENTELE_HTTP_PORT: "0", CLIENTELE_GRPC_PORT: "0", ...quiet });
   const service = await serve(config, proxy.url, { clock: () => now });
   try {
     const httpUrl = `http://127.0.0.1:${service.httpPort}`;
