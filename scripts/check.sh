@@ -44,6 +44,7 @@ step "generated code" compare_generated
 step "breaking changes" compare_baseline
 step "format and lint" biome check
 step "types" tsc --noEmit
+step "types of the page" tsc -p examples/shopper
 step "build" npm run --silent build
 echo "== tests"
 run_tests

@@ -1,4 +1,3 @@
-import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebhookDeliveryState as State } from "../gen/clientele/v1/webhooks_pb.js";
 import { readConfig } from "../src/config.js";
@@ -7,7 +6,7 @@ import { tasksOf } from "../src/jobs.js";
 import { type Clientele, type Clients, startClientele } from "./support/clientele.js";
 import { failureOf } from "./support/errors.js";
 import { allAtOnce, createCallers } from "./support/parallel.js";
-import { type Received, type Receiver, startReceiver } from "./support/webhook-receiver.js";
+import { isSigned, openWebhookShop, type Received, type Shop } from "./support/webhook-receiver.js";
 
 const hour = 60 * 60 * 1000;
 const key = "a key of the deployment, for tests";
@@ -34,39 +33,12 @@ const later = (ms: number) => {
   now = new Date(now.getTime() + ms);
 };
 
-interface Shop extends AsyncDisposable {
-  readonly clients: Clients;
-  readonly receiver: Receiver;
-  readonly endpointId: string;
-  readonly secret: string;
-}
-
-/** A merchant with one endpoint that works. */
-async function openShop(eventTypes: string[] = []): Promise<Shop> {
-  const { test: clients } = await clientele.createAccount();
-  const receiver = await startReceiver();
-  const created = await clients.webhooks.createWebhookEndpoint({ endpoint: { url: receiver.url, eventTypes } });
-  const dispose = async () => {
-    await clients.webhooks.deleteWebhookEndpoint({ id: created.endpoint!.id });
-    await receiver[Symbol.asyncDispose]();
-  };
-  const { endpoint, secret } = created;
-  return { clients, receiver, endpointId: endpoint!.id, secret, [Symbol.asyncDispose]: dispose };
-}
-
+const openShop = (eventTypes: string[] = []) => openWebhookShop(clientele, eventTypes);
 const newCustomer = async (clients: Clients, email = "ada@example.com") =>
   (await clients.customers.createCustomer({ customer: { email } })).customer!.id;
 const typesOf = (received: readonly Received[]) => received.map(({ body }) => JSON.parse(body).type);
 const deliveriesOf = async ({ clients, endpointId }: Shop) =>
   (await clients.webhooks.listWebhookDeliveries({ endpointId, pageSize: 100 })).deliveries;
-
-function isSigned({ headers, body }: Received, secret: string): boolean {
-  const [time, ...signatures] = String(headers["clientele-signature"]).split(",");
-  const expected = createHmac("sha256", secret)
-    .update(`${time!.slice(2)}.${body}`)
-    .digest("hex");
-  return signatures.includes(`v1=${expected}`);
-}
 
 describe("an endpoint", () => {
   test("gets each event after it was made, once, signed, and nothing personal", async () => {

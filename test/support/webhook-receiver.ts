@@ -1,6 +1,8 @@
+import { createHmac } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Clientele, Clients } from "./clientele.js";
 
 /** One request that a receiver got. */
 export interface Received {
@@ -47,4 +49,34 @@ export async function startReceiver(): Promise<Receiver> {
       await once(server, "close");
     },
   };
+}
+
+/** A merchant with one endpoint that works. */
+export interface Shop extends AsyncDisposable {
+  readonly clients: Clients;
+  readonly receiver: Receiver;
+  readonly endpointId: string;
+  readonly secret: string;
+}
+
+/** Opens an account with an endpoint for these types of events; for all if there are none. */
+export async function openWebhookShop(clientele: Clientele, eventTypes: string[]): Promise<Shop> {
+  const { test: clients } = await clientele.createAccount();
+  const receiver = await startReceiver();
+  const created = await clients.webhooks.createWebhookEndpoint({ endpoint: { url: receiver.url, eventTypes } });
+  const dispose = async () => {
+    await clients.webhooks.deleteWebhookEndpoint({ id: created.endpoint!.id });
+    await receiver[Symbol.asyncDispose]();
+  };
+  const { endpoint, secret } = created;
+  return { clients, receiver, endpointId: endpoint!.id, secret, [Symbol.asyncDispose]: dispose };
+}
+
+/** Whether a request is signed with a secret, as a merchant checks it. */
+export function isSigned({ headers, body }: Received, secret: string): boolean {
+  const [time, ...signatures] = String(headers["clientele-signature"]).split(",");
+  const expected = createHmac("sha256", secret)
+    .update(`${time!.slice(2)}.${body}`)
+    .digest("hex");
+  return signatures.includes(`v1=${expected}`);
 }

@@ -1,0 +1,13 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { Customer } from "../../../../gen/clientele/v1/customers_pb.js";
+import { element, section } from "../dom.js";
+import { service } from "../service.js";
+
+export async function orders({ id: customerId }: Customer): Promise<HTMLElement> {
+  const { orders: placed } = await service.orders.listOrders({ customerId, pageSize: 100 });
+  const items = placed.map(({ id, createTime, paymentMethod }) => {
+    const day = createTime === undefined ? "" : timestampDate(createTime).toLocaleDateString();
+    return element("li", {}, id, day, paymentMethod ? `${paymentMethod.brand} …${paymentMethod.last4}` : "");
+  });
+  return section("Orders", items.length > 0 ? element("ul", {}, ...items) : "None yet.");
+}
