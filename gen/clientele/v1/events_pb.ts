@@ -399,8 +399,9 @@ export const EventService: GenService<{
   },
   /**
    * WatchEvents streams events as they are committed, from a cursor or from now on. No event is left out, and those of
-   * one customer come in the order in which its changes were committed. Handle a message, keep its cursor, and after any
-   * end of the stream go on from it: an event comes again only where a cursor was not kept. The stream has no end of its
+   * one customer come in the order in which its changes were committed; only what never waits for the customer, such as
+   * the expiry of a checkout, may stand on either side of a change at the same instant. Handle a message, keep its
+   * cursor, and after any end of the stream go on from it: an event comes again only where a cursor was not kept. The stream has no end of its
    * own; UNAVAILABLE says to connect again, UNAUTHENTICATED that the key was revoked, RESOURCE_EXHAUSTED that the tenant
    * has too many watches. Who reads too slowly is waited for, and is ended after 30 seconds without reading at all.
    *

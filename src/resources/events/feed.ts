@@ -126,7 +126,9 @@ export function createEventFeed({ db, self, watchesPerTenant }: FeedOptions): Ev
     const known: { tenantId: string; last: number }[] = [];
     for (const [tenantId, entry] of watched) {
       const tail = await entry.tail.catch(ignore);
-      if (tail !== undefined) known.push({ tenantId, last: tail.last });
+      if (tail === undefined) continue;
+      tail.trim();
+      known.push({ tenantId, last: tail.last });
     }
     for (const tenantId of await withoutDeadline(() => listTenantsWithNews(db, known))) look(tenantId);
   }

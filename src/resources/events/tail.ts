@@ -23,12 +23,14 @@ export interface Tail {
   wait(after: number, ms: number, signal: AbortSignal): Promise<void>;
   /** Ends what waits. */
   wake(): void;
+  /** Keeps no longer at hand what was read before the last call of it. */
+  trim(): void;
 }
 
 /** Runs what reads the database for one watcher, a few at a time. */
 export type InTurn = <T>(read: () => Promise<T>) => Promise<T>;
 
-/** So many of the last events are kept at hand. Who is further behind reads the database itself. */
+/** So many of the last events at most are kept at hand. Who is further behind reads the database itself. */
 const keptEvents = 1_000;
 const pageSize = 500;
 /** What one read may look at, so that a filter that leaves next to nothing is answered too. */
@@ -45,6 +47,7 @@ export async function openTail(db: Knex, tenantId: string, inTurn: InTurn): Prom
     await numberEvents(db, tenantId);
     return await lastNumber(db, tenantId);
   });
+  let trimmed = last;
   const waiting = new Set<() => void>();
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
@@ -75,6 +78,10 @@ export async function openTail(db: Knex, tenantId: string, inTurn: InTurn): Prom
     },
     wait,
     wake,
+    trim() {
+      kept = kept.filter(({ id }) => id > trimmed);
+      trimmed = last;
+    },
   };
 
   function run(): Promise<void> {
