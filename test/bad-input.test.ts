@@ -9,7 +9,7 @@ import { type Clientele, startClientele, type TestAccount, transports } from "./
 import { failureOf } from "./support/errors.js";
 import { leavesOf, textsOf } from "./support/fields.js";
 import { messagesOf } from "./support/random-messages.js";
-import { casesOf, methods, nameOf, replaceAt, requestFor } from "./support/scenario.js";
+import { casesOf, methods, nameOf, replaceField, requestFor } from "./support/scenario.js";
 import { overFetch, pathOf } from "./support/ways.js";
 import { populate, type World } from "./support/world.js";
 
@@ -167,7 +167,7 @@ const texts = methods.flatMap((method) =>
 test.for(texts)("text that Postgres cannot keep is refused in $at", async ({ method, path, field }) => {
   const call = (text: string) => {
     const value = field.fieldKind === "list" ? [text] : text;
-    const request = replaceAt(requestFor(method, world), path, () => value) as JsonObject;
+    const request = replaceField(method, requestFor(method, world), path, () => value);
     return failureOf(overFetch(clientele.httpUrl, account.testKey)(method, request));
   };
   const failure = await call("a\0b");
@@ -180,7 +180,7 @@ test.for(texts)("a very long text fails in a typed way in $at", async ({ at, met
   const long = "x".repeat(1_000_000);
   const value = field.fieldKind === "list" ? [long] : long;
   const own = await clientele.createAccount();
-  const request = replaceAt(requestFor(method, await populate(own.test)), path, () => value) as JsonObject;
+  const request = replaceField(method, requestFor(method, await populate(own.test)), path, () => value);
   await expectTyped(overFetch(clientele.httpUrl, own.testKey)(method, request), at);
 });
 
@@ -192,7 +192,7 @@ const enums = methods.flatMap((method) =>
 
 test.for(enums)("a value beyond the enum fails in a typed way, or is ignored, in $at", async ({ at, method, path }) => {
   for (const value of [99, -1]) {
-    const request = replaceAt(requestFor(method, world), path, () => value) as JsonObject;
+    const request = replaceField(method, requestFor(method, world), path, () => value);
     await expectTyped(overFetch(clientele.httpUrl, account.testKey)(method, request), at);
   }
 });

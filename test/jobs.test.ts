@@ -6,6 +6,7 @@ import { buildDeps } from "../src/deps.js";
 import { startJobs, tasksOf } from "../src/jobs.js";
 import { type Clientele, startClientele } from "./support/clientele.js";
 import { failureOf } from "./support/errors.js";
+import { createShopper, signIn, signInById } from "./support/shoppers.js";
 
 const month = 30 * 24 * 60 * 60 * 1000;
 let now = new Date("2026-03-01T12:00:00Z");
@@ -108,4 +109,34 @@ test("events get their numbers also where nobody reads them", async () => {
   await clients.customers.createCustomer({ customer: { email: "ada@example.com" } });
   await runJob("number_events");
   expect(await clientele.db("events").whereNull("id")).toEqual([]);
+});
+
+test("a customer token is forgotten 30 days after it has expired, and not before", async () => {
+  const { test: clients } = await clientele.createAccount();
+  const { id } = await createShopper(clients);
+  const { token } = await signInById(clients, id);
+  const expired = now.getTime() + 24 * 60 * 60 * 1000;
+  const ids = async (): Promise<string[]> => await clientele.db("customer_tokens").pluck("id");
+  now = new Date(expired + month - 1);
+  await runJob("forget_customer_tokens");
+  expect(await ids()).toContain(token.id);
+  now = new Date(expired + month);
+  await runJob("forget_customer_tokens");
+  expect(await ids()).not.toContain(token.id);
+});
+
+test("failed log-ins are forgotten after a day, where one succeeded after 30", async () => {
+  const { test: clients } = await clientele.createAccount();
+  const { email } = await createShopper(clients);
+  const count = async () => (await clientele.db("login_attempts")).length;
+  await signIn(clients, email);
+  await failureOf(signIn(clients, "nobody@example.com"));
+  expect(await count()).toBe(4);
+  const began = now.getTime();
+  now = new Date(began + 24 * 60 * 60 * 1000);
+  await runJob("forget_login_attempts");
+  expect(await count()).toBe(1);
+  now = new Date(began + month);
+  await runJob("forget_login_attempts");
+  expect(await count()).toBe(0);
 });

@@ -3,7 +3,7 @@ import type { DescMethodUnary, JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Clientele, startClientele } from "./support/clientele.js";
 import { idsOf } from "./support/fields.js";
-import { casesOf, methods, nameOf, reads, replaceAt, requestFor } from "./support/scenario.js";
+import { casesOf, methods, nameOf, reads, replaceAt, replaceField, requestFor } from "./support/scenario.js";
 import { changesBetween, snapshot } from "./support/snapshot.js";
 import { pathOf } from "./support/ways.js";
 import { populate, type World } from "./support/world.js";
@@ -112,9 +112,8 @@ function absentLike(id: string): string {
 }
 
 function requestWith(method: DescMethodUnary, path: readonly string[], id: string): JsonObject {
-  const request = replaceAt(requestFor(method, own.world), path, () => id) as JsonObject;
+  const request = replaceField(method, requestFor(method, own.world), path, () => id);
   if (path.at(-1) === "addressId") delete request.shipping;
-  if (method.name === "CreateCustomerToken") delete request.emailPassword;
   const mask = request.updateMask;
   return typeof mask === "string" ? { ...request, updateMask: `${mask},${maskedBy(path)}` } : request;
 }

@@ -9,6 +9,8 @@ import { validAddress } from "../resources/addresses/rules.js";
 import { customerToColumns, writableFields } from "../resources/customers/convert.js";
 import { checkNewCustomer } from "../resources/customers/write.js";
 import type { ImportedAddress, ImportedCustomer } from "../resources/imports/store.js";
+import { parsePasswordHash } from "../resources/passwords/formats.js";
+import { passwordPath } from "../resources/passwords/rules.js";
 import { refuseCardNumbers } from "../rpc/card-numbers.js";
 import { refused } from "../rpc/errors.js";
 import { populatedPaths } from "../rpc/field-mask.js";
@@ -81,11 +83,13 @@ function checkRow(row: SourceRow, rules: Rules): ImportedCustomer {
   const { customer } = checkNewCustomer(identified(row, rules), { settings, customFields, kind: "secret_key" });
   const id = customer.id === "" ? newId("cus") : customer.id;
   const deletion = deletionOf(row, rules);
+  const password = passwordOf(row, newId);
   if (preferred !== undefined) customer.defaultAddressId = addresses[preferred]!.columns.id;
   const columns = customerToColumns(customer, customFields);
   // A derived name that was written down stays derived.
   if (columns.display_name === (columns.email ?? columns.name ?? id)) columns.display_name = null;
   const paths = populatedPaths(CustomerSchema, customer, writableFields);
+  if (password !== undefined) paths.push(passwordPath);
   if (deletion.delete_time !== null) paths.push("state", "delete_time");
   const freed = deletion.delete_time !== null && settings.emailReusableAfterDelete === true;
   const created = { type: "customer.created", resource_id: id, customer_id: id, changed_paths: paths };
@@ -94,11 +98,27 @@ function checkRow(row: SourceRow, rules: Rules): ImportedCustomer {
     return { type: "address.created", resource_id, customer_id: id, changed_paths };
   });
   return {
-    columns: { id, ...columns, create_time: pastTime(row.createTime, "customer.create_time", now) ?? now, ...deletion },
+    columns: {
+      id,
+      ...columns,
+      password_id: password?.id ?? null,
+      create_time: pastTime(row.createTime, "customer.create_time", now) ?? now,
+      ...deletion,
+    },
+    password: password && { ...password, create_time: now },
     addresses: addresses.map((address) => address.columns),
     references: freed ? [] : columns.external_references,
     events: [created, ...added],
   };
+}
+
+// A deleted customer has none, as here.
+function passwordOf({ passwordHash, deletion }: SourceRow, newId: NewId) {
+  if (passwordHash === undefined) return undefined;
+  if (parsePasswordHash(passwordHash) === undefined) {
+    throw refusal("FIELDS_INVALID", "is no hash that can be verified in a third of a second", "password_hash");
+  }
+  return deletion === undefined ? { id: newId("pwd"), hash: passwordHash } : undefined;
 }
 
 // Under its own id where the settings let a customer have it, else under a new one with a reference to it.

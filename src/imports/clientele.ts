@@ -3,15 +3,15 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type Address, AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
 import { CustomerSchema, CustomerState } from "../../gen/clientele/v1/customers_pb.js";
 import { refusal } from "./refusal.js";
-import { booleanOf, objectsOf, type SourceRow } from "./source-row.js";
+import { booleanOf, objectsOf, type SourceRow, textOf } from "./source-row.js";
 
 /**
  * Reads what `clientele export` writes, or the API answers: the proto JSON of a Customer, and its addresses in a list of
- * that name. Unlike the API it refuses unknown fields, which would be lost. Where an address has an id, the row says
+ * that name, with the hash of a password in `passwordHash`. Unlike the API it refuses unknown fields, which would be lost. Where an address has an id, the row says
  * which one is the default, also that none is.
  */
 export function readClientele(object: JsonObject): SourceRow {
-  const { addresses: _, ...rest } = object;
+  const { addresses: _, passwordHash: __, password_hash: ___, ...rest } = object;
   const customer = messageOf(CustomerSchema, rest, "customer");
   const addresses = objectsOf(object, "addresses").map((it, index) =>
     messageOf(AddressSchema, it, `addresses[${index}]`),
@@ -22,6 +22,9 @@ export function readClientele(object: JsonObject): SourceRow {
   }
   if (customer.taxIdentifiers.length > 0) {
     throw refusal("FIELDS_INVALID", "Tax identifiers cannot be imported.", "customer.tax_identifiers");
+  }
+  if (customer.password !== "") {
+    throw refusal("FIELDS_INVALID", "Passwords are imported as their hash, in passwordHash.", "customer.password");
   }
   const { shipping, createTime, deleteTime, purgeTime } = customer;
   const view = shipping !== undefined && !addresses.some(({ id }) => id !== "" && id === shipping.id);
@@ -34,6 +37,7 @@ export function readClientele(object: JsonObject): SourceRow {
     defaultAddress: view ? addresses.length : defaultOf(customer.defaultAddressId, all),
     liveMode: booleanOf(object, "liveMode" in object ? "liveMode" : "live_mode"),
     createTime: createTime && timestampDate(createTime),
+    passwordHash: textOf(object, "password_hash" in object ? "password_hash" : "passwordHash"),
     ...(deleted && {
       deletion: {
         deleteTime: deleteTime && timestampDate(deleteTime),

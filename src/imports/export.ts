@@ -32,16 +32,24 @@ export async function* exportLines(
 }
 
 // Without what an import derives: a name to show that is no one's own, views, and names of codes. Payment methods are
-// not part of it, so neither is which one is the default; photos are not either.
+// not part of it, so neither is which one is the default; photos and passwords are not either.
 function exported(row: ExportedCustomerRow, view: View): JsonObject {
   const message = customerFromRow(row, view);
   const json = jsonOf(toJson(CustomerSchema, message));
-  const { photoUrl: _, countryName: _1, etag: _2, defaultPaymentMethodId: _3, displayName, ...kept } = json;
+  const {
+    photoUrl: _,
+    countryName: _1,
+    etag: _2,
+    defaultPaymentMethodId: _3,
+    hasPassword: _4,
+    displayName,
+    ...kept
+  } = json;
   const derived = displayName === (row.email ?? row.name ?? row.id);
   const addresses = row.addresses.map((address) => {
     const {
-      customerId: _4,
-      etag: _5,
+      customerId: _5,
+      etag: _6,
       ...own
     } = jsonOf(toJson(AddressSchema, addressFromRow(address, row.default_address_id)));
     return own;

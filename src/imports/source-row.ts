@@ -17,6 +17,8 @@ export interface SourceRow {
   /** Undefined if the source does not say. */
   readonly liveMode?: boolean | undefined;
   readonly createTime?: Date | undefined;
+  /** The hash of the password, as `parsePasswordHash` reads them. */
+  readonly passwordHash?: string | undefined;
   /** Present on a deleted customer. */
   readonly deletion?: { readonly deleteTime: Date | undefined; readonly purgeTime: Date | undefined };
 }

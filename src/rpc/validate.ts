@@ -130,7 +130,13 @@ function* unkeepable(value: unknown, path: string): Generator<FieldViolation> {
       if (key === "$typeName" || key === "$unknown") continue;
       const name = snakeCase(key);
       if (key.includes("\0") || !key.isWellFormed()) yield { field: path, description: "has a key that is not text" };
-      yield* unkeepable(inner, Array.isArray(value) ? `${path}[${name}]` : join(path, name));
+      // One of several fields stands under its own name.
+      const { case: chosen, value: one } = Object(inner);
+      if ("$typeName" in value && typeof chosen === "string" && !("$typeName" in Object(inner))) {
+        yield* unkeepable(one, join(path, snakeCase(chosen)));
+      } else {
+        yield* unkeepable(inner, Array.isArray(value) ? `${path}[${name}]` : join(path, name));
+      }
     }
   }
 }

@@ -50,6 +50,19 @@ function firstText(value: unknown, path: readonly string[] = []): readonly strin
   return inner.map(([key, next]) => firstText(next, [...path, key])).find((found) => found !== undefined);
 }
 
+/** A request in which the field at a path is another; what is an alternative to it is left out. */
+export function replaceField(
+  method: DescMethod,
+  request: JsonObject,
+  path: readonly string[],
+  by: (before: unknown) => unknown,
+): JsonObject {
+  const alternatives = method.input.fields.find(({ jsonName }) => jsonName === path[0])?.oneof?.fields ?? [];
+  const left = alternatives.map(({ jsonName }) => jsonName).filter((name) => name !== path[0]);
+  const rest = Object.fromEntries(Object.entries(request).filter(([name]) => !left.includes(name)));
+  return replaceAt(rest, path, by) as JsonObject;
+}
+
 /** A copy of a JSON value in which what lies at a path is another; what is missing on the way is made. */
 export function replaceAt(
   value: unknown,

@@ -3,6 +3,7 @@ import type { AddressColumns } from "../addresses/store.js";
 import { emailKey } from "../customers/email-keys-store.js";
 import type { CustomerColumns, ExternalReferenceColumns } from "../customers/store.js";
 import { type ManyEventsRow, manyEvents } from "../events/store.js";
+import type { PasswordColumns } from "../passwords/store.js";
 
 /** How far a file is imported. */
 export interface ImportRow {
@@ -22,7 +23,8 @@ export interface ImportRow {
 
 /** A customer to import with what belongs to it. */
 export interface ImportedCustomer {
-  readonly columns: CustomerColumns & ImportedTimes & { readonly id: string };
+  readonly columns: CustomerColumns & ImportedTimes & { readonly id: string; readonly password_id: string | null };
+  readonly password: PasswordColumns | undefined;
   readonly addresses: readonly ImportedAddress[];
   /** The ids elsewhere that must be its own. */
   readonly references: readonly ExternalReferenceColumns[];
@@ -108,6 +110,9 @@ export async function insertCustomers(
   const references = customers.flatMap(({ columns, references: own }) =>
     own.map(({ name, id }) => ({ customer_id: columns.id, name, external_id: id })),
   );
+  const passwords = customers.flatMap(({ columns, password }) =>
+    password === undefined ? [] : [{ customer_id: columns.id, ...password }],
+  );
   const names = Object.keys(rows[0] ?? {});
   const changed = trx.raw(
     `insert into customers (tenant_id, email_key, ${names.map(() => "??").join(", ")})
@@ -128,6 +133,7 @@ export async function insertCustomers(
   );
   const query = trx.with("changed", changed);
   if (addresses.length > 0) query.with("address", insertOwned(trx, tenantId, "addresses", addresses));
+  if (passwords.length > 0) query.with("password", insertOwned(trx, tenantId, "passwords", passwords));
   if (references.length > 0) query.with("reference", insertOwned(trx, tenantId, "external_references", references));
   const events = customers.flatMap((customer) => customer.events);
   query.with("event", manyEvents(trx, tenantId, events, { actor: "system", time: now }));
