@@ -7,6 +7,7 @@ import { createCustomer } from "./support/customers.js";
 import { failureOf } from "./support/errors.js";
 import { createWorker, type Worker } from "./support/jobs.js";
 import { createCheckout, guest, url } from "./support/purchases.js";
+import { clientsWith, newPublishableKey } from "./support/shoppers.js";
 import { createByCall, pdfOf } from "./support/tax-certificates.js";
 import { createTaxIdentifier, getTaxIdentifier, sandboxNumbers } from "./support/tax-identifiers.js";
 
@@ -176,4 +177,13 @@ test("an overview calls attention to identifiers that are not verified", async (
   expect((await attention()).sort()).toEqual([wrong.id, right.id].sort());
   await verify();
   expect(await attention()).toEqual([wrong.id]);
+});
+
+test("with a publishable key a guest cannot use one that is nobody's", async () => {
+  const { id } = await createTaxIdentifier(clients, "", british);
+  await verify();
+  const page = clientsWith(clientele, await newPublishableKey(clients));
+  const request = { url, ...guest(), taxIdentifierIds: [id] };
+  expect(await failureOf(page.checkouts.createCheckout(request))).toMatchObject({ code: "NotFound" });
+  expect((await createCheckout(clients, request)).taxIdentifiers).toHaveLength(1);
 });

@@ -304,8 +304,8 @@ export type CreateCheckoutRequest = Message<"clientele.v1.CreateCheckoutRequest"
   type: CustomerType;
 
   /**
-   * Tax identifiers to use instead of the customer's, at most 20 and one of a type: the customer's own, or nobody's. One
-   * that is not VERIFIED is FAILED_PRECONDITION.
+   * Tax identifiers to use instead of the customer's, at most 20 and one of a type: the customer's own, or with a
+   * secret key nobody's. One that is not VERIFIED is FAILED_PRECONDITION.
    *
    * @generated from field: repeated string tax_identifier_ids = 10;
    */
@@ -412,8 +412,8 @@ export type PreviewCheckoutRequest = Message<"clientele.v1.PreviewCheckoutReques
   type: CustomerType;
 
   /**
-   * Tax identifiers to use instead of the customer's, at most 20 and one of a type: the customer's own, or nobody's. One
-   * that is not VERIFIED is FAILED_PRECONDITION.
+   * Tax identifiers to use instead of the customer's, at most 20 and one of a type: the customer's own, or with a
+   * secret key nobody's. One that is not VERIFIED is FAILED_PRECONDITION.
    *
    * @generated from field: repeated string tax_identifier_ids = 10;
    */
@@ -536,8 +536,8 @@ export type UpdateCheckoutRequest = Message<"clientele.v1.UpdateCheckoutRequest"
   type: CustomerType;
 
   /**
-   * Tax identifiers to use instead of the customer's, at most 20 and one of a type: the customer's own, or nobody's. One
-   * that is not VERIFIED is FAILED_PRECONDITION.
+   * Tax identifiers to use instead of the customer's, at most 20 and one of a type: the customer's own, or with a
+   * secret key nobody's. One that is not VERIFIED is FAILED_PRECONDITION.
    *
    * @generated from field: repeated string tax_identifier_ids = 12;
    */

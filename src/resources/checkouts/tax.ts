@@ -13,7 +13,7 @@ import type { Candidates } from "./resolve.js";
  * type. Without a customer a guest asks.
  */
 export async function requestedTaxIdentifiers(
-  { db, tenantId }: Call,
+  { db, tenantId, kind }: Call,
   ids: readonly string[],
   customerId: string | undefined,
 ): Promise<TaxIdentifier[] | undefined> {
@@ -21,9 +21,9 @@ export async function requestedTaxIdentifiers(
   const rows = await findTaxIdentifiers(db, tenantId, ids);
   const found = ids.map((id) => {
     const row = rows.find((one) => one.id === id);
-    if (row === undefined || (row.customer_id !== null && row.customer_id !== customerId)) {
-      throw notFound("tax identifier");
-    }
+    // One that is nobody's is the merchant's to use.
+    const isUsable = row?.customer_id === null ? kind === "secret_key" : row?.customer_id === customerId;
+    if (row === undefined || !isUsable) throw notFound("tax identifier");
     return taxIdentifierFromRow(row);
   });
   if (found.some(({ state }) => state !== TaxIdentifierState.VERIFIED)) {
