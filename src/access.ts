@@ -12,6 +12,7 @@ import { OrderService } from "../gen/clientele/v1/orders_pb.js";
 import { PasswordService } from "../gen/clientele/v1/passwords_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
 import { PhotoService } from "../gen/clientele/v1/photos_pb.js";
+import { PrivacyService } from "../gen/clientele/v1/privacy_pb.js";
 import { TaxCertificateService } from "../gen/clientele/v1/tax_certificates_pb.js";
 import { TaxIdentifierService } from "../gen/clientele/v1/tax_identifiers_pb.js";
 import { WebhookService } from "../gen/clientele/v1/webhooks_pb.js";
@@ -187,6 +188,13 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     getTaxCertificateFile: secretKey,
     listTaxCertificates: secretKey,
     deleteTaxCertificate: secretKey,
+  }),
+  allow(PrivacyService, {
+    requestErasure: own("customer_id"),
+    getErasure: ownByRow,
+    listErasures: ownByDefault("customer_id"),
+    cancelErasure: ownByRow,
+    exportCustomerData: own("customer_id"),
   }),
   allow(Health, { check: anybody, list: anybody, watch: anybody }),
   allow(ReflectionV1, { serverReflectionInfo: anybody }),

@@ -6,6 +6,7 @@ import { expireDueCheckouts } from "./resources/checkouts/expire.js";
 import { purgeDueCustomFields } from "./resources/custom-fields/purge.js";
 import { forgetEndedTokens } from "./resources/customer-tokens/store.js";
 import { purgeDueCustomers } from "./resources/customers/purge.js";
+import { eraseDueCustomers } from "./resources/erasures/erase.js";
 import { listUnnumberedTenants, numberEvents } from "./resources/events/log-store.js";
 import { forgetAttempts } from "./resources/passwords/attempts-store.js";
 import { verifyDueTaxIdentifiers } from "./resources/tax-identifiers/verify.js";
@@ -26,6 +27,7 @@ const crontab = `
 * * * * * purge_customers ?max=3
 * * * * * number_events ?max=3
 * * * * * expire_checkouts ?max=3
+* * * * * erase_customers ?max=3
 17 * * * * forget_idempotency_keys ?max=3
 47 * * * * purge_custom_fields ?max=3
 27 4 * * * forget_webhook_deliveries ?max=3
@@ -85,6 +87,7 @@ export function tasksOf(deps: Deps) {
     expire_checkouts: () => expireDueCheckouts(deps),
     purge_custom_fields: () => purgeDueCustomFields(deps),
     verify_tax_identifiers: () => verifyDueTaxIdentifiers(deps),
+    erase_customers: () => eraseDueCustomers(deps),
     forget_idempotency_keys: () => forgetExpiredKeys(db, clock()),
     forget_webhook_deliveries: () => forgetOldDeliveries(deps),
     make_webhook_deliveries: () => makeDeliveries(deps),

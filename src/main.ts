@@ -6,6 +6,7 @@ import { Command, Option } from "commander";
 import { SettingsPreset } from "../gen/clientele/v1/accounts_pb.js";
 import { type ApiKey, ApiKeyKind, ApiKeySchema } from "../gen/clientele/v1/api_keys_pb.js";
 import { exportCommand } from "./commands/export.js";
+import { exportPersonCommand } from "./commands/export-person.js";
 import { importCommand } from "./commands/import.js";
 import { type Config, readConfig } from "./config.js";
 import { connect } from "./db/connection.js";
@@ -116,6 +117,7 @@ keys
 
 program.addCommand(importCommand(withDatabase));
 program.addCommand(exportCommand(withDatabase));
+program.addCommand(exportPersonCommand(withDatabase));
 
 try {
   await program.parseAsync();

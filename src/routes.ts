@@ -14,6 +14,7 @@ import { OrderService } from "../gen/clientele/v1/orders_pb.js";
 import { PasswordService } from "../gen/clientele/v1/passwords_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
 import { PhotoService } from "../gen/clientele/v1/photos_pb.js";
+import { PrivacyService } from "../gen/clientele/v1/privacy_pb.js";
 import { TaxCertificateService } from "../gen/clientele/v1/tax_certificates_pb.js";
 import { TaxIdentifierService } from "../gen/clientele/v1/tax_identifiers_pb.js";
 import { WebhookService } from "../gen/clientele/v1/webhooks_pb.js";
@@ -25,6 +26,7 @@ import { checkoutService } from "./resources/checkouts/service.js";
 import { customFieldService } from "./resources/custom-fields/service.js";
 import { customerTokenService } from "./resources/customer-tokens/service.js";
 import { customerService } from "./resources/customers/service.js";
+import { privacyService } from "./resources/erasures/service.js";
 import { eventService } from "./resources/events/service.js";
 import { formService } from "./resources/forms/service.js";
 import { orderService } from "./resources/orders/service.js";
@@ -60,6 +62,7 @@ export const services = [
   TaxIdentifierService,
   TaxCertificateService,
   FormService,
+  PrivacyService,
 ];
 
 /** What can also be called by posting a form. */
@@ -89,5 +92,6 @@ export function createRoutes(deps: Deps) {
     serve(TaxIdentifierService, taxIdentifierService(deps));
     serve(TaxCertificateService, taxCertificateService(deps), { readMaxBytes: maxCertificateMessage });
     serve(FormService, formService(deps));
+    serve(PrivacyService, privacyService(deps));
   };
 }

@@ -108,10 +108,11 @@ describe("the house", () => {
       passwords: ["attempts.ts", "attempts-store.ts", "formats.ts", "hasher.ts", "login.ts", "write.ts"],
       "payment-methods": ["state.ts", "token.ts"],
       identities: ["claims.ts", "sign-in.ts"],
-      erasures: ["manifest.ts", "impersonal.ts"],
       webhooks: ["backoff.ts", "deliveries-store.ts", "dispatch.ts", "signature.ts"],
       "tax-certificates": ["file.ts", "state.ts", "upload.ts"],
       "tax-identifiers": ["shown-store.ts", "verification-store.ts", "verify.ts"],
+      erasures: ["erase.ts", "impersonal.ts", "kept.ts", "manifest.ts", "request.ts"],
+      exports: ["person.ts", "person-store.ts"],
       photos: ["image.ts", "page.ts", "token.ts", "upload.ts"],
     };
     for (const { path } of sources.filter((file) => file.path.startsWith("src/resources/"))) {

@@ -60,7 +60,8 @@ test("every reason is given", () => {
 test.for(personal)("$table names columns of its own for the customer and for what is written", (rows) => {
   const own = schema.filter(({ table }) => table === rows.table).map(({ column }) => column);
   expect(rows.customer.length).toBeGreaterThan(0);
-  expect(own).toEqual(expect.arrayContaining([...rows.customer, ...Object.keys({ ...rows.cleared, ...rows.also })]));
+  const whose = rows.customer.map((expression) => /^\w+/.exec(expression)![0]);
+  expect(own).toEqual(expect.arrayContaining([...whose, ...Object.keys({ ...rows.cleared, ...rows.also })]));
 });
 
 test("a table that names a customer and holds anything of a person stands in the manifest", () => {

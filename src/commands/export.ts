@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import type { Writable } from "node:stream";
 import { Command } from "commander";
 import { exportLines } from "../imports/export.js";
 import { findTenant } from "../operator.js";
+import { unlessClosed, write } from "./output.js";
 import { accountOption, modeOption, type TenantOptions, tenantChoiceOf, type WithDatabase } from "./tenant-options.js";
 
 interface ExportOptions extends TenantOptions {
@@ -30,13 +30,4 @@ export function exportCommand(withDatabase: WithDatabase): Command {
         await Promise.race([failed, written]).catch(unlessClosed);
       });
     });
-}
-
-function write(output: Writable, text: string): Promise<void> {
-  return new Promise((resolve, reject) => output.write(text, (error) => (error ? reject(error) : resolve())));
-}
-
-// The reader has read enough, as `head` does.
-function unlessClosed(error: unknown): void {
-  if (!(error instanceof Error && "code" in error && error.code === "EPIPE")) throw error;
 }

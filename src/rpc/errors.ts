@@ -81,6 +81,7 @@ export const reasons = {
   CUSTOMER_TOKEN_REVOKED: Code.FailedPrecondition,
   IDENTITY_PROVIDER_UNKNOWN: Code.FailedPrecondition,
   IDEMPOTENCY_KEY_REUSED: Code.FailedPrecondition,
+  ERASURE_NOT_CANCELLABLE: Code.FailedPrecondition,
   // The service.
   METHOD_UNKNOWN: Code.Unimplemented,
   CALL_CANCELLED: Code.Canceled,

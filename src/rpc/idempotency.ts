@@ -17,6 +17,7 @@ import type { Knex } from "knex";
 import type { Call, Caller } from "./caller.js";
 import { refuseCardNumber } from "./card-numbers.js";
 import { invalidField, rpcError } from "./errors.js";
+import { customerIn } from "./whose.js";
 
 const header = "idempotency-key";
 /** On an answer that was remembered, not made anew. */
@@ -28,6 +29,8 @@ export interface Claim {
   readonly method: DescMethod;
   readonly key: string;
   readonly requestHash: Buffer;
+  /** The customer that the request names, if it does. */
+  readonly customerId: string | undefined;
 }
 
 /** Whether the answers of a method are remembered: it changes something, and gives one answer. */
@@ -60,7 +63,9 @@ export async function claimOf(
   request: Message,
 ): Promise<Claim> {
   const ownKey = kind === "secret_key" ? key : `${customerId ?? kind} ${key}`;
-  return { method, key: ownKey, requestHash: await hashOf(method.input, request, `${tenantId} ${ownKey}`) };
+  const about = customerId ?? customerIn(method.input, request);
+  const requestHash = await hashOf(method.input, request, `${tenantId} ${ownKey}`);
+  return { method, key: ownKey, requestHash, customerId: about };
 }
 
 /**
@@ -73,7 +78,7 @@ export async function take(call: Call, claim: Claim): Promise<Message | undefine
   const claimed = await db("idempotency_keys")
     .insert({ ...keyColumns(tenantId, claim), request_hash: claim.requestHash, expire_time })
     .onConflict(["tenant_id", "method", "key"])
-    .merge({ request_hash: claim.requestHash, expire_time, response: null })
+    .merge({ request_hash: claim.requestHash, expire_time, response: null, customer_id: null })
     .where("idempotency_keys.expire_time", "<=", now)
     .returning("key");
   return claimed.length > 0 ? undefined : await find(call, claim);
@@ -89,13 +94,17 @@ export async function find({ db, tenantId, now }: Call, claim: Claim): Promise<M
   return fromBinary(claim.method.output, first.response);
 }
 
-/** Keeps the answer of the call that took the key; `answer` is what its handler gives. */
+/**
+ * Keeps the answer of the call that took the key, with the customer that it is about, so that both are erased together;
+ * `answer` is what the handler gives.
+ */
 export async function remember({ db, tenantId }: Call, claim: Claim, answer: unknown): Promise<void> {
   const { output } = claim.method;
   const kept = clone(output, create(output, answer as MessageInitShape<DescMessage>));
   redact(output, kept);
   const response = Buffer.from(toBinary(output, kept));
-  await db("idempotency_keys").where(keyColumns(tenantId, claim)).update({ response });
+  const customer_id = customerIn(output, kept) ?? claim.customerId ?? null;
+  await db("idempotency_keys").where(keyColumns(tenantId, claim)).update({ response, customer_id });
 }
 
 function keyColumns(tenantId: string, { method, key }: Claim) {

@@ -15,6 +15,7 @@ import { OrderService } from "../../gen/clientele/v1/orders_pb.js";
 import { PasswordService } from "../../gen/clientele/v1/passwords_pb.js";
 import { PaymentMethodService } from "../../gen/clientele/v1/payment_methods_pb.js";
 import { PhotoService } from "../../gen/clientele/v1/photos_pb.js";
+import { PrivacyService } from "../../gen/clientele/v1/privacy_pb.js";
 import { TaxCertificateService } from "../../gen/clientele/v1/tax_certificates_pb.js";
 import { TaxIdentifierService } from "../../gen/clientele/v1/tax_identifiers_pb.js";
 import { WebhookService } from "../../gen/clientele/v1/webhooks_pb.js";
@@ -63,6 +64,7 @@ export interface Clients {
   readonly taxIdentifiers: Client<typeof TaxIdentifierService>;
   readonly taxCertificates: Client<typeof TaxCertificateService>;
   readonly forms: Client<typeof FormService>;
+  readonly privacy: Client<typeof PrivacyService>;
 }
 
 /** The ways in that share one client type; each is a transport to a running service. */
@@ -141,6 +143,7 @@ export function clientsOn(transport: Transport): Clients {
     taxIdentifiers: createClient(TaxIdentifierService, transport),
     taxCertificates: createClient(TaxCertificateService, transport),
     forms: createClient(FormService, transport),
+    privacy: createClient(PrivacyService, transport),
   };
 }
 

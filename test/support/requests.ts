@@ -158,4 +158,8 @@ export const requests: Readonly<Record<string, (world: World) => JsonObject>> = 
   "TaxCertificateService.GetTaxCertificateFile": (world) => ({ customerId: world.customer, id: world.taxCertificate }),
   "TaxCertificateService.ListTaxCertificates": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
   "TaxCertificateService.DeleteTaxCertificate": (world) => ({ customerId: world.customer, id: world.taxCertificate }),
+  "PrivacyService.RequestErasure": ({ person }) => ({ customerId: person, notBefore: "2000-01-01T00:00:00Z" }),
+  "PrivacyService.GetErasure": ({ erasure }) => ({ id: erasure }),
+  "PrivacyService.ListErasures": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
+  "PrivacyService.CancelErasure": ({ erasure }) => ({ id: erasure }),
 };

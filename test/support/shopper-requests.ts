@@ -49,6 +49,10 @@ export const shopperMethods: readonly string[] = [
   "TaxIdentifierService.ListTaxIdentifiers",
   "TaxIdentifierService.DeleteTaxIdentifier",
   "FormService.GetFormConstraints",
+  "PrivacyService.RequestErasure",
+  "PrivacyService.GetErasure",
+  "PrivacyService.ListErasures",
+  "PrivacyService.CancelErasure",
 ];
 
 /** What only the merchant writes of a customer, and a value for it. */
@@ -60,8 +64,8 @@ export const merchantFields: Readonly<JsonObject> = {
 
 /** What a shopper says of itself at sign-up. */
 export const personalOf = (world: World): JsonObject => {
-  const { enabled: _, metadata: __, externalReferences: ___, ...personal } = customerOf(world);
-  return personal;
+  const { enabled: _, requestToBeForgotten: __, metadata: ___, externalReferences: ____, ...rest } = customerOf(world);
+  return rest;
 };
 
 /** A request for a method that succeeds with a publishable key, where there is one. */
@@ -75,6 +79,7 @@ export function requestOfPage(method: DescMethod, world: World): JsonObject {
 
 /** A request for a method that succeeds with a token of the world's customer, where there is one. */
 export function requestOfShopper(method: DescMethod, world: World): JsonObject {
+  if (nameOf(method) === "PrivacyService.RequestErasure") return { customerId: world.customer };
   if (nameOf(method) !== "CustomerService.UpdateCustomer") return requestFor(method, world);
   const { password: _, ...personal } = personalOf(world);
   return { customer: { id: world.customer, ...personal, name: `${canary} anew` } };

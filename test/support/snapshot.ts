@@ -44,8 +44,9 @@ export async function snapshot(db: Knex): Promise<Map<string, Row>> {
 }
 
 function keyOf(row: Row): string {
-  const { tenant_id, customer_id, id } = JSON.parse(row.text) as Record<string, string>;
-  return `${tenant_id} ${row.table === "addresses" ? customer_id : ""} ${id}`;
+  const { tenant_id, customer_id, id, token_key } = JSON.parse(row.text) as Record<string, string>;
+  // An erased token is still the same row.
+  return `${tenant_id} ${row.table === "addresses" ? customer_id : ""} ${token_key ?? id}`;
 }
 
 /** What differs between two snapshots. */

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { ApiKeyKind } from "../../gen/clientele/v1/api_keys_pb.js";
 import { CustomFieldType } from "../../gen/clientele/v1/custom_fields_pb.js";
 import type { Clients } from "./clientele.js";
@@ -34,6 +35,10 @@ export interface World {
   readonly taxIdentifier: string;
   readonly spareTaxIdentifier: string;
   readonly taxCertificate: string;
+  /** A customer with one of everything, whom no other request needs. */
+  readonly person: string;
+  /** The erasure of the customer, which is far away. */
+  readonly erasure: string;
   /** Makes values unique that must be. */
   readonly unique: string;
 }
@@ -86,6 +91,7 @@ export const customerOf = ({ unique }: Pick<World, "unique">) => ({
   locale: "en_US",
   type: "CUSTOMER_TYPE_BUSINESS",
   enabled: true,
+  requestToBeForgotten: false,
   metadata: { note: `${canary} note`, [`${canary}Key`]: { deep: [1, true, `${canary}`] } },
   externalReferences: [{ name: "stripe", id: `${canary}-${unique}` }],
   shipping: address,
@@ -126,6 +132,19 @@ export async function populate(clients: Clients): Promise<World> {
     const request = { customerId, taxCertificate: certificate, content };
     return (await clients.taxCertificates.createTaxCertificate(request)).taxCertificate!.id;
   };
+  const newPerson = async () => {
+    const { customer } = await clients.customers.createCustomer({
+      customer: { email: `person.${unique}@example.com`, shipping: address },
+    });
+    const payment = { customerId: customer!.id, creditCardToken: token("person") };
+    const { checkout } = await clients.checkouts.createCheckout({ url, ...payment });
+    await clients.orders.createOrder({ checkoutId: checkout!.id });
+    return customer!.id;
+  };
+  const newErasure = async () => {
+    const far = { customerId, notBefore: timestampFromDate(new Date("2999-01-01")) };
+    return (await clients.privacy.requestErasure(far)).erasure!.id;
+  };
   await clients.photos.uploadPhoto({ customerId, content: Buffer.from(tinyPhoto, "base64") });
   return {
     unique,
@@ -137,6 +156,8 @@ export async function populate(clients: Clients): Promise<World> {
       await clients.customerTokens.createCustomerToken({ credential: { case: "customerId", value: customerId } })
     ).customerToken!.id,
     deletedCustomer: await newDeleted(),
+    person: await newPerson(),
+    erasure: await newErasure(),
     address: await newAddress(),
     spareAddress: await newAddress(),
     paymentMethod: await attach(token("first")),

@@ -14,7 +14,7 @@ export async function up(knex: Knex): Promise<void> {
       due_time timestamptz not null,
       -- When it was done or cancelled.
       end_time timestamptz,
-      -- Proto JSON of the list of ErasedRows: names and numbers, never a value.
+      -- Proto JSON of ErasureReceipt: names and numbers, never a value.
       receipt jsonb,
       version bigint not null default 1,
       primary key (tenant_id, id),
@@ -43,6 +43,15 @@ export async function up(knex: Knex): Promise<void> {
       add column former_customer_id text collate "C";
     create index payment_methods_former_customer_idx on payment_methods (tenant_id, former_customer_id)
       where former_customer_id is not null;
+
+    -- Likewise while a tax identifier is nobody's.
+    alter table tax_identifiers add column former_customer_id text collate "C";
+    create index tax_identifiers_former_customer_idx on tax_identifiers (tenant_id, former_customer_id)
+      where former_customer_id is not null;
+
+    -- The only payloads that name what the service has not drawn: tokens.
+    create index webhook_deliveries_token_idx on webhook_deliveries (tenant_id, (payload->>'customerId'))
+      where event_type like 'payment_method.%';
   `);
 }
 

@@ -38,6 +38,7 @@ export const writableFields = [
   "shipping",
   "default_address_id",
   "default_payment_method_id",
+  "request_to_be_forgotten",
 ];
 
 const type = enumColumn<CustomerType>(CustomerTypeSchema);
@@ -64,6 +65,7 @@ export function customerFromRow(
     ...(row.locale !== null && { locale: row.locale }),
     type: type.fromColumn(row.type),
     enabled: row.enabled,
+    requestToBeForgotten: row.request_to_be_forgotten,
     liveMode,
     photoUrl: photoUrlOf(row, publicUrl),
     metadata: row.metadata,

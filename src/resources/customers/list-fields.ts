@@ -22,6 +22,7 @@ const filterable = {
     },
   },
   enabled: { type: "boolean" },
+  request_to_be_forgotten: { type: "boolean" },
   default_address_id: { type: "text" },
   default_payment_method_id: { type: "text" },
   create_time: { type: "timestamp" },

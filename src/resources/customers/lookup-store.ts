@@ -1,5 +1,11 @@
 import type { Knex } from "knex";
-import { type ExternalReferenceColumns, type ShownCustomerRow, selectShown, shownRow } from "./store.js";
+import {
+  type CustomerRow,
+  type ExternalReferenceColumns,
+  type ShownCustomerRow,
+  selectShown,
+  shownRow,
+} from "./store.js";
 
 /** Those of the customers that there are, in no order. */
 export async function findCustomers(db: Knex, tenantId: string, ids: readonly string[]): Promise<ShownCustomerRow[]> {
@@ -7,23 +13,48 @@ export async function findCustomers(db: Knex, tenantId: string, ids: readonly st
   return rows.map(shownRow);
 }
 
-/** The oldest active customer with that address, trimmed and in any case. */
-export async function findCustomerByEmail(db: Knex, tenantId: string, email: string) {
-  const query = selectShown(db, tenantId)
+/** The oldest active customer with that address, trimmed and in any case; held as it is, if asked for. */
+export async function findCustomerByEmail(db: Knex, tenantId: string, email: string, hold: boolean) {
+  const query = selectHeld(db, tenantId, hold)
     .whereNull("customers.delete_time")
     .whereRaw("lower(customers.email) = lower(btrim(?))", [email]);
   return shownRow(await query.orderBy(["customers.create_time", "customers.id"]).first());
 }
 
-/** The active customer that has an id elsewhere. */
-export async function findCustomerByReference(db: Knex, tenantId: string, { name, id }: ExternalReferenceColumns) {
+/** The active customer that has an id elsewhere; held as it is, if asked for. */
+export async function findCustomerByReference(
+  db: Knex,
+  tenantId: string,
+  { name, id }: ExternalReferenceColumns,
+  hold: boolean,
+) {
   const owner = db("external_references").where({ tenant_id: tenantId, name, external_id: id }).select("customer_id");
   return shownRow(
-    await selectShown(db, tenantId).whereNull("customers.delete_time").whereIn("customers.id", owner).first(),
+    await selectHeld(db, tenantId, hold).whereNull("customers.delete_time").whereIn("customers.id", owner).first(),
   );
+}
+
+// Held, so that what is remembered of a customer is not written after it is erased.
+function selectHeld(db: Knex, tenantId: string, hold: boolean): Knex.QueryBuilder {
+  const query = selectShown(db, tenantId);
+  return hold ? query.forShare("customers") : query;
 }
 
 /** Makes callers that look for the same thing take turns until their transactions end. */
 export async function lockLookup(trx: Knex, tenantId: string, key: string): Promise<void> {
   await trx.raw("select pg_advisory_xact_lock(hashtextextended(?, 0))", [`${tenantId} ${key}`]);
+}
+
+/**
+ * Customers whose time to be purged has come, the longest due first, without the first `skipped`. Looks across tenants:
+ * for the job alone.
+ */
+export async function listDueCustomers(
+  db: Knex,
+  now: Date,
+  limit: number,
+  skipped: number,
+): Promise<Pick<CustomerRow, "tenant_id" | "id">[]> {
+  const due = db("customers").whereRaw("not purged").where("purge_time", "<=", now).offset(skipped);
+  return await due.orderBy(["purge_time", "tenant_id", "id"]).limit(limit).select("tenant_id", "id");
 }

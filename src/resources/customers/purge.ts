@@ -9,6 +9,7 @@ import { detachPaymentMethodsOf } from "../payment-methods/store.js";
 import { deletePhotoOf } from "../photos/store.js";
 import { deleteTaxCertificatesOf } from "../tax-certificates/store.js";
 import { deleteTaxIdentifiersOf } from "../tax-identifiers/store.js";
+import { listDueCustomers } from "./lookup-store.js";
 import * as store from "./store.js";
 import { keepEmail } from "./write.js";
 
@@ -43,7 +44,7 @@ export async function purgeDueCustomers(deps: Pick<Deps, "db" | "clock" | "setti
   let [purged, failed] = [0, 0];
   for (;;) {
     const now = deps.clock();
-    const due = await store.listDueCustomers(deps.db, now, batchSize, failed);
+    const due = await listDueCustomers(deps.db, now, batchSize, failed);
     for (const { tenant_id: tenantId, id } of due) {
       try {
         if (await purgeIfDue(deps, tenantId, id, now)) purged += 1;

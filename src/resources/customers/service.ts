@@ -191,7 +191,8 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const found = await inTransaction(call.db, async (trx) => {
         const inside = { ...call, db: trx };
         await lookups.lockLookup(trx, call.tenantId, lookup.key);
-        const row = await lookup.find(trx, call.tenantId);
+        // An answer that is to be remembered holds what it shows.
+        const row = await lookup.find(trx, call.tenantId, call.db.isTransaction === true);
         if (row !== undefined) return { customer: customerFromRow(row, view, row.shipping), created: false };
         return { customer: await createCustomer(inside, given, passwordHash), created: true };
       }).catch((error: unknown) => {
@@ -247,10 +248,12 @@ function lookupOf({ email = "", externalReferences }: Customer, by: CustomerKey)
   if (by === CustomerKey.EXTERNAL_REFERENCE) {
     const [reference] = externalReferences;
     if (reference === undefined) throw invalidField("customer.external_references", requiredMessage);
-    const find = (trx: Knex, tenantId: string) => lookups.findCustomerByReference(trx, tenantId, reference);
+    const find = (trx: Knex, tenantId: string, hold: boolean) =>
+      lookups.findCustomerByReference(trx, tenantId, reference, hold);
     return { key: `reference ${reference.name} ${reference.id}`, find, taken: "EXTERNAL_REFERENCE_TAKEN" };
   }
   if (email.trim() === "") throw invalidField("customer.email", requiredMessage);
-  const find = (trx: Knex, tenantId: string) => lookups.findCustomerByEmail(trx, tenantId, email.trim());
+  const find = (trx: Knex, tenantId: string, hold: boolean) =>
+    lookups.findCustomerByEmail(trx, tenantId, email.trim(), hold);
   return { key: `email ${email.trim().toLowerCase()}`, find, taken: "EMAIL_TAKEN" };
 }

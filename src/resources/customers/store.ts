@@ -29,6 +29,7 @@ export interface CustomerRow {
   default_payment_method_id: string | null;
   photo_token: string | null;
   password_id: string | null;
+  request_to_be_forgotten: boolean;
   version: number;
   create_time: Date;
   update_time: Date;
@@ -64,8 +65,8 @@ export type CustomerColumns = Pick<
   | "default_payment_method_id"
 >;
 
-/** With the password, which is written apart. */
-export type ChangedColumns = CustomerColumns & Partial<Pick<CustomerRow, "password_id">>;
+/** With the password, which is written apart, and the wish, which is followed apart. */
+export type ChangedColumns = CustomerColumns & Partial<Pick<CustomerRow, "password_id" | "request_to_be_forgotten">>;
 
 // All but what only searches read.
 const columnNames: readonly (keyof CustomerRow)[] = [
@@ -89,6 +90,7 @@ const columnNames: readonly (keyof CustomerRow)[] = [
   "default_payment_method_id",
   "photo_token",
   "password_id",
+  "request_to_be_forgotten",
   "version",
   "create_time",
   "update_time",
@@ -261,20 +263,6 @@ export async function purgeCustomer(
   };
   const deletion = { purged: true, purge_time: null, delete_time: trx.raw("coalesce(delete_time, ?)", [event.time]) };
   return await change(trx, tenantId, id, { ...cleared, ...deletion, ...(freesEmail && { email_key: null }) }, event);
-}
-
-/**
- * Customers whose time to be purged has come, the longest due first, without the first `skipped`. Looks across tenants:
- * for the job alone.
- */
-export async function listDueCustomers(
-  db: Knex,
-  now: Date,
-  limit: number,
-  skipped: number,
-): Promise<Pick<CustomerRow, "tenant_id" | "id">[]> {
-  const due = db("customers").whereRaw("not purged").where("purge_time", "<=", now).offset(skipped);
-  return await due.orderBy(["purge_time", "tenant_id", "id"]).limit(limit).select("tenant_id", "id");
 }
 
 /** Brings back a locked, softly deleted customer. */

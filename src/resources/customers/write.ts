@@ -15,6 +15,8 @@ import { addAddress } from "../addresses/add.js";
 import { addressToColumns } from "../addresses/convert.js";
 import { validAddress } from "../addresses/rules.js";
 import { findAddress, updateAddress } from "../addresses/store.js";
+import { cancelErasure, requestErasure } from "../erasures/request.js";
+import { lockStandingErasure, lockSubject } from "../erasures/store.js";
 import { passwordPath } from "../passwords/rules.js";
 import { replacePassword } from "../passwords/store.js";
 import { writePassword } from "../passwords/write.js";
@@ -37,6 +39,9 @@ export function checkNewCustomer(given: Customer, rules: CustomerRules): Checked
   const { settings } = rules;
   if (given.id !== "") requireAssignableId(given.id, settings);
   const customer = validCustomer(given, rules);
+  if (customer.requestToBeForgotten === true) {
+    throw invalidField("customer.request_to_be_forgotten", "cannot be asked for a customer that is only being made");
+  }
   // It has none yet.
   if (customer.defaultAddressId !== undefined) throw notOwnAddress();
   const shipping = given.shipping && validAddress(given.shipping, settings, "customer.shipping");
@@ -110,10 +115,21 @@ export async function updateCustomer(
   // A derived name that is written back stays derived.
   if (next.displayName?.trim() === before.displayName)
     Object.assign(next, { displayName: row.display_name ?? undefined });
+  // Absent under a mask of everything, it says nothing of being forgotten.
+  if (next.requestToBeForgotten === undefined && !updateMask?.paths.includes("request_to_be_forgotten"))
+    next.requestToBeForgotten = row.request_to_be_forgotten;
+  const request_to_be_forgotten = next.requestToBeForgotten === true;
   const valid = validCustomer(next, { settings, customFields, kind }, before);
-  const columns: store.ChangedColumns = customerToColumns(valid, customFields, row);
+  const columns: store.ChangedColumns = {
+    ...customerToColumns(valid, customFields, row),
+    request_to_be_forgotten,
+  };
   const changedPaths = masked.changedPaths.filter((path) => path !== "shipping" && isStoredAnew(row, columns, path));
   requireMutableEmail(row, columns, settings);
+  if (changedPaths.includes("request_to_be_forgotten")) {
+    const erased = await followWish(call, newId, row, request_to_be_forgotten, settings);
+    if (erased !== undefined) return erased;
+  }
   // Absent under a mask of everything, it says nothing of the default.
   const clears = next.shipping === undefined && updateMask?.paths.includes("shipping") === true;
   if (masked.changedPaths.includes("shipping") && (next.shipping !== undefined || clears)) {
@@ -141,6 +157,24 @@ export async function updateCustomer(
   return await store
     .updateCustomer(db, tenantId, row.id, columns, changed, holdsEmail(settings))
     .catch(explainViolation);
+}
+
+// Requests the erasure of a locked customer, or cancels it. Answers what is left of one that is erased at once: nothing
+// else of the update matters then.
+async function followWish(
+  call: Call,
+  newId: NewId,
+  { id }: store.CustomerRow,
+  wish: boolean,
+  settings: AccountSettings,
+): Promise<store.CustomerRow | undefined> {
+  const { db, tenantId } = call;
+  if (!wish) {
+    await cancelErasure(call, await lockStandingErasure(db, tenantId, id));
+    return undefined;
+  }
+  const { state } = await requestErasure(call, newId, id, settings);
+  return state === "done" ? await lockSubject(db, tenantId, id) : undefined;
 }
 
 // A value that is only spelled otherwise is stored as it was. What has no column of its own is for the caller to know.

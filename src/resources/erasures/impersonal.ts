@@ -7,6 +7,7 @@ export const impersonal: Readonly<Record<string, Readonly<Record<string, string>
     tenant_id: "which half of which merchant",
     id: "drawn by the service",
     customer_id: "what the merchant's own books call the customer",
+    former_customer_id: "what the merchant's own books call the customer",
     checkout_id: "drawn by the service",
     state: "a word of the contract",
   },
@@ -25,7 +26,6 @@ export const impersonal: Readonly<Record<string, Readonly<Record<string, string>
   payment_methods: {
     type: "a word of the contract",
     token_key: "the hash of a token, so that a consumed one is known again",
-    former_customer_id: "what the merchant's own books call the customer",
   },
   tax_identifiers: { type: "a word of the contract" },
   checkouts: { resolutions: "which fields came from where, never their values" },
@@ -39,7 +39,6 @@ export const impersonal: Readonly<Record<string, Readonly<Record<string, string>
   },
   events: {
     type: "a word of the contract",
-    resource_id: "drawn by the service; the token of a payment method is put out of it",
     changed_paths: "names of fields, never their values",
     actor: "drawn by the service",
     actor_kind: "a word of the contract",
@@ -50,11 +49,10 @@ export const impersonal: Readonly<Record<string, Readonly<Record<string, string>
     endpoint_id: "drawn by the service",
     event_id: "drawn by the service",
     event_type: "a word of the contract",
-    payload: "an event: ids and names of fields, never their values",
     attempts: "times, statuses and words of the contract",
   },
   login_attempts: { subject: "a keyed hash of what was typed, for 30 days at most" },
   idempotency_keys: { method: "a word of the contract" },
   imports: { source: "a word of the command line" },
-  erasures: { receipt: "names of tables, and numbers" },
+  erasures: { receipt: "names of tables and columns, and numbers" },
 };

@@ -1,8 +1,10 @@
 /** The rows of one table that tell of a person, and what an erasure does to them. */
 export interface PersonalRows {
   readonly table: string;
-  /** The columns that hold the customer's id: a row is the customer's if one of them does. */
+  /** The columns, or expressions, that hold the customer's id: a row is the customer's if one of them does. */
   readonly customer: readonly string[];
+  /** A condition in SQL on those that hold something personal; absent for all. */
+  readonly only: string | undefined;
   /** The event of each row, such as `address.deleted`; none for what is a part of another resource, or beside them all. */
   readonly event: string | undefined;
   /** What becomes of each personal column, in SQL; undefined where the rows are deleted. */
@@ -20,6 +22,7 @@ type Columns = Readonly<Record<string, string>>;
 interface More {
   /** `customer_id` unless it is said. */
   readonly customer?: readonly string[];
+  readonly only?: string;
   readonly event?: string;
   readonly also?: Columns;
 }
@@ -39,6 +42,8 @@ const snapshot = {
   tax_certificates: "'[]'",
 };
 
+const eitherIndex = "(customer_id = :customerId and id is not null or customer_id = :customerId and id is null)";
+
 /**
  * Every personal column of the schema, in the order in which an erasure goes through the tables: the customer is the
  * last, so that what is looked for by a value of it is found. The statements of an erasure are made from this; a column
@@ -48,17 +53,36 @@ const snapshot = {
  */
 export const personal: readonly PersonalRows[] = [
   deleted("idempotency_keys", { hidden: ["key", "request_hash", "response"] }),
-  deleted("external_references", { shown: ["name", "external_id"] }),
   deleted("passwords", { hidden: ["hash"] }),
-  deleted(
-    "customer_tokens",
-    { shown: ["method"], hidden: ["secret_hash", "last4"] },
-    { event: "customer_token.revoked" },
-  ),
+  // Those that were valid are revoked before, so that every replica hears of it.
+  deleted("customer_tokens", { shown: ["method", "last4"], hidden: ["secret_hash"] }),
   deleted("customer_identities", { shown: ["issuer", "subject"] }, { event: "customer_identity.deleted" }),
+  // The id of every resource but a payment method is drawn by the service. Of events those without a number are few, and
+  // an index knows the others by their customer.
+  cleared(
+    "events",
+    {},
+    { resource_id: erasedToken("resource_id") },
+    { only: `type like 'payment_method.%' and resource_id not like 'erased:%' and ${eitherIndex}` },
+  ),
+  cleared(
+    "webhook_deliveries",
+    {},
+    { payload: `payload || jsonb_build_object('resourceId', ${erasedToken("payload->>'resourceId'")})` },
+    {
+      customer: ["payload->>'customerId'"],
+      only: "event_type like 'payment_method.%' and payload->>'resourceId' not like 'erased:%'",
+    },
+  ),
+  // The customer shows them.
+  deleted("external_references", { hidden: ["name", "external_id"] }),
   deleted("photos", { shown: ["content_type", "content"], hidden: ["token"] }, { event: "photo.deleted" }),
   deleted("addresses", { shown: addressColumns() }, { event: "address.deleted" }),
-  deleted("tax_identifiers", { shown: ["value", "country", "state_transitions"] }, { event: "tax_identifier.deleted" }),
+  deleted(
+    "tax_identifiers",
+    { shown: ["value", "country", "state_transitions"] },
+    { customer: ["customer_id", "former_customer_id"], event: "tax_identifier.deleted" },
+  ),
   deleted(
     "tax_certificates",
     { shown: ["company_name", "tax_authority", "start_date", "end_date", "content_type", "content"] },
@@ -123,6 +147,7 @@ export const personal: readonly PersonalRows[] = [
       event: "customer.erased",
       also: {
         enabled: "false",
+        request_to_be_forgotten: "true",
         purged: "true",
         purge_time: "null",
         delete_time: "coalesce(delete_time, :now)",
@@ -131,6 +156,11 @@ export const personal: readonly PersonalRows[] = [
     },
   ),
 ];
+
+// What is left of a token, where it is not known by its hash: the hash.
+function erasedToken(token: string): string {
+  return `'erased:' || encode(token_key_of(${token}), 'hex')`;
+}
 
 // What a person typed into an address.
 function addressColumns(): string[] {
@@ -143,9 +173,9 @@ function addressColumns(): string[] {
 function deleted(
   table: string,
   { shown = [], hidden = [] }: { readonly shown?: readonly string[]; readonly hidden?: readonly string[] },
-  { customer = ["customer_id"], event }: Omit<More, "also"> = {},
+  { customer = ["customer_id"], only, event }: Omit<More, "also"> = {},
 ): PersonalRows {
-  return { table, customer, event, cleared: undefined, also: {}, shown, hidden };
+  return { table, customer, only, event, cleared: undefined, also: {}, shown, hidden };
 }
 
 // Rows that stay, without the person: what becomes of the columns that are shown, and of those that are not.
@@ -153,9 +183,9 @@ function cleared(
   table: string,
   shown: Columns,
   hidden: Columns,
-  { customer = ["customer_id"], event, also = {} }: More = {},
+  { customer = ["customer_id"], only, event, also = {} }: More = {},
 ): PersonalRows {
   const names = { shown: Object.keys(shown), hidden: Object.keys(hidden) };
   const written = Object.entries({ ...shown, ...hidden }).filter(([, value]) => value !== generated);
-  return { table, customer, event, cleared: Object.fromEntries(written), also, ...names };
+  return { table, customer, only, event, cleared: Object.fromEntries(written), also, ...names };
 }

@@ -65,13 +65,7 @@ const unnumbered = "exists (select from events where tenant_id = ? and id is nul
 // Two statements, because the second must see what was committed when the row became ours, not when we began to wait. It
 // is planned anew each time: a plan kept from when the table was small would compare every row with every other.
 async function numberSome(trx: Knex, tenantId: string): Promise<number> {
-  const held = await trx.raw(
-    `insert into event_logs as log (tenant_id, last_id) values (?, 0)
-     on conflict (tenant_id) do update set last_id = log.last_id
-     returning last_id, set_config('plan_cache_mode', 'force_custom_plan', true)`,
-    [tenantId],
-  );
-  const last: number = held.rows[0].last_id;
+  const last = await holdNumbers(trx, tenantId);
   const numbered = await trx.raw(
     `with waiting as (
        select position, row_number() over (order by position) as place from (
@@ -87,6 +81,17 @@ async function numberSome(trx: Knex, tenantId: string): Promise<number> {
     [tenantId, batchSize, last, tenantId, tenantId],
   );
   return numbered.rows[0].last_id - last;
+}
+
+/** Lets nobody number events until the end of the transaction; answers the last number. Comes before a change of them. */
+export async function holdNumbers(trx: Knex, tenantId: string): Promise<number> {
+  const held = await trx.raw(
+    `insert into event_logs as log (tenant_id, last_id) values (?, 0)
+     on conflict (tenant_id) do update set last_id = log.last_id
+     returning last_id, set_config('plan_cache_mode', 'force_custom_plan', true)`,
+    [tenantId],
+  );
+  return held.rows[0].last_id;
 }
 
 /** Tenants with events that wait for a number. Looks across tenants: for the job alone. */

@@ -13,6 +13,7 @@ const customerColumns: Readonly<Record<string, string>> = {
   order: "customer_id",
   tax_identifier: "customer_id",
   tax_certificate: "customer_id",
+  erasure: "customer_id",
 };
 
 /**

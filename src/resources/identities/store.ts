@@ -8,7 +8,7 @@ export interface IdentityKey {
   readonly subject: string;
 }
 
-interface IdentityRow extends IdentityKey {
+export interface IdentityRow extends IdentityKey {
   tenant_id: string;
   id: string;
   customer_id: string;

@@ -121,16 +121,17 @@ export async function detachPaymentMethod(
   await changeWithEvent(trx, tenantId, detach(trx, detached, detachment, event), event, customerId);
 }
 
-/** Takes all payment methods from a customer that has no default any more, with an event for each. */
+/** Takes all payment methods from a customer that has no default any more, with an event for each; answers how many. */
 export async function detachPaymentMethodsOf(
   trx: Knex,
   tenantId: string,
   customerId: string,
   detachment: PaymentMethodDetachment,
   event: EventDraft,
-) {
+): Promise<number> {
   const detached = trx("payment_methods").where({ tenant_id: tenantId, customer_id: customerId });
-  await changeWithEvent(trx, tenantId, detach(trx, detached, detachment, event), event, customerId);
+  const rows = await changeWithEvent(trx, tenantId, detach(trx, detached, detachment, event), event, customerId);
+  return rows.length;
 }
 
 // A consumed token keeps its row, so that it can never be attached again; a removed one leaves nothing.

@@ -22,8 +22,8 @@ export interface TaxCertificateRow extends TaxCertificateColumns {
   readonly update_time: Date;
 }
 
-// All but the content: it stays where it is.
-const columnNames: readonly (keyof TaxCertificateRow)[] = [
+/** All but the content: it stays where it is. */
+export const columnNames: readonly (keyof TaxCertificateRow)[] = [
   "id",
   "customer_id",
   "company_name",

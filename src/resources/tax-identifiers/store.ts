@@ -99,9 +99,16 @@ export async function updateOwner(
   owner: { readonly before: string | null; readonly after: string | null },
   event: EventDraft,
 ): Promise<TaxIdentifierRow> {
+  // Of nobody's it is known whom it tells of.
+  const formerly = owner.after === null ? owner.before : null;
   const change = trx("tax_identifiers")
     .where({ tenant_id: tenantId, id })
-    .update({ customer_id: owner.after, version: trx.raw("version + 1"), update_time: event.time })
+    .update({
+      customer_id: owner.after,
+      former_customer_id: formerly,
+      version: trx.raw("version + 1"),
+      update_time: event.time,
+    })
     .returning("*");
   const customerId = owner.after ?? owner.before ?? undefined;
   const [row] = await changeWithEvent<TaxIdentifierRow>(trx, tenantId, change, event, customerId);

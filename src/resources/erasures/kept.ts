@@ -1,0 +1,47 @@
+/** What of one table outlives an erasure, and why; said in its receipt. */
+interface Kept {
+  readonly table: string;
+  readonly columns: readonly string[];
+  readonly reason: string;
+}
+
+/** What an erasure keeps of a customer. The columns that are personal stand in `personal`, and none of them here. */
+export const kept: readonly Kept[] = [
+  {
+    table: "customers",
+    columns: ["id", "create_time", "update_time", "delete_time"],
+    reason:
+      "Orders go by the id, and it is never given to another customer. If you chose an id that tells who somebody is, it does so here as in your own books.",
+  },
+  {
+    table: "orders",
+    columns: ["id", "checkout_id", "customer_id", "create_time"],
+    reason: "That something was sold is to be kept by law, to whom is not needed here.",
+  },
+  {
+    table: "checkouts",
+    columns: ["id", "customer_id", "state", "resolutions", "create_time", "update_time"],
+    reason: "Orders refer to them.",
+  },
+  {
+    table: "payment_methods",
+    columns: ["token_key", "type", "consume_time", "create_time", "update_time"],
+    reason: "The hash of a consumed token keeps it from being used again, where the settings consume what is detached.",
+  },
+  {
+    table: "events",
+    columns: ["type", "resource_id", "customer_id", "changed_paths", "actor", "create_time"],
+    reason:
+      "They prove who changed what and when, this erasure too. They never held a value, and name the hash of a token now.",
+  },
+  {
+    table: "webhook_deliveries",
+    columns: ["id", "endpoint_id", "event_id", "event_type", "state", "attempts", "create_time"],
+    reason: "They show what was sent to your servers, for a month. Your servers are told by the event customer.erased.",
+  },
+  {
+    table: "erasures",
+    columns: ["id", "customer_id", "state", "request_time", "due_time", "end_time", "receipt"],
+    reason: "They prove that the request was followed.",
+  },
+];
