@@ -63,7 +63,8 @@ export async function numberEvents(db: Knex, tenantId: string): Promise<void> {
 const unnumbered = "exists (select from events where tenant_id = ? and id is null)";
 
 // Two statements, because the second must see what was committed when the row became ours, not when we began to wait. It
-// is planned anew each time: a plan kept from when the table was small would compare every row with every other.
+// is planned anew each time: a plan kept from when the table was small would compare every row with every other. And a
+// number that was told to anybody must outlive a crash, also where the database does not wait for its disk otherwise.
 async function numberSome(trx: Knex, tenantId: string): Promise<number> {
   const last = await holdNumbers(trx, tenantId);
   const numbered = await trx.raw(
@@ -88,7 +89,8 @@ export async function holdNumbers(trx: Knex, tenantId: string): Promise<number> 
   const held = await trx.raw(
     `insert into event_logs as log (tenant_id, last_id) values (?, 0)
      on conflict (tenant_id) do update set last_id = log.last_id
-     returning last_id, set_config('plan_cache_mode', 'force_custom_plan', true)`,
+     returning last_id, set_config('plan_cache_mode', 'force_custom_plan', true),
+       case current_setting('synchronous_commit') when 'off' then set_config('synchronous_commit', 'on', true) end`,
     [tenantId],
   );
   return held.rows[0].last_id;
