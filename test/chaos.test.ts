@@ -76,8 +76,9 @@ test(
       await settled();
     } finally {
       stopped = true;
-      await Promise.all(writing);
+      await Promise.allSettled(writing);
     }
+    await Promise.all(writing);
 
     const { stored, versions } = await truth();
     // No event without its change, and none twice.
@@ -137,6 +138,7 @@ function writes(writer: number, customers: readonly string[]): () => Promise<voi
         return;
       } catch (error) {
         if (!passing.has(reasonOf(error))) throw error;
+        if (stopped) return;
         await sleep(50);
       }
     }
