@@ -74,6 +74,8 @@ test(
         else await killPostgres();
       }
       await settled();
+    } catch (error) {
+      throw new Error(`the server said: ${(await serving.end("SIGKILL")).stderr}`, { cause: error });
     } finally {
       stopped = true;
       await Promise.allSettled(writing);
