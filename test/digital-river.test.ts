@@ -8,6 +8,7 @@ import { OrderService } from "../gen/clientele/v1/orders_pb.js";
 import { PaymentMethodService } from "../gen/clientele/v1/payment_methods_pb.js";
 import { houston } from "./support/addresses.js";
 import { type Clientele, startClientele } from "./support/clientele.js";
+import { forgottenStepsAfter, forgottenStepsBefore } from "./support/forgotten-steps.js";
 import { createWorker, type Worker } from "./support/jobs.js";
 import { idOf, type Step, walk } from "./support/journey.js";
 import { taxStepsAfter, taxStepsBefore } from "./support/tax-steps.js";
@@ -22,10 +23,13 @@ interface Kept {
   /** Sources are UUIDs. */
   readonly source: string;
   readonly otherSource: string;
+  readonly thirdSource: string;
   readonly customer: string;
   readonly taxIdentifier: string;
   readonly checkout: string;
   readonly order: JsonObject;
+  readonly forgotten: string;
+  readonly forgottenOrder: string;
 }
 
 type Steps = readonly Step<Kept>[];
@@ -255,11 +259,13 @@ const deletion: Steps = [
   },
 ];
 
+let passed = 0;
+const clock = () => new Date(Date.now() + passed);
 let clientele: Clientele;
 let worker: Worker;
 beforeAll(async () => {
-  clientele = await startClientele();
-  worker = await createWorker(clientele);
+  clientele = await startClientele({ clock });
+  worker = await createWorker(clientele, { clock });
 });
 afterAll(async () => {
   await worker[Symbol.asyncDispose]();
@@ -272,12 +278,19 @@ test.for(ways)("a merchant lives through DIGITAL_RIVER over $name", { timeout: 1
   const start = {
     source: randomUUID(),
     otherSource: randomUUID(),
+    thirdSource: randomUUID(),
     customer: "",
     taxIdentifier: "",
     checkout: "",
     order: {},
+    forgotten: "",
+    forgottenOrder: "",
   };
   const pending = await walk<Kept>(call, [...customers, ...sources, ...taxStepsBefore], start);
   await worker.run("verify_tax_identifiers");
-  await walk<Kept>(call, [...taxStepsAfter, ...purchases, ...metadata, ...deletion], pending);
+  const verified = [...taxStepsAfter, ...purchases, ...metadata];
+  const waiting = await walk<Kept>(call, [...verified, ...forgottenStepsBefore], pending);
+  passed += 30 * 24 * 60 * 60 * 1000;
+  await worker.run("erase_customers");
+  await walk<Kept>(call, [...forgottenStepsAfter, ...deletion], waiting);
 });

@@ -1,7 +1,5 @@
-import { readConfig } from "../../src/config.js";
-import { buildDeps } from "../../src/deps.js";
-import { tasksOf } from "../../src/jobs.js";
 import { type Clientele, startClientele } from "./clientele.js";
+import { createWorker } from "./jobs.js";
 
 export const day = 24 * 60 * 60 * 1000;
 
@@ -19,18 +17,16 @@ export async function startTimed(): Promise<TimedClientele> {
   let now = new Date("2026-03-01T12:00:00Z");
   const clock = () => now;
   const clientele = await startClientele({ clock });
-  const config = readConfig({ CLIENTELE_LOG_LEVEL: "silent" });
-  const { deps, close } = await buildDeps(config, clientele.databaseUrl, { clock });
+  const worker = await createWorker(clientele, { clock });
   return {
     clientele,
     now: clock,
     pass: (ms) => {
       now = new Date(now.getTime() + ms);
     },
-    // As the worker runs it; what it is told of the job does not matter to ours.
-    runJob: async (name) => await tasksOf(deps)[name]!(),
+    runJob: (name) => worker.run(name),
     stop: async () => {
-      await close();
+      await worker[Symbol.asyncDispose]();
       await clientele.stop();
     },
   };
