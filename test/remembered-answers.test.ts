@@ -1,0 +1,29 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Clientele, startClientele } from "./support/clientele.js";
+import { casesOf, mutations, requestFor } from "./support/scenario.js";
+import { overFetch } from "./support/ways.js";
+import { populate } from "./support/world.js";
+
+let clientele: Clientele;
+beforeAll(async () => {
+  clientele = await startClientele();
+});
+afterAll(() => clientele.stop());
+
+// So that the answer is erased with the customer, whatever it says.
+test.for(casesOf(mutations))(
+  "the remembered answer of $name names the customer whom it is about",
+  async ({ method }) => {
+    const account = await clientele.createAccount();
+    const world = await populate(account.test);
+    const key = crypto.randomUUID();
+    const [since] = await clientele.db("events").max("position as last");
+    await overFetch(clientele.httpUrl, account.testKey)(method, requestFor(method, world), { "idempotency-key": key });
+    const events = clientele.db("events").where("position", ">", since!.last).whereNotNull("customer_id");
+    const [about] = await events.distinct("customer_id").pluck("customer_id");
+    const remembered = await clientele.db("idempotency_keys").where({ key }).first("customer_id", "response");
+    // An empty answer tells of nobody, and is gone within a day.
+    if (about !== undefined && remembered.response.length > 0) expect(remembered.customer_id).toBe(about);
+    if (remembered.customer_id !== null) expect(remembered.customer_id).toMatch(/^(cus_|own-)/);
+  },
+);
