@@ -82,7 +82,7 @@ export type Checkout = Message<"clientele.v1.Checkout"> & {
   shipping?: Address | undefined;
 
   /**
-   * What to charge, as resolved; absent if nothing was. Output only.
+   * What to charge, as resolved, in the state of that moment; absent if nothing was. Output only.
    *
    * @generated from field: clientele.v1.PaymentMethod payment_method = 8;
    */
@@ -204,7 +204,8 @@ export const ContactSchema: GenMessage<Contact> = /*@__PURE__*/
 export type Resolution = Message<"clientele.v1.Resolution"> & {
   /**
    * The field: `contact.email`, `contact.name`, `contact.phone`, `shipping`, `payment_method`, `locale`, `type`,
-   * `tax_identifiers`, `tax_certificates` or `display_name`. A display_name that follows the e-mail address or the name came from where that did.
+   * `tax_identifiers`, `tax_certificates` or `display_name`. A display_name that follows the e-mail address or the name
+   * came from where that did.
    *
    * @generated from field: string field = 1;
    */
@@ -254,15 +255,17 @@ export type CreateCheckoutRequest = Message<"clientele.v1.CreateCheckoutRequest"
   customerId: string;
 
   /**
-   * One of the customer's addresses to ship to, instead of the default.
+   * One of the customer's addresses to ship to, instead of the default; any other is NOT_FOUND. Not for guests.
    *
    * @generated from field: string address_id = 3;
    */
   addressId: string;
 
   /**
-   * The token to charge, instead of the default. One that is not attached yet is attached to the customer, unless the
-   * settings ask for AttachPaymentMethod.
+   * The token to charge, instead of the default. One that is not attached yet is attached to the customer, or
+   * FAILED_PRECONDITION where the settings ask for AttachPaymentMethod; a guest's is attached to nobody. A token
+   * of which AttachPaymentMethod says that it is unknown, declined, consumed or somebody else's is refused here, too. One
+   * that is expired is taken, but no order can be made with it.
    *
    * @generated from field: string credit_card_token = 4;
    */
@@ -355,22 +358,24 @@ export type PreviewCheckoutRequest = Message<"clientele.v1.PreviewCheckoutReques
   url: string;
 
   /**
-   * The customer who buys; empty for a guest.
+   * The customer who buys; empty for a guest, or for the customer of the calling token.
    *
    * @generated from field: string customer_id = 2;
    */
   customerId: string;
 
   /**
-   * One of the customer's addresses to ship to, instead of the default.
+   * One of the customer's addresses to ship to, instead of the default; any other is NOT_FOUND. Not for guests.
    *
    * @generated from field: string address_id = 3;
    */
   addressId: string;
 
   /**
-   * The token to charge, instead of the default. One that is not attached yet is attached to the customer, unless the
-   * settings ask for AttachPaymentMethod.
+   * The token to charge, instead of the default. One that is not attached yet is attached to the customer, or
+   * FAILED_PRECONDITION where the settings ask for AttachPaymentMethod; a guest's is attached to nobody. A token
+   * of which AttachPaymentMethod says that it is unknown, declined, consumed or somebody else's is refused here, too. One
+   * that is expired is taken, but no order can be made with it.
    *
    * @generated from field: string credit_card_token = 4;
    */
@@ -472,7 +477,8 @@ export type UpdateCheckoutRequest = Message<"clientele.v1.UpdateCheckoutRequest"
   /**
    * The fields of this request to resolve anew, empty ones too: `url`, `address_id` or `shipping` (either is both),
    * `credit_card_token`, `contact` or one of its parts such as `contact.phone`, `display_name`, `locale`, `type`,
-   * `tax_identifier_ids` (the customer's certificates too), and `*` for all, under which an empty url changes nothing. Absent or empty: every populated field.
+   * `tax_identifier_ids` (the customer's certificates too), and `*` for all, under which an empty url changes nothing.
+   * Absent or empty: every populated field.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -486,15 +492,17 @@ export type UpdateCheckoutRequest = Message<"clientele.v1.UpdateCheckoutRequest"
   url: string;
 
   /**
-   * One of the customer's addresses to ship to, instead of the default.
+   * One of the customer's addresses to ship to, instead of the default; any other is NOT_FOUND. Not for guests.
    *
    * @generated from field: string address_id = 5;
    */
   addressId: string;
 
   /**
-   * The token to charge, instead of the default. One that is not attached yet is attached to the customer, unless the
-   * settings ask for AttachPaymentMethod.
+   * The token to charge, instead of the default. One that is not attached yet is attached to the customer, or
+   * FAILED_PRECONDITION where the settings ask for AttachPaymentMethod; a guest's is attached to nobody. A token
+   * of which AttachPaymentMethod says that it is unknown, declined, consumed or somebody else's is refused here, too. One
+   * that is expired is taken, but no order can be made with it.
    *
    * @generated from field: string credit_card_token = 6;
    */
@@ -670,7 +678,8 @@ export const GetCheckoutResponseSchema: GenMessage<GetCheckoutResponse> = /*@__P
  */
 export type ListCheckoutsRequest = Message<"clientele.v1.ListCheckoutsRequest"> & {
   /**
-   * Only those of this customer, deleted or not; empty for all, with a customer token for its own.
+   * Only those of this customer, deleted or not, and none if there is no such customer; empty for all, with a customer
+   * token for its own.
    *
    * @generated from field: string customer_id = 1;
    */
@@ -887,9 +896,10 @@ export const CheckoutStateSchema: GenEnum<CheckoutState> = /*@__PURE__*/
 export const CheckoutService: GenService<{
   /**
    * CreateCheckout starts a purchase. What the request leaves out is taken from the customer; what was resolved is
-   * copied, so that no later change of the customer changes the checkout. Without a customer it is a guest's: contact,
-   * shipping and credit_card_token must then be in the request. With a customer token it is always that customer's, with
-   * a publishable key always a guest's.
+   * copied, so that no later change of the customer changes the checkout. Without a customer it is a guest's: an e-mail
+   * address in contact, shipping and credit_card_token must then be in the request, else it is INVALID_ARGUMENT. With a
+   * customer token it is always that customer's, with a publishable key always a guest's, which a secret key then reads,
+   * updates and orders. A disabled customer can start one, a deleted one is FAILED_PRECONDITION.
    *
    * @generated from rpc clientele.v1.CheckoutService.CreateCheckout
    */
@@ -913,8 +923,8 @@ export const CheckoutService: GenService<{
    * UpdateCheckout resolves the fields that the mask names anew, as CreateCheckout would at this moment: from the request,
    * else from the customer as it is now. So a field that is named and left empty takes over the customer's present
    * default, and `*` with nothing else resolves the whole checkout again. What is not named stays as it was copied, also
-   * if the customer has changed since. It does not put off the expire_time. A checkout that is not PENDING, or whose
-   * customer is deleted, is FAILED_PRECONDITION.
+   * if the customer has changed since; only a display_name that no request gave goes on to follow the contact. It does not
+   * put off the expire_time. A checkout that is not PENDING, or whose customer is deleted, is FAILED_PRECONDITION.
    *
    * @generated from rpc clientele.v1.CheckoutService.UpdateCheckout
    */

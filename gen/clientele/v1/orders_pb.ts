@@ -83,7 +83,7 @@ export type Order = Message<"clientele.v1.Order"> & {
   shipping?: Address | undefined;
 
   /**
-   * What was charged. Output only.
+   * What to charge, as the checkout held it: Clientele itself charges nothing. Output only.
    *
    * @generated from field: clientele.v1.PaymentMethod payment_method = 8;
    */
@@ -230,7 +230,8 @@ export const GetOrderResponseSchema: GenMessage<GetOrderResponse> = /*@__PURE__*
  */
 export type ListOrdersRequest = Message<"clientele.v1.ListOrdersRequest"> & {
   /**
-   * Only those of this customer, deleted or not; empty for all, with a customer token for its own.
+   * Only those of this customer, deleted or not, and none if there is no such customer; empty for all, with a customer
+   * token for its own.
    *
    * @generated from field: string customer_id = 1;
    */
@@ -300,8 +301,11 @@ export const ListOrdersResponseSchema: GenMessage<ListOrdersResponse> = /*@__PUR
  */
 export const OrderService: GenService<{
   /**
-   * CreateOrder completes a checkout, once. FAILED_PRECONDITION says why it cannot be: the customer is disabled or
-   * deleted, there is no shipping address or no chargeable payment method, or there is an order already.
+   * CreateOrder completes a checkout, once. FAILED_PRECONDITION says by its reason why it cannot: the checkout is
+   * completed or cancelled already (CHECKOUT_NOT_PENDING) or has expired (CHECKOUT_EXPIRED); the customer is disabled
+   * (CUSTOMER_DISABLED) or deleted (CUSTOMER_DELETED); it has no shipping address (SHIPPING_MISSING), or no payment method
+   * that can be charged (PAYMENT_METHOD_NOT_CHARGEABLE): there is none, it has expired, was consumed, or is somebody
+   * else's by now. In all but the first two cases the checkout stays PENDING: it can be updated and tried again.
    *
    * @generated from rpc clientele.v1.OrderService.CreateOrder
    */

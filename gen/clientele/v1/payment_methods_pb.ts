@@ -502,7 +502,7 @@ export enum PaymentMethodState {
   EXPIRED = 2,
 
   /**
-   * It was detached, and the settings say that this ends it.
+   * It was detached, and the settings say that this ends it. It belongs to nobody then, so no customer shows it.
    *
    * @generated from enum value: PAYMENT_METHOD_STATE_CONSUMED = 3;
    */
@@ -523,8 +523,10 @@ export const PaymentMethodStateSchema: GenEnum<PaymentMethodState> = /*@__PURE__
  */
 export const PaymentMethodService: GenService<{
   /**
-   * AttachPaymentMethod gives a token to a customer. A token that the vault does not know is NOT_FOUND; one that is
-   * consumed, belongs to anybody else, or stands for a card that its issuer declines, is FAILED_PRECONDITION. It is
+   * AttachPaymentMethod gives a token to a customer. What is no token is INVALID_ARGUMENT, and one that the vault does not
+   * know NOT_FOUND. One that the customer has already is ALREADY_EXISTS; one that is consumed, belongs to anybody else,
+   * is of the other mode, or stands for a card that its issuer declines, is FAILED_PRECONDITION, and so is every one where
+   * the settings let tokens be attached by use alone. A card that is expired is attached, and its state says so. It is
    * UNAVAILABLE while the vault does not answer.
    *
    * @generated from rpc clientele.v1.PaymentMethodService.AttachPaymentMethod
@@ -566,7 +568,8 @@ export const PaymentMethodService: GenService<{
   },
   /**
    * SetDefaultPaymentMethod makes a payment method the customer's default, in place of any other. A valid token that
-   * is not attached yet is attached first, unless the settings ask for AttachPaymentMethod.
+   * is not attached yet is attached first, or FAILED_PRECONDITION where the settings ask for AttachPaymentMethod. A token
+   * of which AttachPaymentMethod says that it is unknown, declined, consumed or somebody else's is refused here, too.
    *
    * @generated from rpc clientele.v1.PaymentMethodService.SetDefaultPaymentMethod
    */
@@ -577,7 +580,8 @@ export const PaymentMethodService: GenService<{
   },
   /**
    * DetachPaymentMethod takes a payment method from its customer. If it was the default, the customer has none from
-   * then on. Whether it can be attached again is decided by the account settings.
+   * then on. The account settings decide what becomes of it: under CONSUME it can never be attached again, nor an order be
+   * made of a checkout that copied it; under REMOVE both can.
    *
    * @generated from rpc clientele.v1.PaymentMethodService.DetachPaymentMethod
    */
