@@ -41,7 +41,8 @@ const pauseMs = 1_000;
 
 /** Starts what is done without a caller: see the table of jobs. It keeps its own schema, `graphile_worker`. */
 export async function startJobs(deps: Deps, databaseUrl: string): Promise<Jobs> {
-  const taskList = tasksOf(deps);
+  const stopping = new AbortController();
+  const taskList = tasksOf(deps, stopping.signal);
   const runner = await run({
     connectionString: databaseUrl,
     taskList,
@@ -51,35 +52,26 @@ export async function startJobs(deps: Deps, databaseUrl: string): Promise<Jobs> 
     noHandleSignals: true,
     logger: loggerOf(deps.logger),
   });
-  const turns = steady.map((job) => repeat(taskList[job]!));
+  const turns = steady.map((job) => repeat(taskList[job]!, stopping.signal));
   return {
     events: runner.events,
     stop: async () => {
-      await Promise.all([runner.stop(), ...turns.map((turn) => turn.stop())]);
+      stopping.abort();
+      await Promise.all([runner.stop(), ...turns]);
     },
   };
 }
 
 // Does the work again and again, with a pause between. What it throws it has said already.
-function repeat(work: () => Promise<unknown>): { stop(): Promise<void> } {
-  const stopping = new AbortController();
-  const { signal } = stopping;
-  const done = (async () => {
-    while (!signal.aborted) {
-      await work().catch(() => {});
-      await setTimeout(pauseMs, undefined, { signal }).catch(() => {});
-    }
-  })();
-  return {
-    async stop() {
-      stopping.abort();
-      await done;
-    },
-  };
+async function repeat(work: () => Promise<unknown>, stopping: AbortSignal): Promise<void> {
+  while (!stopping.aborted) {
+    await work().catch(() => {});
+    await setTimeout(pauseMs, undefined, { signal: stopping }).catch(() => {});
+  }
 }
 
-/** The jobs by name; each may run at any time, and more than once. */
-export function tasksOf(deps: Deps) {
+/** The jobs by name; each may run at any time, and more than once. One that may always find more ends by `stopping`. */
+export function tasksOf(deps: Deps, stopping?: AbortSignal) {
   const { db, clock, logger } = deps;
   const jobs = {
     purge_customers: () => purgeDueCustomers(deps),
@@ -90,8 +82,8 @@ export function tasksOf(deps: Deps) {
     erase_customers: () => eraseDueCustomers(deps),
     forget_idempotency_keys: () => forgetExpiredKeys(db, clock()),
     forget_webhook_deliveries: () => forgetOldDeliveries(deps),
-    make_webhook_deliveries: () => makeDeliveries(deps),
-    send_webhook_deliveries: () => sendDeliveries(deps),
+    make_webhook_deliveries: () => makeDeliveries(deps, stopping),
+    send_webhook_deliveries: () => sendDeliveries(deps, stopping),
     forget_customer_tokens: () => forgetEndedTokens(db, clock()),
     forget_login_attempts: () => forgetAttempts(db, clock()),
   };

@@ -110,6 +110,12 @@ describe("an endpoint", () => {
     const stale = clients.webhooks.updateWebhookEndpoint({ endpoint: { id, label: "x", etag: before.etag } });
     expect(await failureOf(stale)).toMatchObject({ reason: "ETAG_STALE" });
     expect((await clients.webhooks.listWebhookEndpoints({})).endpoints).toEqual([endpoint]);
+    const unnamed = { id, url: "https://user:secret@8.8.8.8", label: "all orders" };
+    const labelled = await clients.webhooks.updateWebhookEndpoint({
+      endpoint: unnamed,
+      updateMask: { paths: ["label"] },
+    });
+    expect(labelled.endpoint).toMatchObject({ label: "all orders", url: receiver.url });
     await newCustomer(clients);
     await dispatch();
     expect(receiver.received).toEqual([]);
@@ -210,6 +216,20 @@ describe("a delivery that fails", () => {
     expect([repeated!.id, repeated!.state]).toEqual([delivery!.id, State.SUCCEEDED]);
   });
 
+  test("does not disable an endpoint that was enabled again since it was first tried", async () => {
+    await using shop = await openShop(["customer.*"]);
+    const { clients, endpointId: id, receiver } = shop;
+    receiver.answer(500);
+    await newCustomer(clients);
+    await dispatch();
+    await clients.webhooks.updateWebhookEndpoint({ endpoint: { id, enabled: false } });
+    later(80 * hour);
+    await clients.webhooks.updateWebhookEndpoint({ endpoint: { id, enabled: true } });
+    await dispatch();
+    expect((await deliveriesOf(shop)).map(({ state }) => state)).toEqual([State.FAILED]);
+    expect((await clients.webhooks.getWebhookEndpoint({ id })).endpoint!.enabled).toBe(true);
+  });
+
   test("does not disable an endpoint that accepts others", async () => {
     await using shop = await openShop(["customer.*"]);
     const { clients, endpointId: id, receiver } = shop;
@@ -244,6 +264,44 @@ test("an endpoint that does not answer keeps no other waiting", async () => {
   await dispatched;
 });
 
+test("a tenant whose endpoints do not answer keeps no other waiting", async () => {
+  await using slow = await openShop(["customer.*"]);
+  await using quick = await openShop(["customer.*"]);
+  slow.receiver.answer(() => {});
+  const { webhooks } = slow.clients;
+  for (let n = 0; n < 11; n++) {
+    await webhooks.createWebhookEndpoint({ endpoint: { url: slow.receiver.url, eventTypes: ["customer.*"] } });
+  }
+  for (let n = 0; n < 3; n++) await newCustomer(slow.clients, `slow${n}@example.com`);
+  for (let n = 0; n < 5; n++) await newCustomer(quick.clients, `quick${n}@example.com`);
+  const dispatched = dispatch();
+  await quick.receiver.got(5);
+  expect(slow.receiver.received.length).toBeLessThanOrEqual(6);
+  for (const { id } of (await webhooks.listWebhookEndpoints({ pageSize: 100 })).endpoints) {
+    if (id !== slow.endpointId) await webhooks.deleteWebhookEndpoint({ id });
+  }
+  slow.receiver.answer(200);
+  await slow.receiver[Symbol.asyncDispose]();
+  await dispatched;
+});
+
+test("a sender that is stopped waits for what is on its way, and leaves the rest for later", async () => {
+  await using shop = await openShop(["customer.*"]);
+  for (let n = 0; n < 12; n++) await newCustomer(shop.clients, `stopped${n}@example.com`);
+  await tasksOf(built.deps).make_webhook_deliveries!();
+  const stopping = new AbortController();
+  shop.receiver.answer((res) => {
+    stopping.abort();
+    res.writeHead(200).end();
+  });
+  await tasksOf(built.deps, stopping.signal).send_webhook_deliveries!();
+  const states = (await deliveriesOf(shop)).map(({ state }) => state);
+  const sent = states.filter((state) => state === State.SUCCEEDED).length;
+  expect(sent).toBe(shop.receiver.received.length);
+  expect(sent).toBeLessThanOrEqual(3);
+  expect(states.filter((state) => state === State.PENDING)).toHaveLength(12 - sent);
+});
+
 test("replicas that dispatch at the same time send each event once", async () => {
   await using shop = await openShop(["customer.*"]);
   for (let n = 0; n < 30; n++) await newCustomer(shop.clients, `c${n}@example.com`);
@@ -265,16 +323,21 @@ test("a delivery whose sender died is sent again", async () => {
   expect(typesOf(shop.receiver.received)).toEqual(["customer.created"]);
 });
 
-test("deliveries are forgotten after 30 days", async () => {
+test("deliveries are forgotten after 30 days, those that wait for a disabled endpoint too", async () => {
   await using shop = await openShop(["customer.*"]);
-  await newCustomer(shop.clients);
+  await using disabled = await openShop(["customer.*"]);
+  disabled.receiver.answer(500);
+  for (const { clients } of [shop, disabled]) await newCustomer(clients);
   await dispatch();
+  await disabled.clients.webhooks.updateWebhookEndpoint({ endpoint: { id: disabled.endpointId, enabled: false } });
+  const forget = async () => {
+    await tasksOf(built.deps).forget_webhook_deliveries!();
+    return [...(await deliveriesOf(shop)), ...(await deliveriesOf(disabled))].map(({ state }) => state);
+  };
   later(30 * 24 * hour);
-  await tasksOf(built.deps).forget_webhook_deliveries!();
-  expect(await deliveriesOf(shop)).toHaveLength(1);
+  expect(await forget()).toEqual([State.SUCCEEDED, State.PENDING]);
   later(1);
-  await tasksOf(built.deps).forget_webhook_deliveries!();
-  expect(await deliveriesOf(shop)).toHaveLength(0);
+  expect(await forget()).toEqual([]);
 });
 
 test("without a key of the deployment an endpoint is refused", async () => {

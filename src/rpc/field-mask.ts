@@ -87,6 +87,12 @@ function differing<Desc extends DescMessage>(
   }
 }
 
+/** Whether a mask is about a field, should that be populated. */
+export function mayName(mask: FieldMask | undefined, name: string): boolean {
+  const paths = mask?.paths ?? [];
+  return paths.length === 0 || paths.includes("*") || paths.includes(name);
+}
+
 /** The names of the populated fields of a message, among those given. */
 export function populatedPaths<Desc extends DescMessage>(
   schema: Desc,

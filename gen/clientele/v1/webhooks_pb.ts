@@ -51,8 +51,7 @@ export type WebhookEndpoint = Message<"clientele.v1.WebhookEndpoint"> & {
   label: string;
 
   /**
-   * Whether events are sent; true unless written otherwise. The service turns it off when it accepted nothing
-   * for 3 days.
+   * Whether events are sent; true unless written otherwise. The service turns it off when it accepted nothing for 3 days.
    *
    * @generated from field: optional bool enabled = 5;
    */
@@ -727,16 +726,17 @@ export const WebhookDeliveryStateSchema: GenEnum<WebhookDeliveryState> = /*@__PU
  * `clientele-signature: t=<unix seconds>,v1=<hex>` signs it, as users of Stripe know it: v1 is the HMAC-SHA256 of
  * `<t>.<body>` under the endpoint's secret. Check it, and refuse an old t, before you trust the body. For 24 hours after
  * a rotation there is a second v1, under the secret before. A delivery may come more than once and out of order:
- * `clientele-event-id` is the same each time. Any status from 200 to 299 within 10 seconds accepts it. Anything else is
- * tried again, at first after seconds and then more and more seldom, for 3 days. After that the
- * delivery has failed, and an endpoint that accepted nothing else in that time is disabled.
+ * `clientele-event-id` is the same each time. Any status from 200 to 299 within 10 seconds accepts it. Anything else, a
+ * redirect too, is tried again, at first after seconds and then more and more seldom, for 3 days. After that the delivery
+ * has failed, and an endpoint that accepted nothing else in that time, and was not changed in it, is disabled.
  *
  * @generated from service clientele.v1.WebhookService
  */
 export const WebhookService: GenService<{
   /**
    * CreateWebhookEndpoint makes an endpoint, which gets the events from then on. Its secret is in this answer only.
-   * At most 20 for a tenant: one more is FAILED_PRECONDITION.
+   * At most 20 for a tenant: one more is FAILED_PRECONDITION, and so is any where the deployment has no key that secrets
+   * could follow from (SECRET_KEY_MISSING).
    *
    * @generated from rpc clientele.v1.WebhookService.CreateWebhookEndpoint
    */
@@ -787,7 +787,8 @@ export const WebhookService: GenService<{
     output: typeof DeleteWebhookEndpointResponseSchema;
   },
   /**
-   * RotateWebhookSecret gives an endpoint a new secret, in this answer only. The one before signs too for 24 hours.
+   * RotateWebhookSecret gives an endpoint a new secret, in this answer only. The one before signs too for 24 hours, or until
+   * the next rotation if that comes first.
    *
    * @generated from rpc clientele.v1.WebhookService.RotateWebhookSecret
    */
@@ -809,7 +810,7 @@ export const WebhookService: GenService<{
   },
   /**
    * ListWebhookDeliveries returns the deliveries to an endpoint with their attempts, newest first. They are kept for 30
-   * days.
+   * days, those that wait for a disabled endpoint too.
    *
    * @generated from rpc clientele.v1.WebhookService.ListWebhookDeliveries
    */

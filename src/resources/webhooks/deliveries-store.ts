@@ -1,7 +1,7 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
 import type { EventDraft } from "../../rpc/event-draft.js";
-import { type Page, selectPage } from "../../rpc/paging.js";
+import { orderPage, type Page, selectPage } from "../../rpc/paging.js";
 import { changeWithEvent } from "../events/store.js";
 import type { EndpointRow } from "./store.js";
 
@@ -32,8 +32,13 @@ export interface DeliveryRow {
 export type NewDelivery = Pick<DeliveryRow, "id" | "event_id" | "event_type" | "payload">;
 
 /** A delivery that is to be tried now, with what its endpoint adds. */
-export type DueDelivery = DeliveryRow &
-  Pick<EndpointRow, "url" | "secret_version" | "previous_secret_until"> & { first_attempt_time: Date | null };
+export type DueDelivery = DeliveryRow & Pick<EndpointRow, "url" | "secret_version" | "previous_secret_until">;
+
+/** Who has as many deliveries under way as may be at a time. */
+interface Busy {
+  readonly endpoints: readonly string[];
+  readonly tenants: readonly string[];
+}
 
 const table = "webhook_deliveries";
 
@@ -122,31 +127,28 @@ export async function listDeliveries(
 ): Promise<DeliveryRow[] | undefined> {
   const ofEndpoint = db(table).where({ tenant_id: tenantId, endpoint_id: endpointId });
   if (state !== null) ofEndpoint.where({ state });
-  const rows: (DeliveryRow & { endpoint: string })[] = await db("webhook_endpoints")
+  const query = db("webhook_endpoints")
     .leftJoin(selectPage(ofEndpoint, table, page).as("page"), "page.endpoint_id", "webhook_endpoints.id")
     .where({ "webhook_endpoints.tenant_id": tenantId, "webhook_endpoints.id": endpointId })
-    .select("page.*")
-    .orderBy([
-      { column: "page.create_time", order: page.cursor?.direction === "previous" ? "asc" : "desc" },
-      { column: "page.id", order: page.cursor?.direction === "previous" ? "asc" : "desc" },
-    ]);
+    .select("page.*");
+  const rows: DeliveryRow[] = await orderPage(query, "page", page);
   return rows.length === 0 ? undefined : rows.filter((row) => row.id !== null);
 }
 
 /**
  * Takes the delivery that is longest due, for a while: who takes it sends it once, and if it cannot say what became of
- * it, another takes it when `until` has come. None to the endpoints of `busy`. Looks across tenants: for the dispatcher
- * alone.
+ * it, another takes it when `until` has come. None of those who are busy. Looks across tenants: for the dispatcher alone.
  */
 export async function claimDelivery(
   db: Knex,
-  { now, until, busy }: { now: Date; until: Date; busy: readonly string[] },
+  { now, until, busy }: { now: Date; until: Date; busy: Busy },
 ): Promise<DueDelivery | undefined> {
   const { rows } = await db.raw(
     `update webhook_deliveries claimed set next_attempt_time = ?
      from (
        select tenant_id, id from webhook_deliveries due
-       where due.state = 'pending' and due.next_attempt_time <= ? and due.endpoint_id <> all (?)
+       where due.state = 'pending' and due.next_attempt_time <= ?
+         and due.endpoint_id <> all (?) and due.tenant_id <> all (?)
          and (due.by_hand or exists (
            select 1 from webhook_endpoints endpoint
            where endpoint.tenant_id = due.tenant_id and endpoint.id = due.endpoint_id and endpoint.enabled))
@@ -155,7 +157,7 @@ export async function claimDelivery(
      where claimed.tenant_id = due.tenant_id and claimed.id = due.id
        and endpoint.tenant_id = claimed.tenant_id and endpoint.id = claimed.endpoint_id
      returning claimed.*, endpoint.url, endpoint.secret_version, endpoint.previous_secret_until`,
-    [until, now, [...busy]],
+    [until, now, [...busy.endpoints], [...busy.tenants]],
   );
   return rows[0];
 }
@@ -188,9 +190,12 @@ export async function acceptedSince(db: Knex, tenantId: string, endpointId: stri
   return found !== undefined;
 }
 
-/** Deletes the deliveries that were made before a time and are done; says how many. Looks across tenants: for the job. */
+/**
+ * Deletes the deliveries that were made before a time, also those that wait for a disabled endpoint; says how many. Looks
+ * across tenants: for the job.
+ */
 export async function deleteOldDeliveries(db: Knex, before: Date): Promise<number> {
-  return await db(table).whereNot({ state: "pending" }).where("create_time", "<", before).delete();
+  return await db(table).where("create_time", "<", before).delete();
 }
 
 function newRow(tenantId: string, endpointId: string, delivery: NewDelivery, now: Date) {

@@ -12,21 +12,27 @@ import { lockEndpoint, updateEndpoint } from "./store.js";
 type DispatchDeps = Pick<Deps, "db" | "clock" | "newId" | "randomBytes" | "logger" | "secretKey" | "webhookSender">;
 
 const eventsAtOnce = 200;
-const sendersAtOnce = 10;
+const sendersAtOnce = 30;
 const perEndpointAtOnce = 3;
+const perTenantAtOnce = 6;
 /** After that long, a delivery of which nothing was heard is taken for lost, with the process that sent it. */
 const leaseMs = 60_000;
 const lookMs = 500;
 const keptMs = 30 * 24 * 60 * 60 * 1000;
 
-/** Makes deliveries of the events that are new; answers to how many endpoints. It may run on several replicas at a time. */
-export async function makeDeliveries(deps: DispatchDeps): Promise<number> {
+/**
+ * Makes deliveries of the events that are new; answers to how many endpoints. It may run on several replicas at a time,
+ * and ends early when `stopping` says so.
+ */
+export async function makeDeliveries(deps: DispatchDeps, stopping?: AbortSignal): Promise<number> {
   const waiting = await deliveries.listWaitingEndpoints(deps.db);
-  for (const { tenant_id: tenantId, id } of waiting) while (await fanOut(deps, tenantId, id));
+  for (const { tenant_id: tenantId, id } of waiting) {
+    while (!stopping?.aborted && (await fanOut(deps, tenantId, id)));
+  }
   return waiting.length;
 }
 
-/** Forgets the deliveries of a month ago that are done; answers how many. */
+/** Forgets the deliveries of a month ago; answers how many. */
 export async function forgetOldDeliveries({ db, clock }: Pick<Deps, "db" | "clock">): Promise<number> {
   return await deliveries.deleteOldDeliveries(db, new Date(clock().getTime() - keptMs));
 }
@@ -57,23 +63,25 @@ async function fanOut({ db, clock, newId }: DispatchDeps, tenantId: string, endp
 
 /**
  * Sends what is due, several deliveries at a time, until nothing is; answers how many. An endpoint that does not answer
- * keeps a few of the places, never all. What fails here, and not at the endpoint, ends the round. It may run on several
- * replicas at a time.
+ * keeps a few of the places, and a tenant whose endpoints do not a few more, never all. What fails here, and not at the
+ * endpoint, ends the round, and so does `stopping`, once what is on its way has arrived. It may run on several replicas at
+ * a time.
  */
-export async function sendDeliveries(deps: DispatchDeps): Promise<number> {
+export async function sendDeliveries(deps: DispatchDeps, stopping?: AbortSignal): Promise<number> {
   const { secretKey } = deps;
   if (secretKey === undefined) return 0;
-  const flights = new Map<Promise<void>, string>();
+  const flights = new Map<Promise<void>, deliveries.DueDelivery>();
   const failures: unknown[] = [];
   let sent = 0;
   for (;;) {
-    const due = flights.size < sendersAtOnce && failures.length === 0 ? await claim() : undefined;
+    const goesOn = failures.length === 0 && !stopping?.aborted;
+    const due = goesOn && flights.size < sendersAtOnce ? await claim() : undefined;
     if (due !== undefined) {
       const flight: Promise<void> = attempt(deps, secretKey, due)
         .then(() => void sent++)
         .catch((error: unknown) => void failures.push(error))
         .finally(() => flights.delete(flight));
-      flights.set(flight, due.endpoint_id);
+      flights.set(flight, due);
     } else if (flights.size > 0) {
       // Something else may become due meanwhile.
       await Promise.race([...flights.keys(), setTimeout(lookMs)]);
@@ -87,9 +95,22 @@ export async function sendDeliveries(deps: DispatchDeps): Promise<number> {
   async function claim() {
     const now = deps.clock();
     const inFlight = [...flights.values()];
-    const busy = inFlight.filter((id) => inFlight.filter((other) => other === id).length >= perEndpointAtOnce);
-    return await deliveries.claimDelivery(deps.db, { now, until: new Date(now.getTime() + leaseMs), busy });
+    const endpoints = thoseThatKeep(
+      inFlight.map((due) => due.endpoint_id),
+      perEndpointAtOnce,
+    );
+    const tenants = thoseThatKeep(
+      inFlight.map((due) => due.tenant_id),
+      perTenantAtOnce,
+    );
+    const until = new Date(now.getTime() + leaseMs);
+    return await deliveries.claimDelivery(deps.db, { now, until, busy: { endpoints, tenants } });
   }
+}
+
+// Which of the ids stand there so often, or more.
+function thoseThatKeep(ids: readonly string[], places: number): string[] {
+  return [...new Set(ids)].filter((id) => ids.filter((other) => other === id).length >= places);
 }
 
 async function attempt(deps: DispatchDeps, secretKey: Buffer, due: deliveries.DueDelivery): Promise<void> {
@@ -119,7 +140,8 @@ async function attempt(deps: DispatchDeps, secretKey: Buffer, due: deliveries.Du
   });
 }
 
-// Nothing got through in all the time that one delivery was tried.
+// Nothing got through in all the time that one delivery was tried. Who changed the endpoint meanwhile, such as by enabling
+// it again, is given the time anew.
 async function disable(
   trx: DispatchDeps["db"],
   tenantId: string,
@@ -127,7 +149,8 @@ async function disable(
   { since, now }: { since: Date; now: Date },
 ): Promise<void> {
   const endpoint = await lockEndpoint(trx, tenantId, endpointId);
-  if (endpoint?.enabled !== true || (await deliveries.acceptedSince(trx, tenantId, endpointId, since))) return;
+  if (endpoint?.enabled !== true || endpoint.update_time > since) return;
+  if (await deliveries.acceptedSince(trx, tenantId, endpointId, since)) return;
   const event = { type: "webhook_endpoint.disabled", changedPaths: ["enabled", "disable_time"], time: now };
   const columns = { enabled: false, disable_time: now };
   await updateEndpoint(trx, tenantId, endpointId, columns, { ...event, actor: "system" });

@@ -1,4 +1,5 @@
 import type { ServiceImpl } from "@connectrpc/connect";
+import type { Knex } from "knex";
 import {
   ListWebhookDeliveriesRequestSchema,
   ListWebhookEndpointsRequestSchema,
@@ -11,7 +12,7 @@ import { prepared } from "../../rpc/call.js";
 import { callOf } from "../../rpc/caller.js";
 import { notFound, refused } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
-import { applyMask, populatedPaths } from "../../rpc/field-mask.js";
+import { applyMask, mayName, populatedPaths } from "../../rpc/field-mask.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
 import { required } from "../../rpc/validate.js";
 import { lastNumber, numberEvents } from "../events/log-store.js";
@@ -73,7 +74,7 @@ export function webhookService(deps: Deps): ServiceImpl<typeof WebhookService> {
 
     updateWebhookEndpoint: prepared(async (req) => {
       const changes = required(req.endpoint, "endpoint");
-      if (changes.url !== "") await requirePostable(deps.webhookSender, changes.url);
+      if (changes.url !== "" && mayName(req.updateMask, "url")) await requirePostable(deps.webhookSender, changes.url);
       return ({ db, tenantId, event }) =>
         inTransaction(db, async (trx) => {
           const row = await locked(trx, tenantId, changes.id);
@@ -149,7 +150,7 @@ export function webhookService(deps: Deps): ServiceImpl<typeof WebhookService> {
     },
   };
 
-  async function locked(trx: Parameters<typeof store.lockEndpoint>[0], tenantId: string, id: string) {
+  async function locked(trx: Knex, tenantId: string, id: string) {
     const row = await store.lockEndpoint(trx, tenantId, id);
     if (row === undefined) throw notFound("webhook endpoint");
     return row;
