@@ -65,6 +65,9 @@ export async function newPerson(clientele: Clientele, { test: clients }: TestAcc
   values.photoToken = photoToken;
   await login(clientele, clients, id, say);
   await taxes(clients, id, say);
+  // As the verifier's answer does it, so that checkouts copy it.
+  const verified = { state: "verified", next_attempt_time: null };
+  await clientele.db("tax_identifiers").where({ customer_id: id }).update(verified);
   const endpoint = await clients.webhooks.createWebhookEndpoint({ endpoint: { url: "https://192.0.2.1" } });
   const sent = { customerId: id, resourceId: values.token, type: "payment_method.attached" };
   // As the dispatcher makes it.
