@@ -13,6 +13,7 @@ import { verifyDueTaxIdentifiers } from "./resources/tax-identifiers/verify.js";
 import { forgetOldDeliveries, makeDeliveries, sendDeliveries } from "./resources/webhooks/dispatch.js";
 import { forgetExpiredKeys } from "./rpc/idempotency.js";
 import type { Logger } from "./rpc/log.js";
+import { followTimetable } from "./timetable.js";
 
 /** Jobs at work. */
 export interface Jobs {
@@ -22,7 +23,7 @@ export interface Jobs {
   stop(): Promise<void>;
 }
 
-// Minute, hour, day, month, weekday, in UTC. Of all replicas one runs each.
+// Minute, hour, day, month, weekday, in UTC. Of all replicas one runs each, mostly.
 const crontab = `
 * * * * * purge_customers ?max=3
 * * * * * number_events ?max=3
@@ -46,16 +47,21 @@ export async function startJobs(deps: Deps, databaseUrl: string): Promise<Jobs> 
   const runner = await run({
     connectionString: databaseUrl,
     taskList,
-    crontab,
+    // None of its own: see the timetable.
+    parsedCronItems: [],
     concurrency: 1,
     maxPoolSize: 3,
     noHandleSignals: true,
     logger: loggerOf(deps.logger),
   });
+  // What ends the worker has been logged by it; nobody else is to be ended by it.
+  runner.promise.catch(() => {});
+  const stopTimetable = followTimetable(crontab, runner.addJob, deps.clock);
   const turns = steady.map((job) => repeat(taskList[job]!, stopping.signal));
   return {
     events: runner.events,
     stop: async () => {
+      stopTimetable();
       stopping.abort();
       await Promise.all([runner.stop(), ...turns]);
     },
