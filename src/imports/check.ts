@@ -1,24 +1,24 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type AccountSettings, DeletionMode } from "../../gen/clientele/v1/accounts_pb.js";
-import { type Address, AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
+import { AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
 import type { CustomField } from "../../gen/clientele/v1/custom_fields_pb.js";
 import { type Customer, CustomerSchema, ExternalReferenceSchema } from "../../gen/clientele/v1/customers_pb.js";
-import { writableFields as addressFields, addressToColumns } from "../resources/addresses/convert.js";
-import { validAddress } from "../resources/addresses/rules.js";
+import { writableFields as addressFields } from "../resources/addresses/convert.js";
 import { customerToColumns, writableFields } from "../resources/customers/convert.js";
 import { checkNewCustomer } from "../resources/customers/write.js";
-import type { ImportedAddress, ImportedCustomer } from "../resources/imports/store.js";
-import { parsePasswordHash } from "../resources/passwords/formats.js";
+import type { ImportedCustomer } from "../resources/imports/store.js";
 import { passwordPath } from "../resources/passwords/rules.js";
+import { givenPaths as taxPaths } from "../resources/tax-identifiers/convert.js";
 import { refuseCardNumbers } from "../rpc/card-numbers.js";
 import { refused } from "../rpc/errors.js";
 import { populatedPaths } from "../rpc/field-mask.js";
 import type { NewId } from "../rpc/ids.js";
 import { requireValid } from "../rpc/validate.js";
 import { type Line, maxLineBytes } from "./lines.js";
+import { checkAddresses, checkTaxIdentifiers, defaultOf, idPattern, passwordOf } from "./owned.js";
 import { refusal } from "./refusal.js";
-import { type AddressInit, isObject, type Reader, type SourceRow } from "./source-row.js";
+import { isObject, type Reader, type SourceRow } from "./source-row.js";
+import { pastTime } from "./times.js";
 
 /** What rows are checked against. */
 export interface Rules {
@@ -30,10 +30,6 @@ export interface Rules {
   readonly newId: NewId;
   readonly now: Date;
 }
-
-/** How far ahead of ours the clock of a source may be. */
-const skewMs = 300_000;
-const idPattern = /^[!-~]{1,40}$/;
 
 /** A line as the customer that it becomes. Throws a refusal, or what the API throws for such a customer. */
 export function checkLine({ text, fault }: Line, rules: Rules): ImportedCustomer {
@@ -84,6 +80,7 @@ function checkRow(row: SourceRow, rules: Rules): ImportedCustomer {
   const id = customer.id === "" ? newId("cus") : customer.id;
   const deletion = deletionOf(row, rules);
   const password = passwordOf(row, newId);
+  const taxIdentifiers = checkTaxIdentifiers(row, id, newId);
   if (preferred !== undefined) customer.defaultAddressId = addresses[preferred]!.columns.id;
   const columns = customerToColumns(customer, customFields);
   // A derived name that was written down stays derived.
@@ -97,6 +94,9 @@ function checkRow(row: SourceRow, rules: Rules): ImportedCustomer {
     const changed_paths = populatedPaths(AddressSchema, address, addressFields);
     return { type: "address.created", resource_id, customer_id: id, changed_paths };
   });
+  const known = taxIdentifiers.map(({ id: resource_id }) => {
+    return { type: "tax_identifier.created", resource_id, customer_id: id, changed_paths: taxPaths };
+  });
   return {
     columns: {
       id,
@@ -107,18 +107,10 @@ function checkRow(row: SourceRow, rules: Rules): ImportedCustomer {
     },
     password: password && { ...password, create_time: now },
     addresses: addresses.map((address) => address.columns),
+    taxIdentifiers,
     references: freed ? [] : columns.external_references,
-    events: [created, ...added],
+    events: [created, ...added, ...known],
   };
-}
-
-// A deleted customer has none, as here.
-function passwordOf({ passwordHash, deletion }: SourceRow, newId: NewId) {
-  if (passwordHash === undefined) return undefined;
-  if (parsePasswordHash(passwordHash) === undefined) {
-    throw refusal("FIELDS_INVALID", "is no hash that can be verified in a third of a second", "password_hash");
-  }
-  return deletion === undefined ? { id: newId("pwd"), hash: passwordHash } : undefined;
 }
 
 // Under its own id where the settings let a customer have it, else under a new one with a reference to it.
@@ -132,32 +124,6 @@ function identified({ id, customer: init }: SourceRow, { source, settings }: Rul
   return { ...customer, id: "", externalReferences: [...customer.externalReferences, reference] };
 }
 
-function checkAddresses(given: readonly AddressInit[], { settings, newId, now }: Rules) {
-  const limit = settings.maxAddressesPerCustomer ?? 0;
-  if (limit > 0 && given.length > limit) {
-    throw refused("ADDRESS_LIMIT_REACHED", `Customer already has ${limit} addresses registered.`);
-  }
-  const ids = new Set<string>();
-  return given.map((init, index) => {
-    const path = `addresses[${index}]`;
-    const address: Address = validAddress(create(AddressSchema, init), settings, path);
-    const id = address.id === "" ? newId("adr") : address.id;
-    if (!idPattern.test(id) || ids.has(id)) {
-      throw refusal("FIELDS_INVALID", "must be an id of its own, at most 40 characters", `${path}.id`);
-    }
-    ids.add(id);
-    const createTime = address.createTime && timestampDate(address.createTime);
-    const create_time = pastTime(createTime, `${path}.create_time`, now) ?? now;
-    const columns: ImportedAddress = { id, ...addressToColumns(address), create_time };
-    return { address, columns };
-  });
-}
-
-function defaultOf({ addresses, defaultAddress }: SourceRow, settings: AccountSettings): number | undefined {
-  if (defaultAddress !== undefined) return defaultAddress ?? undefined;
-  return addresses.length > 0 && settings.firstAddressBecomesDefault === true ? 0 : undefined;
-}
-
 // As if it had been deleted here: the settings say whether it is purged. Its own time to be purged stays.
 function deletionOf({ deletion }: SourceRow, { settings, now }: Rules) {
   if (deletion === undefined) return { delete_time: null, purge_time: null };
@@ -169,11 +135,4 @@ function deletionOf({ deletion }: SourceRow, { settings, now }: Rules) {
   if (purgeAfter === undefined) return { delete_time, purge_time: null };
   const due = new Date(delete_time.getTime() + Number(purgeAfter.seconds) * 1000);
   return { delete_time, purge_time: deletion.purgeTime ?? due };
-}
-
-function pastTime(time: Date | undefined, field: string, now: Date): Date | undefined {
-  if (time !== undefined && time.getTime() > now.getTime() + skewMs) {
-    throw refusal("FIELDS_INVALID", "must not be in the future", field);
-  }
-  return time;
 }

@@ -7,8 +7,9 @@ import { booleanOf, objectsOf, type SourceRow, textOf } from "./source-row.js";
 
 /**
  * Reads what `clientele export` writes, or the API answers: the proto JSON of a Customer, and its addresses in a list of
- * that name, with the hash of a password in `passwordHash`. Unlike the API it refuses unknown fields, which would be lost. Where an address has an id, the row says
- * which one is the default, also that none is.
+ * that name, with the hash of a password in `passwordHash`. Unlike the API it refuses unknown fields, which would be lost,
+ * and takes the tax identifiers, which are verified anew. Where an address has an id, the row says which one is the
+ * default, also that none is.
  */
 export function readClientele(object: JsonObject): SourceRow {
   const { addresses: _, passwordHash: __, password_hash: ___, ...rest } = object;
@@ -19,9 +20,6 @@ export function readClientele(object: JsonObject): SourceRow {
   if (customer.defaultPaymentMethodId) {
     const field = "customer.default_payment_method_id";
     throw refusal("FIELDS_INVALID", "Payment methods cannot be imported.", field);
-  }
-  if (customer.taxIdentifiers.length > 0) {
-    throw refusal("FIELDS_INVALID", "Tax identifiers cannot be imported.", "customer.tax_identifiers");
   }
   if (customer.password !== "") {
     throw refusal("FIELDS_INVALID", "Passwords are imported as their hash, in passwordHash.", "customer.password");
@@ -34,6 +32,7 @@ export function readClientele(object: JsonObject): SourceRow {
     id: customer.id === "" ? undefined : customer.id,
     customer,
     addresses: all,
+    taxIdentifiers: customer.taxIdentifiers,
     defaultAddress: view ? addresses.length : defaultOf(customer.defaultAddressId, all),
     liveMode: booleanOf(object, "liveMode" in object ? "liveMode" : "live_mode"),
     createTime: createTime && timestampDate(createTime),

@@ -31,8 +31,9 @@ export async function* exportLines(
   }
 }
 
-// Without what an import derives: a name to show that is no one's own, views, and names of codes. Payment methods are
-// not part of it, so neither is which one is the default; photos and passwords are not either.
+// Without what an import derives: a name to show that is no one's own, views, names of codes, and whether a tax identifier
+// is verified. Payment methods are not part of it, so neither is which one is the default; photos and passwords are not
+// either.
 function exported(row: ExportedCustomerRow, view: View): JsonObject {
   const message = customerFromRow(row, view);
   const json = jsonOf(toJson(CustomerSchema, message));
@@ -42,23 +43,26 @@ function exported(row: ExportedCustomerRow, view: View): JsonObject {
     etag: _2,
     defaultPaymentMethodId: _3,
     hasPassword: _4,
+    taxIdentifiers: _5,
     displayName,
     ...kept
   } = json;
   const derived = displayName === (row.email ?? row.name ?? row.id);
   const addresses = row.addresses.map((address) => {
     const {
-      customerId: _5,
-      etag: _6,
+      customerId: _6,
+      etag: _7,
       ...own
     } = jsonOf(toJson(AddressSchema, addressFromRow(address, row.default_address_id)));
     return own;
   });
+  const taxIdentifiers = message.taxIdentifiers.map(({ type, value, country }) => ({ type, value, country }));
   return {
     ...kept,
     ...(displayName !== undefined && !derived && { displayName }),
     liveMode: view.liveMode,
     ...(addresses.length > 0 && { addresses }),
+    ...(taxIdentifiers.length > 0 && { taxIdentifiers }),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue, MessageInitShape } from "@bufbuild/protobuf";
 import type { AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
 import type { CustomerSchema } from "../../gen/clientele/v1/customers_pb.js";
+import type { TaxIdentifier } from "../../gen/clientele/v1/tax_identifiers_pb.js";
 import { refusal } from "./refusal.js";
 
 export type CustomerInit = MessageInitShape<typeof CustomerSchema>;
@@ -14,6 +15,7 @@ export interface SourceRow {
   readonly addresses: readonly AddressInit[];
   /** Which of the addresses is the default: an index. Undefined lets the account settings decide; null is none. */
   readonly defaultAddress?: number | null | undefined;
+  readonly taxIdentifiers?: readonly TaxIdentifier[];
   /** Undefined if the source does not say. */
   readonly liveMode?: boolean | undefined;
   readonly createTime?: Date | undefined;

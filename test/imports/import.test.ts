@@ -86,10 +86,15 @@ describe("an import", () => {
       field: "customer.default_payment_method_id",
     },
     {
-      name: "a tax identifier",
-      row: '{"email":"a@x.io","taxIdentifiers":[{"type":"de_vat","value":"136695976"}]}',
+      name: "a tax identifier with a wrong check digit",
+      row: '{"email":"a@x.io","taxIdentifiers":[{"type":"de_vat","value":"136695977"}]}',
       want: "FIELDS_INVALID",
-      field: "customer.tax_identifiers",
+      field: "customer.tax_identifiers[0].value",
+    },
+    {
+      name: "two tax identifiers of a type",
+      row: '{"email":"a@x.io","taxIdentifiers":[{"type":"us_ein","value":"100000001"},{"type":"us_ein","value":"100000002"}]}',
+      want: "TAX_IDENTIFIER_TYPE_TAKEN",
     },
     {
       name: "a future time",

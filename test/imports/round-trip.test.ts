@@ -45,6 +45,10 @@ const customer = fc.record({
   enabled: optional(fc.boolean()),
   metadata: optional(fc.dictionary(fc.stringMatching(/^[a-z]{1,10}$/), json, { maxKeys: 4 })),
   addresses: fc.array(address, { maxLength: 3 }),
+  taxIdentifiers: fc.subarray([
+    { type: "us_ein", value: "10-0000001" },
+    { type: "gb_vat", value: "GB980780684" },
+  ]),
   createTime: optional(time.map((it) => it.toISOString())),
   deleteTime: optional(time.map((it) => it.toISOString())),
 });

@@ -1,8 +1,9 @@
 import type { Knex } from "knex";
 import type { AddressRow } from "../addresses/store.js";
 import type { CustomerRow } from "../customers/store.js";
+import { shownTaxIdentifiers, taxIdentifierRows } from "../tax-identifiers/shown-store.js";
 
-/** A customer with all of its addresses, the oldest first. */
+/** A customer with all of its addresses and tax identifiers, the oldest first. */
 export interface ExportedCustomerRow extends CustomerRow {
   addresses: AddressRow[];
 }
@@ -15,7 +16,7 @@ export interface ExportBatch {
   readonly size: number;
 }
 
-/** The next customers by id, each with the addresses of the same moment. One statement, so no lasting snapshot. */
+/** The next customers by id, each with what it has at the same moment. One statement, so no lasting snapshot. */
 export async function listExported(
   db: Knex,
   tenantId: string,
@@ -26,11 +27,14 @@ export async function listExported(
     .whereRaw("not customers.purged")
     .orderBy("customers.id")
     .limit(size)
-    .select("customers.*", db.raw(addressesOf));
+    .select("customers.*", db.raw(addressesOf), shownTaxIdentifiers(db));
   if (after !== undefined) query.where("customers.id", ">", after);
   if (!includeDeleted) query.whereNull("customers.delete_time");
   const rows: ExportedCustomerRow[] = await query;
-  return rows.map((row) => ({ ...row, addresses: row.addresses.map(addressRow) }));
+  return rows.map((row) => {
+    const tax_identifiers = taxIdentifierRows(row.tax_identifiers ?? null);
+    return { ...row, addresses: row.addresses.map(addressRow), tax_identifiers };
+  });
 }
 
 const addressesOf = `

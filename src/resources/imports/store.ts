@@ -4,6 +4,7 @@ import { emailKey } from "../customers/email-keys-store.js";
 import type { CustomerColumns, ExternalReferenceColumns } from "../customers/store.js";
 import { type ManyEventsRow, manyEvents } from "../events/store.js";
 import type { PasswordColumns } from "../passwords/store.js";
+import { newTaxIdentifierRow, type TaxIdentifierColumns } from "../tax-identifiers/store.js";
 
 /** How far a file is imported. */
 export interface ImportRow {
@@ -26,6 +27,7 @@ export interface ImportedCustomer {
   readonly columns: CustomerColumns & ImportedTimes & { readonly id: string; readonly password_id: string | null };
   readonly password: PasswordColumns | undefined;
   readonly addresses: readonly ImportedAddress[];
+  readonly taxIdentifiers: readonly TaxIdentifierColumns[];
   /** The ids elsewhere that must be its own. */
   readonly references: readonly ExternalReferenceColumns[];
   readonly events: readonly ManyEventsRow[];
@@ -87,7 +89,7 @@ export async function finishImport(db: Knex, tenantId: string, id: string, now: 
  * is empty, they would read all of a tenant's rows for each check when it no longer is.
  */
 export async function renewStatistics(db: Knex): Promise<void> {
-  await db.raw("analyze customers, addresses, external_references");
+  await db.raw("analyze customers, addresses, external_references, tax_identifiers");
 }
 
 /**
@@ -113,6 +115,9 @@ export async function insertCustomers(
   const passwords = customers.flatMap(({ columns, password }) =>
     password === undefined ? [] : [{ customer_id: columns.id, ...password }],
   );
+  const taxIdentifiers = customers.flatMap((customer) =>
+    customer.taxIdentifiers.map((columns) => newTaxIdentifierRow(columns, now)),
+  );
   const names = Object.keys(rows[0] ?? {});
   const changed = trx.raw(
     `insert into customers (tenant_id, email_key, ${names.map(() => "??").join(", ")})
@@ -133,6 +138,8 @@ export async function insertCustomers(
   );
   const query = trx.with("changed", changed);
   if (addresses.length > 0) query.with("address", insertOwned(trx, tenantId, "addresses", addresses));
+  if (taxIdentifiers.length > 0)
+    query.with("tax_identifier", insertOwned(trx, tenantId, "tax_identifiers", taxIdentifiers));
   if (passwords.length > 0) query.with("password", insertOwned(trx, tenantId, "passwords", passwords));
   if (references.length > 0) query.with("reference", insertOwned(trx, tenantId, "external_references", references));
   const events = customers.flatMap((customer) => customer.events);

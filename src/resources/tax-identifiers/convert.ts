@@ -10,6 +10,9 @@ import { enumColumn } from "../../db/enums.js";
 import { etagOf } from "../../rpc/etag.js";
 import type { TaxIdentifierColumns, TaxIdentifierRow } from "./store.js";
 
+/** What a client says of a tax identifier. */
+export const givenPaths = ["type", "value", "country"];
+
 const state = enumColumn<TaxIdentifierState>(TaxIdentifierStateSchema);
 
 export const stateToColumn = (value: TaxIdentifierState) => state.toColumn(value)!;

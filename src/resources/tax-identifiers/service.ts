@@ -8,13 +8,13 @@ import { violates } from "../../db/errors.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { callOf, ownerOf } from "../../rpc/caller.js";
-import { conflict, notFound, refused, rpcError } from "../../rpc/errors.js";
+import { conflict, notFound, refused } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
 import { required } from "../../rpc/validate.js";
 import { lockActiveCustomer } from "../customers/rules.js";
-import { newTaxIdentifierColumns, taxIdentifierFromRow } from "./convert.js";
-import { validTaxIdentifier } from "./rules.js";
+import { givenPaths, newTaxIdentifierColumns, taxIdentifierFromRow } from "./convert.js";
+import { taxTypeTaken, validTaxIdentifier } from "./rules.js";
 import * as store from "./store.js";
 
 export function taxIdentifierService({ newId }: Pick<Deps, "newId">): ServiceImpl<typeof TaxIdentifierService> {
@@ -24,7 +24,7 @@ export function taxIdentifierService({ newId }: Pick<Deps, "newId">): ServiceImp
       const { customerId } = req;
       const identifier = validTaxIdentifier(required(req.taxIdentifier, "tax_identifier"));
       const columns = newTaxIdentifierColumns(newId("tax"), customerId, identifier);
-      const created = event("tax_identifier.created", ["type", "value", "country"]);
+      const created = event("tax_identifier.created", givenPaths);
       const insert = (on: Knex) => store.insertTaxIdentifier(on, tenantId, columns, created).catch(typeTaken);
       if (customerId === "") return { taxIdentifier: taxIdentifierFromRow(await insert(db)) };
       return await inTransaction(db, async (trx) => {
@@ -100,5 +100,5 @@ export function taxIdentifierService({ newId }: Pick<Deps, "newId">): ServiceImp
 
 function typeTaken(error: unknown): never {
   if (!violates(error, "tax_identifiers_customer_type_key")) throw error;
-  throw rpcError("TAX_IDENTIFIER_TYPE_TAKEN", "The customer has a tax identifier of this type already.");
+  throw taxTypeTaken();
 }

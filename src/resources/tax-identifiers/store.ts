@@ -23,6 +23,12 @@ export interface TaxIdentifierRow extends TaxIdentifierColumns {
   readonly update_time: Date;
 }
 
+/** A new tax identifier, as it is written at a time. */
+export function newTaxIdentifierRow(columns: TaxIdentifierColumns, now: Date) {
+  const state_transitions = [{ state: columns.state, time: now }];
+  return { ...columns, state_transitions, create_time: now, update_time: now, next_attempt_time: now };
+}
+
 /** Inserts a tax identifier that is due for its first verification. Throws a violation if the customer has the type. */
 export async function insertTaxIdentifier(
   db: Knex,
@@ -30,10 +36,10 @@ export async function insertTaxIdentifier(
   columns: TaxIdentifierColumns,
   event: EventDraft,
 ): Promise<TaxIdentifierRow> {
-  const times = { create_time: event.time, update_time: event.time, next_attempt_time: event.time };
-  const state_transitions = JSON.stringify([{ state: columns.state, time: event.time }]);
+  const { state_transitions: transitions, ...given } = newTaxIdentifierRow(columns, event.time);
+  // The driver would take a list for an array of Postgres.
   const change = db("tax_identifiers")
-    .insert({ tenant_id: tenantId, ...columns, state_transitions, ...times })
+    .insert({ tenant_id: tenantId, ...given, state_transitions: JSON.stringify(transitions) })
     .returning("*");
   const [row] = await changeWithEvent<TaxIdentifierRow>(db, tenantId, change, event);
   return row!;
