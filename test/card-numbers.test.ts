@@ -132,6 +132,20 @@ test.for(kept)("$name is kept", async ({ customer }) => {
   expect(await createCustomer(account.test, customer)).toMatchObject(customer);
 });
 
+test("a filter may name a telephone number that passes the check, but no number of a card", async () => {
+  const email = newEmail();
+  const phones = ["+4915112345678", "+5511987654325"];
+  for (const phone of phones) await createCustomer(account.test, { phone, metadata: { email } });
+  const list = (filter: string) => account.test.customers.listCustomers({ filter });
+  const of = (clause: string) => `${clause}:eq(metadata.email,${email})`;
+  expect((await list(of(`eq(phone,${phones[0]})`))).customers.map(({ phone }) => phone)).toEqual([phones[0]]);
+  expect((await list(of(`in(phone, "${phones[0]}", ${phones[1]})`))).customers).toHaveLength(2);
+  expect((await list(of(`like(phone,${phones[1]}*)`))).customers.map(({ phone }) => phone)).toEqual([phones[1]]);
+  const refused = [`eq(phone,${number})`, 'eq(phone,"378282246310005")', `eq(name,${phones[0]})`];
+  refused.push(`eq(phone,${phones[0]}):eq(name,${number})`);
+  for (const filter of refused) expect(await failureOf(list(filter))).toMatchObject(given);
+});
+
 test("a generated id and a token are names, whatever digits they hold", async () => {
   const customerId = "cus_01h4242424242424242xyzabcd";
   const absent = { code: "NotFound", reason: "RESOURCE_NOT_FOUND" };

@@ -1,10 +1,13 @@
 const shortest = 13;
 const longest = 19;
 
-// What may stand between the digits of a number that is written in groups.
-const gap = String.raw`[\s\p{Pd}]{0,3}`;
+// What may stand between the digits of a number that is written in groups: spaces, dashes, the minus sign, and what
+// nobody sees, such as the soft hyphens and the marks of direction that are copied along.
+const between = String.raw`\s\p{Pd}\p{Cf}\u2212`;
+const gap = `[${between}]{0,3}`;
 // Most texts hold no such run, and then this is all that they cost.
 const longRun = new RegExp(`(?:\\d${gap}){${shortest}}`, "u");
+const alone = new RegExp(`^[\\d${between}]+$`, "u");
 const run = new RegExp(`\\d(?:${gap}\\d)*`, "gu");
 const longRuns = new RegExp(`(?:\\d${gap}){${shortest - 1},}\\d`, "gu");
 // Digits in hexadecimal ids come in long runs too: of random UUIDs one in 8000 would be taken for a card.
@@ -24,7 +27,7 @@ export function holdsCardNumber(text: string, atLeast = shortest): boolean {
 
 /** Whether a text is such a number and nothing else. */
 export function isCardNumber(text: string): boolean {
-  return text.length < 100 && /^[\d\s\p{Pd}]+$/u.test(withPlainDigits(text)) && holdsCardNumber(text);
+  return text.length < 100 && alone.test(withPlainDigits(text)) && holdsCardNumber(text);
 }
 
 /**

@@ -50,7 +50,16 @@ function ruleOf(field: DescField): Refuses | undefined {
   if (chosenIds.has(fullName)) return (text) => !generatedId.test(text) && holdsCardNumber(text);
   if (referenceNames.test(field.name)) return isCardNumber;
   if (/^(.*_)?phone$/.test(field.name)) return isCardNumberAsPhone;
-  return holdsCardNumber;
+  return field.name === "filter" ? isRefusedAsFilter : holdsCardNumber;
+}
+
+const phoneClause = /\(\s*phone\s*,([^()]*)\)/g;
+
+// What a filter compares telephone numbers with, as in `eq(phone,+4915112345678)`, are such numbers.
+function isRefusedAsFilter(text: string): boolean {
+  const phones = [...text.matchAll(phoneClause)].flatMap(([, operands = ""]) => operands.split(","));
+  if (phones.some((phone) => isCardNumberAsPhone(phone.replaceAll('"', "")))) return true;
+  return holdsCardNumber(text.replaceAll(phoneClause, "(phone)"));
 }
 
 /** How a value of a field is looked at: `found` takes the paths of what is refused. */
