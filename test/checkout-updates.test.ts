@@ -101,9 +101,9 @@ const updates: {
   },
   {
     name: "heeds only the part that the mask names",
-    request: () => ({ contact: { phone: "333", name: "Ignored" }, locale: "es_CR", addressId: "adr_absent" }),
-    paths: ["contact.phone"],
-    want: () => ({ phone: "333" }),
+    request: () => ({ contact: { phone: "none", name: "Named" }, locale: "zz_ZZ", addressId: "adr_absent" }),
+    paths: ["contact.name"],
+    want: () => ({ name: "Named" }),
   },
   {
     name: "writes an e-mail address, and the display name follows",

@@ -1,9 +1,11 @@
+import { create } from "@bufbuild/protobuf";
 import {
   type Contact,
   ContactSchema,
   type UpdateCheckoutRequest,
   UpdateCheckoutRequestSchema,
 } from "../../../gen/clientele/v1/checkouts_pb.js";
+import { CustomerType } from "../../../gen/clientele/v1/customers_pb.js";
 import { invalidFields } from "../../rpc/errors.js";
 import { populatedPaths } from "../../rpc/field-mask.js";
 import type { Asked } from "./gather.js";
@@ -41,17 +43,26 @@ export function fieldsToResolve(req: UpdateCheckoutRequest): ReadonlySet<string>
 
 /** What an update asks for, without what its mask does not name. */
 export function askedBy(req: UpdateCheckoutRequest, fields: ReadonlySet<string>): Asked {
-  const { shipping, contact, locale, displayName } = req;
+  const { shipping, displayName, locale } = req;
+  const contact = req.contact && contactOf(req.contact, fields);
   return {
     addressId: fields.has("shipping") ? req.addressId : "",
     ...(shipping && fields.has("shipping") && { shipping }),
     creditCardToken: fields.has("payment_method") ? req.creditCardToken : "",
-    ...(contact && contactPaths.some((path) => fields.has(path)) && { contact }),
-    ...(displayName !== undefined && { displayName }),
-    ...(locale !== undefined && { locale }),
-    type: req.type,
+    ...(contact && { contact }),
+    ...(displayName !== undefined && fields.has("display_name") && { displayName }),
+    ...(locale !== undefined && fields.has("locale") && { locale }),
+    type: fields.has("type") ? req.type : CustomerType.UNSPECIFIED,
     taxIdentifierIds: fields.has("tax_identifiers") ? req.taxIdentifierIds : [],
   };
+}
+
+function contactOf(given: Contact, fields: ReadonlySet<string>): Contact {
+  const named = ContactSchema.fields.filter(({ name }) => fields.has(`contact.${name}`));
+  return create(
+    ContactSchema,
+    Object.fromEntries(named.map(({ localName }) => [localName, Reflect.get(given, localName)])),
+  );
 }
 
 function pathsOf(req: UpdateCheckoutRequest): readonly string[] {
