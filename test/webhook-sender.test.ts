@@ -29,6 +29,7 @@ const privateAddresses = [
   "https://[fe80::1]/",
   "https://[::ffff:127.0.0.1]/",
   "https://[::ffff:7f00:1]/",
+  "https://[::7f00:1]/",
   "https://[64:ff9b::7f00:1]/",
   "https://[2002:7f00:1::]/",
   "https://localhost/",

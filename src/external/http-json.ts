@@ -49,7 +49,9 @@ const failuresInARow = 5;
 /** Makes the way to another system; one for the process, since it remembers whether that system is down. */
 export function createHttpJson(options: HttpJsonOptions): PostJson {
   const { url, secret, timeoutMs = 5_000, pauseMs = 10_000, maxBytes = 64 * 1024 } = options;
-  const breaker = circuitBreaker(handleType(Unreachable), {
+  // Whoever refuses a request is not down: else one client's odd token would cut all the others off.
+  const isDown = handleType(Unreachable, ({ isPassing }) => isPassing);
+  const breaker = circuitBreaker(isDown, {
     breaker: new ConsecutiveBreaker(failuresInARow),
     halfOpenAfter: pauseMs,
   });

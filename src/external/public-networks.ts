@@ -8,9 +8,15 @@ export class PrivateAddress extends Error {
   readonly code = "PRIVATE_ADDRESS";
 }
 
+// All of IPv6 that is given out for the internet (RFC 4291): what is outside may be an IPv4 address in disguise.
+const globalUnicast = ipaddr.IPv6.parseCIDR("2000::/3");
+
 /** Whether an IP address is one of the public internet. An IPv4 address inside of an IPv6 one counts as what it is. */
 export function isPublic(address: string): boolean {
-  return ipaddr.isValid(address) && ipaddr.process(address).range() === "unicast";
+  if (!ipaddr.isValid(address)) return false;
+  const parsed = ipaddr.process(address);
+  if (parsed.range() !== "unicast") return false;
+  return !(parsed instanceof ipaddr.IPv6) || parsed.match(globalUnicast);
 }
 
 /** The address in a URL that names no host, without the brackets of IPv6; a connection to it looks nothing up. */

@@ -82,6 +82,14 @@ test("a system that failed five times in a row is left alone for a while, and th
   expect(await post("/", {}, asked)).toEqual({ status: 200, body: { well: true } });
 });
 
+test("a system that refuses requests of one client is not left alone by all", async () => {
+  const post = open();
+  far.behave(json({}, 422));
+  for (let turn = 0; turn < 6; turn++) await expect(post("/", {}, asked)).rejects.toThrow("status 422");
+  far.behave(json({ well: true }));
+  expect(await post("/", {}, asked)).toEqual({ status: 200, body: { well: true } });
+});
+
 test("a call that ends itself fails with its own reason, and counts for nothing", async () => {
   const post = open();
   far.behave(() => {});
