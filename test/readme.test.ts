@@ -3,6 +3,8 @@ import { accessSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { accessOf } from "../src/access.js";
+import { services } from "../src/routes.js";
 import { cleanEnvironment, createHome } from "./support/command.js";
 
 const readme = read("README.md");
@@ -46,6 +48,25 @@ test("the table of the configuration names every variable, and no other", () => 
   const known = [...read("src/config.ts").matchAll(/^ {4}([A-Z_]+): /gm)].map(([, name]) => name);
   expect(known.length).toBeGreaterThan(10);
   expect(named).toEqual(known);
+});
+
+test("the table of the services names every service, and no other", () => {
+  const [, table = ""] = readme.split("## Services");
+  const named = [...table.matchAll(/^\| `(\w+Service)` *\|/gm)].map(([, name]) => name);
+  expect(named).toEqual(services.map(({ name }) => name));
+});
+
+test("the table of the services says of each whether customers may call any of it", () => {
+  const [, table = ""] = readme.split("## Services");
+  for (const { name, methods } of services) {
+    const [, said = ""] = new RegExp(`^\\| \`${name}\` *\\|.*\\| (.*?) *\\|$`, "m").exec(table) ?? [];
+    const callers = methods.flatMap((method) => accessOf(method).callers);
+    expect({ name, none: said.startsWith("nothing"), guests: said.includes("the key") }).toEqual({
+      name,
+      none: !callers.includes("customer_token"),
+      guests: callers.includes("publishable_key"),
+    });
+  }
 });
 
 test("every file that the documents point to exists", () => {

@@ -762,7 +762,7 @@ export const CustomFieldTypeSchema: GenEnum<CustomFieldType> = /*@__PURE__*/
 /**
  * CustomFieldService defines the custom fields of a tenant's customers. Their values are written and read with the
  * customers, in `custom_fields`. A change holds for the next write of a customer on every replica, and for reads within
- * 5 seconds.
+ * 5 seconds. All of it takes a secret key; GetFormConstraints tells pages of the fields that their customers may write.
  *
  * @generated from service clientele.v1.CustomFieldService
  */
@@ -812,7 +812,8 @@ export const CustomFieldService: GenService<{
     output: typeof UpdateCustomFieldResponseSchema;
   },
   /**
-   * DeleteCustomField removes a definition and hides its values, which are erased after 30 days.
+   * DeleteCustomField removes a definition and hides its values, which are erased after 30 days. Its slug is free at once:
+   * a definition of another type does not meet them.
    *
    * @generated from rpc clientele.v1.CustomFieldService.DeleteCustomField
    */

@@ -517,12 +517,17 @@ export const CustomerTokenService: GenService<{
   /**
    * CreateCustomerToken makes a token that lives for 24 hours. An unknown e-mail address, a customer without a password
    * and a wrong password are all UNAUTHENTICATED, reason LOGIN_FAILED, and take equally long. After repeated failures it is
-   * RESOURCE_EXHAUSTED for a while, which a RetryInfo names. By `customer_id` it needs a secret key.
+   * RESOURCE_EXHAUSTED, reason LOGIN_DELAYED, for a while, which a RetryInfo names.
+   *
+   * By `customer_id` it needs a secret key. An absent customer is NOT_FOUND, a softly deleted one FAILED_PRECONDITION; for
+   * a disabled one a token is made.
+   *
    * By an authorization code, the customer is that of the identity; at the first time the one customer that has its
    * verified e-mail address and as whom nobody can sign in yet, else a new one. FAILED_PRECONDITION says why there is
-   * none: the settings name no such provider, the address is that of a customer who signs in otherwise, the provider tells
-   * too little for the required fields, or is for present customers only. What the provider does not confirm is
-   * UNAUTHENTICATED, reason IDENTITY_NOT_CONFIRMED; one that cannot be asked is UNAVAILABLE.
+   * none: the settings name no such provider (IDENTITY_PROVIDER_UNKNOWN), the address is that of a customer who signs in
+   * otherwise (IDENTITY_NOT_LINKED), the provider tells too little for the required fields (IDENTITY_INCOMPLETE), or is
+   * for present customers only (IDENTITY_UNKNOWN). What the provider does not confirm is UNAUTHENTICATED, reason
+   * IDENTITY_NOT_CONFIRMED; one that cannot be asked is UNAVAILABLE.
    *
    * @generated from rpc clientele.v1.CustomerTokenService.CreateCustomerToken
    */

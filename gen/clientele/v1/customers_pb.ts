@@ -658,10 +658,11 @@ export type ListCustomersRequest = Message<"clientele.v1.ListCustomersRequest"> 
    * `ge`, `lt`, `le`, and `is_null` (no value). A bare value ends at the next `,` or `)`; one that holds these is put in
    * double quotes, with `\` before `"` and `\`. Nothing compares with an absent value but `is_null`.
    * Fields are id, email (in any case), name, first_name, last_name, display_name, phone, country, locale, type, enabled,
-   * default_address_id, default_payment_method_id, create_time, update_time, delete_time, purge_time,
+   * request_to_be_forgotten, default_address_id, default_payment_method_id, create_time, update_time, delete_time, purge_time,
    * `metadata.<key>` and `custom_fields.<slug>`, which compares by the type of its definition: numbers as numbers, days
    * as days such as `2026-02-28`. An index serves `eq` and `in` on custom fields; the other operators look through all
-   * customers that the other clauses leave.
+   * customers that the other clauses leave. `like` is for texts, and booleans and types take `eq`, `in` and `is_null` alone.
+   * What cannot be read is INVALID_ARGUMENT, reason FILTER_INVALID, which says where and why.
    *
    * @generated from field: string filter = 6;
    */
@@ -670,7 +671,7 @@ export type ListCustomersRequest = Message<"clientele.v1.ListCustomersRequest"> 
   /**
    * How to order, such as `update_time desc, email`: up to three of create_time, update_time, email, name, first_name,
    * last_name, id and `custom_fields.<slug>`, which sorts all that the filter leaves. No value counts as the largest one.
-   * Empty for the newest first.
+   * Empty for the newest first; anything else is INVALID_ARGUMENT, reason ORDER_BY_INVALID.
    *
    * @generated from field: string order_by = 7;
    */
@@ -909,8 +910,8 @@ export type UpdateCustomerRequest = Message<"clientele.v1.UpdateCustomerRequest"
 
   /**
    * The paths to change, `*` for all, `metadata.<key>` or `custom_fields.<slug>` for one key. Absent or empty: every
-   * populated field. In JSON it is one text of lowerCamelCase paths, such as `firstName,metadata`, which cannot name a key
-   * of metadata: name `metadata`, which merges key by key.
+   * populated field. In JSON it is one text of lowerCamelCase paths, such as `firstName,metadata`, which cannot name every
+   * key: name `metadata` or `custom_fields` as a whole, which merge key by key.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
@@ -1292,7 +1293,7 @@ export const CustomerService: GenService<{
   },
   /**
    * UpdateCustomer changes the fields that the mask names (AIP-134). A soft-deleted customer is FAILED_PRECONDITION. A
-   * customer token may write personal fields alone, as at sign-up, and the defaults.
+   * customer token may write personal fields alone, as at sign-up but for the password, and the defaults.
    *
    * @generated from rpc clientele.v1.CustomerService.UpdateCustomer
    */

@@ -179,13 +179,14 @@ export const RemovePasswordResponseSchema: GenMessage<RemovePasswordResponse> = 
 /**
  * PasswordService sets, changes and removes the passwords of customers. A password has 8 characters at least and 256
  * bytes of UTF-8 at most, is never shown, and is stored as a hash (argon2id). All tokens of a customer end with every
- * change. Too many at a time are RESOURCE_EXHAUSTED, with a RetryInfo.
+ * change. A password that is too short or too long is INVALID_ARGUMENT, a softly deleted customer FAILED_PRECONDITION. Too
+ * many at a time are RESOURCE_EXHAUSTED, with a RetryInfo.
  *
  * @generated from service clientele.v1.PasswordService
  */
 export const PasswordService: GenService<{
   /**
-   * SetPassword gives a customer a password, or another one, without the one before.
+   * SetPassword gives a customer a password, or another one, without the one before: with a secret key alone.
    *
    * @generated from rpc clientele.v1.PasswordService.SetPassword
    */
@@ -195,8 +196,9 @@ export const PasswordService: GenService<{
     output: typeof SetPasswordResponseSchema;
   },
   /**
-   * ChangePassword gives a customer another password, for who knows the present one. A wrong one is INVALID_ARGUMENT,
-   * reason PASSWORD_WRONG, also where the customer has none. After repeated failures it is RESOURCE_EXHAUSTED for a while.
+   * ChangePassword gives a customer another password, for who knows the present one: with the customer's own token, or a
+   * secret key. A wrong one is INVALID_ARGUMENT, reason PASSWORD_WRONG, also where the customer has none. After repeated
+   * failures it is RESOURCE_EXHAUSTED, reason LOGIN_DELAYED, for a while, which a RetryInfo names.
    *
    * @generated from rpc clientele.v1.PasswordService.ChangePassword
    */
@@ -206,7 +208,7 @@ export const PasswordService: GenService<{
     output: typeof ChangePasswordResponseSchema;
   },
   /**
-   * RemovePassword leaves a customer without a password; without one it changes nothing.
+   * RemovePassword leaves a customer without a password, with a secret key alone; without one it changes nothing.
    *
    * @generated from rpc clientele.v1.PasswordService.RemovePassword
    */

@@ -440,7 +440,7 @@ export const TaxCertificateStateSchema: GenEnum<TaxCertificateState> = /*@__PURE
 /**
  * TaxCertificateService keeps the documents by which customers are exempt from a sales tax of the United States. Nothing
  * of a certificate can be changed: a renewed one is another. A customer that is absent is NOT_FOUND; one that is softly
- * deleted still shows its certificates, and changing them is FAILED_PRECONDITION.
+ * deleted still shows its certificates, and changing them is FAILED_PRECONDITION. All of it takes a secret key.
  *
  * @generated from service clientele.v1.TaxCertificateService
  */

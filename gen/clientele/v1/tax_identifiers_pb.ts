@@ -234,7 +234,8 @@ export const GetTaxIdentifierResponseSchema: GenMessage<GetTaxIdentifierResponse
  */
 export type ListTaxIdentifiersRequest = Message<"clientele.v1.ListTaxIdentifiersRequest"> & {
   /**
-   * Only those of this customer; empty for all, those that are nobody's too, with a customer token for its own.
+   * Only those of this customer, none if there is no such customer; empty for all, those that are nobody's too, with a
+   * customer token for its own.
    *
    * @generated from field: string customer_id = 1;
    */
@@ -466,7 +467,8 @@ export enum TaxIdentifierState {
   UNSPECIFIED = 0,
 
   /**
-   * Nobody has said yet. While the authority cannot be reached it is asked again, ever more rarely, for three days.
+   * Nobody has said yet. While the authority cannot be reached it is asked again, ever more rarely, for three days; after
+   * that it stays so. Where a deployment has no verifier for live tenants, theirs wait for one.
    *
    * @generated from enum value: TAX_IDENTIFIER_STATE_PENDING = 1;
    */
@@ -496,7 +498,8 @@ export const TaxIdentifierStateSchema: GenEnum<TaxIdentifierState> = /*@__PURE__
 /**
  * TaxIdentifierService keeps the numbers under which a customer is known to tax authorities. They are resources of their
  * own: made alone or for a customer, attached and detached. A customer has one of a type at most. Changing what belongs
- * to a softly deleted customer is FAILED_PRECONDITION.
+ * to a softly deleted customer is FAILED_PRECONDITION. A customer token makes, reads and deletes its customer's own;
+ * attaching and detaching takes a secret key.
  *
  * @generated from service clientele.v1.TaxIdentifierService
  */
