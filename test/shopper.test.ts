@@ -128,15 +128,42 @@ test("a shopper signs up, keeps a profile and addresses, and sees payment method
   expect(problems.filter((problem) => !/status of 4\d\d/.test(problem))).toEqual([]);
 });
 
-test("a shopper whose tokens are revoked is asked to sign in again", async () => {
-  const { page } = await openPage();
+test("a button that cannot do its work says why", async () => {
+  const { page, problems } = await openPage();
   const signUp = page.getByRole("form", { name: "Sign up" });
-  await signUp.getByLabel("Email", { exact: true }).fill("eve@example.com");
+  await signUp.getByLabel("Email", { exact: true }).fill("bea@example.com");
   await signUp.getByLabel("Password", { exact: true }).fill("correct horse");
   await signUp.getByRole("button").click();
-  await page.getByText("Signed in as eve@example.com").waitFor();
-  const { customers } = await clients.customers.listCustomers({ filter: "eq(email,eve@example.com)" });
-  await clients.customerTokens.revokeCustomerTokens({ customerId: customers[0]!.id });
+  await page.getByText("Signed in as bea@example.com").waitFor();
+  const { customers } = await clients.customers.listCustomers({ filter: "eq(email,bea@example.com)" });
+  const customerId = customers[0]!.id;
+  const address = { line1: "1 Main St", city: "Austin", country: "US" };
+  const { address: kept } = await clients.addresses.createAddress({ customerId, address });
   await page.reload();
+  const addresses = page.getByRole("region", { name: "Addresses" });
+  await addresses.getByText("1 Main St").first().waitFor();
+  await clients.addresses.deleteAddress({ customerId, id: kept!.id });
+  await addresses.getByRole("button", { name: "Remove" }).click();
+  await page.getByRole("alert").filter({ hasText: "could not be found" }).waitFor();
+  expect(problems.filter((problem) => !/status of 4\d\d/.test(problem))).toEqual([]);
+});
+
+test.for([
+  { name: "loads the page", act: (page: Page) => page.reload() },
+  {
+    name: "presses a button",
+    act: (page: Page) => page.getByRole("form", { name: "Profile" }).getByRole("button", { name: "Save" }).click(),
+  },
+])("a shopper whose tokens are revoked and who $name is asked to sign in again", async ({ name, act }) => {
+  const { page } = await openPage();
+  const email = `${name.replaceAll(" ", "-")}@example.com`;
+  const signUp = page.getByRole("form", { name: "Sign up" });
+  await signUp.getByLabel("Email", { exact: true }).fill(email);
+  await signUp.getByLabel("Password", { exact: true }).fill("correct horse");
+  await signUp.getByRole("button").click();
+  await page.getByText(`Signed in as ${email}`).waitFor();
+  const { customers } = await clients.customers.listCustomers({ filter: `eq(email,${email})` });
+  await clients.customerTokens.revokeCustomerTokens({ customerId: customers[0]!.id });
+  await act(page);
   await page.getByRole("form", { name: "Sign in" }).waitFor();
 });

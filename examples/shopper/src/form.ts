@@ -1,6 +1,7 @@
-import { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema } from "../../../gen/google/rpc/error_details_pb.js";
 import { element } from "./dom.js";
+import { session } from "./session.js";
 
 /** What a shopper may enter. */
 export type Value = string | number | boolean;
@@ -69,6 +70,7 @@ export function form(
       const entries = new Map(fields.map((field) => [field.path, entryOf(field, inputs.get(field.path)!)]));
       say(await onSubmit(entries), "done");
     } catch (error) {
+      if (hasEnded(error)) throw error;
       say(explain(error), "wrong");
     } finally {
       press.disabled = false;
@@ -91,6 +93,11 @@ export function form(
     });
     return wrong.length > 0 && elsewhere.length === 0 ? "Please look at what is marked." : failure.rawMessage;
   }
+}
+
+// The session; nothing that is entered would help.
+function hasEnded(error: unknown): boolean {
+  return ConnectError.from(error).code === Code.Unauthenticated && session.read() !== undefined;
 }
 
 function idOf(title: string, path: string): string {

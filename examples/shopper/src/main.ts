@@ -18,6 +18,12 @@ async function show(): Promise<void> {
   }
 }
 
+// What a button could not do; a form says itself what is wrong.
+window.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  void explain(event.reason);
+});
+
 async function explain(error: unknown): Promise<void> {
   const failure = ConnectError.from(error);
   if (failure.code === Code.Unauthenticated && session.read() !== undefined) {
@@ -26,7 +32,8 @@ async function explain(error: unknown): Promise<void> {
     await show();
     return;
   }
-  page.replaceChildren(element("p", { className: "wrong", role: "alert" }, failure.rawMessage));
+  page.querySelector(":scope > .wrong")?.remove();
+  page.prepend(element("p", { className: "wrong", role: "alert" }, failure.rawMessage));
 }
 
 await show();

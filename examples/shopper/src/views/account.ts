@@ -15,6 +15,7 @@ export async function account(
 ): Promise<HTMLElement[]> {
   const { customer } = await service.customers.getCustomer({ id: customerId });
   const signOut = async () => {
+    // Also where the token has ended already, or cannot be reached: it is forgotten here.
     await service.tokens.revokeCustomerToken({ customerId, id: tokenId }).catch(() => {});
     session.clear();
     await show();
