@@ -102,7 +102,39 @@ const lists: List[] = [
       return toPage(answer.apiKeys, answer);
     },
   },
+  {
+    name: "webhook endpoints",
+    create: createEndpoint,
+    read: (clients) => async (page) => {
+      const answer = await clients.webhooks.listWebhookEndpoints(page);
+      return toPage(answer.endpoints, answer);
+    },
+  },
+  {
+    name: "webhook deliveries",
+    async create(clients) {
+      return (await clients.webhooks.pingWebhookEndpoint({ id: await endpointOf(clients) })).delivery!;
+    },
+    read: (clients) => async (page) => {
+      const endpointId = await endpointOf(clients);
+      const answer = await clients.webhooks.listWebhookDeliveries({ endpointId, ...page });
+      return toPage(answer.deliveries, answer);
+    },
+  },
 ];
+
+// One for each tenant, whose deliveries are listed.
+const endpoints = new Map<Clients, Promise<string>>();
+function endpointOf(clients: Clients): Promise<string> {
+  const known = endpoints.get(clients) ?? createEndpoint(clients).then(({ id }) => id);
+  endpoints.set(clients, known);
+  return known;
+}
+
+async function createEndpoint({ webhooks }: Clients): Promise<Row> {
+  const { endpoint } = await webhooks.createWebhookEndpoint({ endpoint: { url: "https://8.8.8.8/hooks" } });
+  return endpoint!;
+}
 
 const rows = 12;
 const [invalid, token] = ["InvalidArgument", "PAGE_TOKEN_INVALID"];
