@@ -38,8 +38,8 @@ const maxBytes = 16_384;
 /**
  * A vault behind HTTP: `POST {url}/cards/describe` with `{"token": "cct_live_…"}` and the secret as a Bearer token. Its
  * answer is a 200 with `{"status": "OK", "card": {"brand": "visa", "last4": "4242", "expMonth": 12, "expYear": 2030}}`,
- * or with the status `DECLINED` or `UNKNOWN` alone. Anything else is tried again twice, after a random while, and is
- * UNAVAILABLE then.
+ * or with the status `DECLINED` or `UNKNOWN` alone. Anything else is UNAVAILABLE; what may pass, such as a 503, a stall or
+ * a lost connection, is first tried again twice, each time after a random while.
  */
 export function createHttpVault({ log, ...options }: HttpVaultOptions): CardVault {
   const post = createHttpJson({ ...options, maxBytes });
