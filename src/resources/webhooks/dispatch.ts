@@ -21,15 +21,25 @@ const lookMs = 500;
 const keptMs = 30 * 24 * 60 * 60 * 1000;
 
 /**
- * Makes deliveries of the events that are new; answers to how many endpoints. It may run on several replicas at a time,
- * and ends early when `stopping` says so.
+ * Makes deliveries of the events that are new; answers to how many endpoints. Those that are far behind take turns, and
+ * one for which it fails does not stop the others; it is logged, and next time is near. It may run on several replicas at
+ * a time, and ends early when `stopping` says so.
  */
 export async function makeDeliveries(deps: DispatchDeps, stopping?: AbortSignal): Promise<number> {
-  const waiting = await deliveries.listWaitingEndpoints(deps.db);
-  for (const { tenant_id: tenantId, id } of waiting) {
-    while (!stopping?.aborted && (await fanOut(deps, tenantId, id)));
+  const served = new Set<string>();
+  for (let isBehind = true; isBehind; ) {
+    isBehind = false;
+    for (const { tenant_id: tenantId, id } of await deliveries.listWaitingEndpoints(deps.db)) {
+      if (stopping?.aborted) return served.size;
+      served.add(id);
+      try {
+        isBehind = (await fanOut(deps, tenantId, id)) || isBehind;
+      } catch (error) {
+        deps.logger.error({ error, tenantId }, "deliveries of webhooks could not be made");
+      }
+    }
   }
-  return waiting.length;
+  return served.size;
 }
 
 /** Forgets the deliveries of a month ago; answers how many. */
