@@ -1,4 +1,4 @@
-import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleType } from "cockatiel";
+import { BrokenCircuitError, CircuitState, ConsecutiveBreaker, circuitBreaker, handleType } from "cockatiel";
 
 /** Another system gave no answer that can be used. The message says why, and nothing of what was sent or received. */
 export class Unreachable extends Error {
@@ -58,9 +58,20 @@ export function createHttpJson(options: HttpJsonOptions): PostJson {
 
   return async (path, body, { expected, signal }) => {
     signal?.throwIfAborted();
+    const answer = breaker.execute(async () => {
+      const isTrial = breaker.state !== CircuitState.Closed;
+      try {
+        return await post(path, body, expected, signal);
+      } catch (error) {
+        // One that its caller gave up proves nothing, and would count as a success.
+        throw isTrial && signal?.aborted ? new Unreachable("nobody waited for it") : error;
+      }
+    });
     try {
-      return await breaker.execute(() => post(path, body, expected, signal));
+      // While one call tries whether the system is back, the breaker lets the others wait for it.
+      return await (signal === undefined ? answer : Promise.race([answer, endOf(signal)]));
     } catch (error) {
+      signal?.throwIfAborted();
       if (error instanceof BrokenCircuitError) {
         throw new Unreachable("it failed several times and is left alone", false);
       }
@@ -95,6 +106,10 @@ export function createHttpJson(options: HttpJsonOptions): PostJson {
       throw new Unreachable(either.aborted ? "it did not answer in time" : "the connection failed");
     }
   }
+}
+
+function endOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
 }
 
 async function textOf(response: Response, maxBytes: number): Promise<string> {

@@ -104,6 +104,25 @@ test("a call that ends itself fails with its own reason, and counts for nothing"
   expect((await post("/", {}, asked)).status).toBe(200);
 });
 
+test("nobody waits longer than it will for another call to try a system anew, and one that gives up proves nothing", async () => {
+  const post = open({ timeoutMs: 20_000 });
+  far.behave(json({}, 503));
+  for (let turn = 0; turn < 5; turn++) await expect(post("/", {}, asked)).rejects.toThrow("status 503");
+  await sleep(250);
+  far.behave(() => {});
+  const [patient, impatient] = [new AbortController(), new AbortController()];
+  const trial = post("/", {}, { ...asked, signal: patient.signal });
+  const waiting = post("/", {}, { ...asked, signal: impatient.signal });
+  impatient.abort(new Error("it takes too long"));
+  await expect(waiting).rejects.toThrow("it takes too long");
+  patient.abort(new Error("the caller went away"));
+  await expect(trial).rejects.toThrow("the caller went away");
+  far.behave(json({ well: true }));
+  await expect(post("/", {}, asked)).rejects.toThrow("it failed several times and is left alone");
+  await sleep(250);
+  expect(await post("/", {}, asked)).toEqual({ status: 200, body: { well: true } });
+});
+
 function halfOf(text: string): RequestListener {
   return (_, res) => {
     res.writeHead(200, { "content-length": String(text.length * 2) });
