@@ -2,6 +2,7 @@ import { createHmac } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { WebhookDelivery } from "../../gen/clientele/v1/webhooks_pb.js";
 import type { Clientele, Clients } from "./clientele.js";
 
 /** One request that a receiver got. */
@@ -60,7 +61,7 @@ export interface Shop extends AsyncDisposable {
 }
 
 /** Opens an account with an endpoint for these types of events; for all if there are none. */
-export async function openWebhookShop(clientele: Clientele, eventTypes: string[]): Promise<Shop> {
+export async function openWebhookShop(clientele: Clientele, eventTypes: string[] = []): Promise<Shop> {
   const { test: clients } = await clientele.createAccount();
   const receiver = await startReceiver();
   const created = await clients.webhooks.createWebhookEndpoint({ endpoint: { url: receiver.url, eventTypes } });
@@ -79,4 +80,19 @@ export function isSigned({ headers, body }: Received, secret: string): boolean {
     .update(`${time!.slice(2)}.${body}`)
     .digest("hex");
   return signatures.includes(`v1=${expected}`);
+}
+
+/** The types of the events that were received. */
+export function typesOf(received: readonly Received[]): string[] {
+  return received.map(({ body }) => JSON.parse(body).type);
+}
+
+/** The deliveries to the endpoint of a shop, newest first. */
+export async function deliveriesOf({ clients, endpointId }: Shop): Promise<WebhookDelivery[]> {
+  return (await clients.webhooks.listWebhookDeliveries({ endpointId, pageSize: 100 })).deliveries;
+}
+
+/** Makes a customer, which is an event, and says its id. */
+export async function newCustomer(clients: Clients, email = "ada@example.com"): Promise<string> {
+  return (await clients.customers.createCustomer({ customer: { email } })).customer!.id;
 }
