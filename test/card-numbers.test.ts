@@ -173,6 +173,8 @@ test("an Idempotency-Key with the number of a card is refused, and kept nowhere"
   const failure = await failureOf(create("pay-4242424242424242"));
   expect(failure).toMatchObject({ ...given, fields: { "idempotency-key": expect.any(String) } });
   await create("42424242-4242-4242-8242-424242424242");
+  const now = 1_764_000_000_000;
+  for (let second = 0; second < 20; second++) await create(`sign-up-${now + second * 1000}`);
   expect(await dump(clientele.db)).not.toContain("pay-4242");
 });
 

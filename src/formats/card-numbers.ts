@@ -1,5 +1,7 @@
 const shortest = 13;
 const longest = 19;
+const anyDigit = /\d/;
+const networks = /[2-6]/;
 
 // What may stand between the digits of a number that is written in groups: spaces, dashes, the minus sign, and what
 // nobody sees, such as the soft hyphens and the marks of direction that are copied along.
@@ -18,11 +20,19 @@ const hexadecimal =
  * Whether a text holds what may be the number of a payment card: 13 to 19 digits that pass the Luhn check (ISO/IEC 7812),
  * with spaces or dashes between. Other digits may stand around it, such as an expiry date, in groups of their own.
  */
-export function holdsCardNumber(text: string, atLeast = shortest): boolean {
+export function holdsCardNumber(text: string, atLeast = shortest, beginning = anyDigit): boolean {
   if (text.length < shortest) return false;
   const plain = withPlainDigits(text);
   if (!longRun.test(plain)) return false;
-  return (plain.replace(hexadecimal, "x").match(run) ?? []).some((found) => isCardNumberIn(found, atLeast));
+  return (plain.replace(hexadecimal, "x").match(run) ?? []).some((found) => isCardNumberIn(found, atLeast, beginning));
+}
+
+/**
+ * Whether a name that a program makes up holds such a number. It must begin as those of the card networks do, with 2 to
+ * 6: else every tenth name with a time in milliseconds would hold one.
+ */
+export function holdsCardNumberAsName(text: string): boolean {
+  return holdsCardNumber(text, shortest, networks);
 }
 
 /** Whether a text is such a number and nothing else. */
@@ -54,11 +64,11 @@ export function withoutCardNumbers(text: string): string {
 
 // The whole run, or some of its groups where each has three digits or more, as on a card: digits that stand alone are
 // rather a list, of which some part would pass the check by chance.
-function isCardNumberIn(text: string, atLeast: number): boolean {
+function isCardNumberIn(text: string, atLeast: number, beginning: RegExp): boolean {
   const groups = text.match(/\d+/g) ?? [];
   const digits = groups.join("");
   const isOne = (from: number, to: number) =>
-    to - from >= atLeast && to - from <= longest && passesLuhn(digits, from, to);
+    to - from >= atLeast && to - from <= longest && beginning.test(digits.charAt(from)) && passesLuhn(digits, from, to);
   if (isOne(0, digits.length)) return true;
   let from = 0;
   for (let first = 0; first < groups.length; first++) {

@@ -1,5 +1,11 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
-import { holdsCardNumber, isCardNumber, isCardNumberAsNumber, isCardNumberAsPhone } from "../formats/card-numbers.js";
+import {
+  holdsCardNumber,
+  holdsCardNumberAsName,
+  isCardNumber,
+  isCardNumberAsNumber,
+  isCardNumberAsPhone,
+} from "../formats/card-numbers.js";
 import { type FieldViolation, invalidFields } from "./errors.js";
 
 /**
@@ -11,9 +17,9 @@ export function refuseCardNumbers(schema: DescMessage, message: object, prefix =
   if (fields.length > 0) throw cardNumberGiven(fields);
 }
 
-/** Refuses one text. Throws INVALID_ARGUMENT, reason CARD_NUMBER_GIVEN. */
+/** Refuses a name that a program made up, such as that of a call. Throws INVALID_ARGUMENT, reason CARD_NUMBER_GIVEN. */
 export function refuseCardNumber(text: string, field: string): void {
-  if (holdsCardNumber(text)) throw cardNumberGiven([field]);
+  if (holdsCardNumberAsName(text)) throw cardNumberGiven([field]);
 }
 
 /** The paths at which a message holds the number of a card, at most a hundred. */

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   holdsCardNumber,
+  holdsCardNumberAsName,
   isCardNumber,
   isCardNumberAsNumber,
   isCardNumberAsPhone,
@@ -77,6 +78,18 @@ test("a number of JSON is one of a card if it begins as cards do, so that times 
   expect([4242424242424242, 378282246310005, 2223003122003222].map(isCardNumberAsNumber)).toEqual([true, true, true]);
   const times = Array.from({ length: 100 }, (_, second) => 1_764_000_000_000 + second * 1000);
   expect([...times, 4242424242424241, 42.5, Number.NaN, 4.2e30].filter(isCardNumberAsNumber)).toEqual([]);
+});
+
+test("a name holds the number of a card if it begins as cards do, so that times are none", () => {
+  const cards = [
+    "pay-4242424242424242",
+    "378282246310005",
+    "pay-4242-4242-4242-4242-1",
+    "order-1764000000000-4222222222222",
+  ];
+  expect(cards.filter(holdsCardNumberAsName)).toEqual(cards);
+  const times = Array.from({ length: 100 }, (_, second) => `order-${1_764_000_000_000 + second * 1000}`);
+  expect([...times, "4242424242424241"].filter(holdsCardNumberAsName)).toEqual([]);
 });
 
 test("a telephone number is one of a card only if no telephone has it", () => {
