@@ -179,6 +179,20 @@ describe("changing it", () => {
     expect(await failureOf(change("cus_absent"))).toMatchObject({ code: "NotFound" });
   });
 
+  test("of a softly deleted customer is refused as that, by each way", async () => {
+    const { id: customerId } = await createShopper(clients);
+    await clients.customers.deleteCustomer({ id: customerId });
+    const { passwords } = clients;
+    const changes = [
+      passwords.setPassword({ customerId, password }),
+      passwords.changePassword({ customerId, oldPassword: password, newPassword: "another one" }),
+      passwords.removePassword({ customerId }),
+    ];
+    for (const failure of await Promise.all(changes.map(failureOf))) {
+      expect(failure).toMatchObject({ code: "FailedPrecondition", reason: "CUSTOMER_DELETED" });
+    }
+  });
+
   test("from the same one, of ten at once, works for one", async () => {
     const { id, email } = await createShopper(clients);
     const callers = createCallers(clientele, key, 10);

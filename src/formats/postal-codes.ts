@@ -1,4 +1,5 @@
 import { type AddressData, addressData } from "./address-data.js";
+import { countCharacters } from "./characters.js";
 import { hasControls, plainText } from "./folding.js";
 
 /** How long a postal code may be, in characters. */
@@ -10,7 +11,7 @@ export const maxPostalCodeLength = 20;
  */
 export function normalPostalCode(country: string, text: string): string | undefined {
   const typed = text.trim();
-  if ([...typed].length > maxPostalCodeLength || hasControls(typed)) return undefined;
+  if (countCharacters(typed) > maxPostalCodeLength || hasControls(typed)) return undefined;
   const data = addressData(country);
   if (data?.postalCode === undefined) return typed === "" ? undefined : typed;
   const plain = plainText(typed).replace(/^〒 ?/, "");

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { type CustomField, type CustomFieldRule, CustomFieldType } from "../../../gen/clientele/v1/custom_fields_pb.js";
 import { CustomerSchema } from "../../../gen/clientele/v1/customers_pb.js";
+import { countCharacters } from "../../formats/characters.js";
 import { isDay } from "../../formats/days.js";
 import type { CallerKind } from "../../rpc/caller.js";
 import { type FieldViolation, notPermitted, requiredMessage } from "../../rpc/errors.js";
@@ -111,7 +112,7 @@ function typeFault(type: CustomFieldType, value: JsonValue): string | undefined 
   switch (type) {
     case CustomFieldType.STRING:
       if (typeof value !== "string") return "must be a text";
-      return lengthOf(value) > maxTextLength ? `must be at most ${maxTextLength} characters` : undefined;
+      return countCharacters(value) > maxTextLength ? `must be at most ${maxTextLength} characters` : undefined;
     case CustomFieldType.INTEGER:
       return Number.isSafeInteger(value) ? undefined : "must be a whole number";
     case CustomFieldType.FLOAT:
@@ -138,7 +139,7 @@ function ruleFault(rule: CustomFieldRule["rule"], value: JsonValue): string | un
       return slug.test(String(value)) ? undefined : "Enter a valid slug.";
     case "lengthBetween": {
       const { min, max } = rule.value;
-      const length = lengthOf(String(value));
+      const length = countCharacters(String(value));
       return length >= min && length <= max ? undefined : `must be ${min} to ${max} characters`;
     }
     case "integerBetween":
@@ -155,9 +156,4 @@ const notListed = "is none of the values allowed";
 
 function between<Value extends string | number>(value: Value, min: Value, max: Value): string | undefined {
   return value >= min && value <= max ? undefined : `must be between ${min} and ${max}`;
-}
-
-// In characters, as a person counts them, not in UTF-16 units.
-function lengthOf(text: string): number {
-  return [...text].length;
 }

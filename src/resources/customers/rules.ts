@@ -2,6 +2,7 @@ import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
 import type { AccountSettings, MetadataLimits } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Customer, CustomerSchema } from "../../../gen/clientele/v1/customers_pb.js";
+import { countCharacters } from "../../formats/characters.js";
 import { countryCode } from "../../formats/countries.js";
 import { isLocale } from "../../formats/locales.js";
 import { normalPhone } from "../../formats/phones.js";
@@ -108,10 +109,10 @@ export function metadataViolations(
   for (const [key, value] of Object.entries(metadata)) {
     const field = `customer.metadata.${key.slice(0, 40)}`;
     const known = Object.hasOwn(before, key);
-    const keyBefore = known ? lengthOf(key) : 0;
-    const valueBefore = known ? lengthOf(textOf(before[key])) : 0;
-    exceeds(lengthOf(key), keyBefore, limits?.maxKeyLength, field, "characters long as a key");
-    exceeds(lengthOf(textOf(value)), valueBefore, limits?.maxValueLength, field, "characters long");
+    const keyBefore = known ? countCharacters(key) : 0;
+    const valueBefore = known ? countCharacters(textOf(before[key])) : 0;
+    exceeds(countCharacters(key), keyBefore, limits?.maxKeyLength, field, "characters long as a key");
+    exceeds(countCharacters(textOf(value)), valueBefore, limits?.maxValueLength, field, "characters long");
   }
   return violations.slice(0, 100);
 }
@@ -127,9 +128,4 @@ function depthOf(value: unknown): number {
 
 function textOf(value: JsonValue | undefined): string {
   return typeof value === "string" ? value : JSON.stringify(value ?? null);
-}
-
-// In characters, as a person counts them, not in UTF-16 units.
-function lengthOf(text: string): number {
-  return [...text].length;
 }

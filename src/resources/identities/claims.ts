@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type Customer, CustomerSchema } from "../../../gen/clientele/v1/customers_pb.js";
 import { holdsCardNumber } from "../../formats/card-numbers.js";
+import { countCharacters } from "../../formats/characters.js";
 import { isLocale } from "../../formats/locales.js";
 import { normalPhone } from "../../formats/phones.js";
 
@@ -35,5 +36,5 @@ function textIn(claims: Claims, name: string, maxLength: number): string | undef
   const value = claims[name];
   if (typeof value !== "string" || !value.isWellFormed() || /\p{Cc}/u.test(value)) return undefined;
   const text = value.trim();
-  return text === "" || [...text].length > maxLength || holdsCardNumber(text) ? undefined : text;
+  return text === "" || countCharacters(text) > maxLength || holdsCardNumber(text) ? undefined : text;
 }

@@ -1,11 +1,12 @@
 import { create } from "@bufbuild/protobuf";
 import { CustomerSchema, type UpdateCustomerRequest } from "../../../gen/clientele/v1/customers_pb.js";
+import { countCharacters } from "../../formats/characters.js";
 import { invalidField, requiredMessage } from "../../rpc/errors.js";
 
 /** The path of a password in a mask and in events. */
 export const passwordPath = "password";
 
-/** The shortest password, in characters as a person counts them. */
+/** The shortest password, in characters. */
 export const minCharacters = 8;
 /** The longest one, in bytes of UTF-8. */
 export const maxBytes = 256;
@@ -13,8 +14,8 @@ export const maxBytes = 256;
 /** Throws INVALID_ARGUMENT unless a text may become a password. Any characters may stand in it, spaces too. */
 export function requirePassword(password: string, field: string): void {
   if (password === "") throw invalidField(field, requiredMessage);
-  // As a person counts them, not in UTF-16 units.
-  if ([...password].length < minCharacters) throw invalidField(field, `must be at least ${minCharacters} characters`);
+  if (countCharacters(password) < minCharacters)
+    throw invalidField(field, `must be at least ${minCharacters} characters`);
   if (Buffer.byteLength(password) > maxBytes) throw invalidField(field, `must be at most ${maxBytes} bytes`);
 }
 

@@ -9,7 +9,7 @@ import { invalidField, notFound } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { holderOf } from "../customer-tokens/store.js";
 import { customerFromRow, type View } from "../customers/convert.js";
-import { lockActiveCustomer } from "../customers/rules.js";
+import { lockActiveCustomer, requireActive } from "../customers/rules.js";
 import { findCustomer, updateCustomer } from "../customers/store.js";
 import { passwordPath, requirePassword } from "./rules.js";
 import * as store from "./store.js";
@@ -27,8 +27,7 @@ export function passwordService(deps: Deps): ServiceImpl<typeof PasswordService>
     changePassword: prepared(async (req, ctx) => {
       const call = callOf(ctx);
       requirePassword(req.newPassword, "new_password");
-      const row = await findCustomer(call.db, call.tenantId, req.customerId);
-      if (row === undefined) throw notFound("customer");
+      const row = requireActive(await findCustomer(call.db, call.tenantId, req.customerId));
       const attempt = { whose: `customer ${row.id}`, from: clientAddressOf(ctx) };
       const present = await deps.verifyCounted(call, attempt, async () => {
         const password = await store.findPassword(call.db, call.tenantId, row.id);
