@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { EmailUniqueness } from "../gen/clientele/v1/accounts_pb.js";
 import { CustomerTokenService } from "../gen/clientele/v1/customer_tokens_pb.js";
+import { coarseEmail } from "../src/formats/folding.js";
 import { createClientAddress } from "../src/server/client-address.js";
 import { type Clientele, type Clients, clientsOn, startClientele, transports } from "./support/clientele.js";
 import { createCustomer, newEmail } from "./support/customers.js";
@@ -101,6 +102,36 @@ describe("after five failures from one address", () => {
     expect(reasons).toEqual([...Array(45).fill("LOGIN_DELAYED"), ...Array(5).fill("LOGIN_FAILED")]);
     expect(await failureOf(tryFrom(email, from, password))).toMatchObject(delayed);
     expect((await tryFrom(email, newAddress(), password)).secret).toMatch(/^ct_/);
+  });
+
+  test("no other spelling of the e-mail address is another count", async () => {
+    const { email } = await createShopper(clients, { email: `i.i.${newEmail()}` });
+    const from = newAddress();
+    for (const spelling of [
+      email,
+      ` ${email} `,
+      email.toUpperCase(),
+      email.replace("i", "İ"),
+      email.replace(".i", ".İ"),
+    ])
+      await failFrom(spelling, from, 1);
+    for (const spelling of [email, email.toUpperCase(), email.replace("i.i", "İ.İ")])
+      expect(await failureOf(tryFrom(spelling, from, password))).toMatchObject(delayed);
+  });
+
+  test("whatever letters Postgres takes for one are one for the count", async () => {
+    const letters = Array.from({ length: 0x110000 }, (_, point) => point)
+      .filter((point) => point > 0 && (point < 0xd800 || point > 0xdfff))
+      .map((point) => String.fromCodePoint(point));
+    const { rows } = await clientele.db.raw(
+      "select letter, lower(letter) as lower from unnest(?::text[]) as letter where letter <> lower(letter)",
+      [letters],
+    );
+    expect(rows.length).toBeGreaterThan(1_000);
+    const apart = rows.filter(
+      (row: { letter: string; lower: string }) => coarseEmail(row.letter) !== coarseEmail(row.lower),
+    );
+    expect(apart).toEqual([]);
   });
 
   test("the next one waits 30 s, then each time twice as long, a quarter of an hour at most", async () => {

@@ -102,6 +102,13 @@ describe("a customer who is there already", () => {
     }
   });
 
+  test("is not found by another address that Postgres takes for the same in lower case", async () => {
+    const shop = await mall.newShop();
+    await shop.account.test.customers.createCustomer({ customer: { email: "victim@example.com" } });
+    const failure = await failureOf(mall.signIn(shop, mall.person({ email: "v\u0130ctim@example.com" })));
+    expect(failure).toMatchObject({ code: "FailedPrecondition", reason: "IDENTITY_NOT_LINKED" });
+  });
+
   test("is not chosen among several who share the address", async () => {
     const shop = await mall.newShop(SettingsPreset.ELASTIC_PATH);
     const shared = { email: "shared@example.com", name: "Shared" };

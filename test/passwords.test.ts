@@ -108,6 +108,18 @@ describe("a password", () => {
     expect(await failureOf(send(`${password}!`))).toMatchObject({ reason: "IDEMPOTENCY_KEY_REUSED" });
   });
 
+  test("under an Idempotency-Key waits its turn to be told from another, and is refused where too many wait", async () => {
+    const call = overFetch(clientele.httpUrl, key);
+    const send = (index: number) => {
+      const headers = { "idempotency-key": `flood-${index}` };
+      return failureOf(call(CustomerService.method.createCustomer, { customer: { password: "short" } }, headers));
+    };
+    const reasons = (await Promise.all(Array.from({ length: 200 }, (_, index) => send(index)))).map(
+      ({ reason }) => reason,
+    );
+    expect(new Set(reasons)).toEqual(new Set(["FIELDS_INVALID", "QUEUE_FULL"]));
+  });
+
   test("survives an update of everything else", async () => {
     const { id, email } = await createShopper(clients);
     const everything = { customer: { id, email, name: "Ada" }, updateMask: { paths: ["*"] } };

@@ -28,6 +28,15 @@ export function foldedName(name: string): string {
   return bare.replace(/[đı臺]/g, (letter) => plainLetters[letter] ?? letter);
 }
 
+/**
+ * What the spellings of one e-mail address have in common: whatever Postgres takes for the same, trimmed and in lower
+ * case, is the same here. Other addresses may be too, which JavaScript's lower case cannot promise: of "İ" it makes two
+ * characters, and Postgres one "i".
+ */
+export function coarseEmail(email: string): string {
+  return email.trim().toLowerCase().normalize("NFKD").replace(/\p{M}/gu, "").toUpperCase();
+}
+
 /** What a text without control characters matches, for JavaScript with its `u` flag and for RE2. */
 export const noControlsPattern = "^[^\\p{Cc}]*$";
 

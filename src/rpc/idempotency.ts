@@ -16,7 +16,8 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Knex } from "knex";
 import type { Call, Caller } from "./caller.js";
 import { refuseCardNumber } from "./card-numbers.js";
-import { invalidField, rpcError } from "./errors.js";
+import { invalidField, queueFull, rpcError } from "./errors.js";
+import { createTurns } from "./turns.js";
 import { customerIn } from "./whose.js";
 
 const header = "idempotency-key";
@@ -131,11 +132,13 @@ async function hashOf(schema: DescMessage, message: Message, salt: string): Prom
   if (!mayHoldSecrets(schema)) return hash.update(JSON.stringify(canonical(message))).digest();
   const impersonal = clone(schema, message);
   const secrets = takeSecrets(reflect(schema, impersonal));
-  if (secrets.length > 0) hash.update(await slowHash(JSON.stringify(secrets), salt, 32));
+  if (secrets.length > 0) hash.update(await inTurn(() => slowHash(JSON.stringify(secrets), salt, 32)));
   return hash.update(JSON.stringify(canonical(impersonal))).digest();
 }
 
 const slowHash = promisify<string, string, number, Buffer>(scrypt);
+// One at a time: anybody may send keys and passwords, and the threads are those of file system and name service.
+const inTurn = createTurns({ places: 1, queue: 64, full: queueFull });
 const schemas = new Map<DescMessage, boolean>();
 
 // Fields marked debug_redact, in messages of the message too.

@@ -34,14 +34,17 @@ export interface Candidate {
   readonly signs_in: boolean;
 }
 
-/** Locks up to two active customers with an e-mail address, trimmed and in any case. */
+/**
+ * Locks up to two active customers with an e-mail address, in any case. Lower case is made here: that of Postgres takes
+ * "İ" for "i", and so one mailbox for another one's.
+ */
 export async function lockCandidates(trx: Knex, tenantId: string, email: string): Promise<Candidate[]> {
   const identities = trx("customer_identities as identity").whereRaw(
     "identity.tenant_id = customers.tenant_id and identity.customer_id = customers.id",
   );
   return await trx("customers")
     .where({ tenant_id: tenantId, delete_time: null })
-    .whereRaw("lower(email) = lower(btrim(?))", [email])
+    .whereRaw("lower(email) = ?", [email.trim().toLowerCase()])
     .orderBy(["create_time", "id"])
     .limit(2)
     .forUpdate()

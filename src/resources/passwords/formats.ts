@@ -19,12 +19,13 @@ const current = `$argon2id$v=19$m=${currentCost.memoryCost},t=${currentCost.time
 const limits = {
   argon2: { kibibytes: 65_536, kibibytesTimesPasses: 262_144, lanes: 4 },
   bcrypt: { cost: 12 },
-  scrypt: { work: 2 ** 20 },
-  saltBytes: { least: 4, most: 64 },
+  scrypt: { work: 2 ** 20, blocks: 4_096 },
+  saltBytes: { least: 8, most: 64 },
   keyBytes: { least: 16, most: 64 },
 };
 
-const argon2 = /^\$argon2(?:id|i|d)\$(?:v=(?:16|19)\$)?m=(\d{1,7}),t=(\d{1,4}),p=(\d{1,2})\$([\w+/]+)\$([\w+/]+)$/;
+const argon2 =
+  /^\$argon2(?:id|i|d)\$(?:v=(?:16|19)\$)?m=([1-9]\d{0,6}),t=([1-9]\d{0,3}),p=([1-9]\d?)\$([A-Za-z\d+/]+)\$([A-Za-z\d+/]+)$/;
 const bcrypt = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 const scrypt = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=(\d{1,3})\$([\w+./]+={0,2})\$([\w+./]+={0,2})$/;
 
@@ -32,7 +33,7 @@ const scrypt = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=(\d{1,3})\$([\w+./]+={0,2}
  * Reads a hash: argon2id, argon2i or argon2d in the PHC string format; bcrypt as `$2a$`, `$2b$` or `$2y$`; scrypt as
  * `$scrypt$ln=<log2 N>,r=<r>,p=<p>$<salt>$<key>` with both in base64. Undefined if it is none of them, or if verifying it
  * would cost more than it should: argon2 beyond 64 MiB, 4 lanes or 256 MiB in all passes, bcrypt beyond cost 12, scrypt
- * beyond N·r·p = 2^20.
+ * beyond N·r·p = 2^20 or r·p = 4096.
  */
 export function parsePasswordHash(text: string): PasswordHash | undefined {
   if (text.length > 512) return undefined;
@@ -46,7 +47,8 @@ function argon2Of(text: string): PasswordHash | undefined {
   const { kibibytes, kibibytesTimesPasses, lanes: mostLanes } = limits.argon2;
   if (lanes < 1 || lanes > mostLanes || passes < 1) return undefined;
   if (memory < 8 * lanes || memory > kibibytes || memory * passes > kibibytesTimesPasses) return undefined;
-  if (!isSized(bytesOf(match[4]), bytesOf(match[5]))) return undefined;
+  const [salt = "", key = ""] = match.slice(4);
+  if (!isCanonical(salt) || !isCanonical(key) || !isSized(bytesOf(salt), bytesOf(key))) return undefined;
   return { algorithm: "argon2", text, isCurrent: text.startsWith(current) };
 }
 
@@ -62,7 +64,9 @@ function scryptOf(text: string): PasswordHash | undefined {
   if (match === null) return undefined;
   const [log2 = 0, r = 0, p = 0] = match.slice(1, 4).map(Number);
   const N = 2 ** log2;
-  if (log2 < 1 || r < 1 || p < 1 || N * r * p > limits.scrypt.work) return undefined;
+  // RFC 7914, 2: N is less than 2^(16 r).
+  if (log2 < 1 || log2 >= 16 * r || p < 1) return undefined;
+  if (N * r * p > limits.scrypt.work || r * p > limits.scrypt.blocks) return undefined;
   const [salt, key] = [bytesOf(match[4]), bytesOf(match[5])];
   return isSized(salt, key) ? { algorithm: "scrypt", cost: { N, r, p }, salt, key, isCurrent: false } : undefined;
 }
@@ -71,6 +75,11 @@ function isSized(salt: Buffer, key: Buffer): boolean {
   const { saltBytes, keyBytes } = limits;
   const isSalt = salt.byteLength >= saltBytes.least && salt.byteLength <= saltBytes.most;
   return isSalt && key.byteLength >= keyBytes.least && key.byteLength <= keyBytes.most;
+}
+
+// The library decodes nothing else.
+function isCanonical(base64: string): boolean {
+  return bytesOf(base64).toString("base64").replace(/=+$/, "") === base64;
 }
 
 // Some write a `.` for the `+`.

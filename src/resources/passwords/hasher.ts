@@ -66,7 +66,7 @@ async function belongs(password: string, hash: PasswordHash): Promise<boolean> {
 type ScryptHash = Extract<PasswordHash, { algorithm: "scrypt" }>;
 
 async function scryptKey(password: string, { cost, salt, key }: ScryptHash): Promise<Buffer> {
-  const maxmem = 256 * cost.N * cost.r;
+  const maxmem = 128 * cost.r * (cost.N + cost.p + 2);
   return await new Promise((resolve, reject) => {
     scrypt(password, salt, key.byteLength, { ...cost, maxmem }, (error, made) =>
       error ? reject(error) : resolve(made),

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EmailPassword } from "../../../gen/clientele/v1/customer_tokens_pb.js";
 import type { Deps } from "../../deps.js";
+import { coarseEmail } from "../../formats/folding.js";
 import type { Call } from "../../rpc/caller.js";
 import { rpcError } from "../../rpc/errors.js";
 import { listPasswordsOfEmail, type PasswordRow, renewPassword } from "./store.js";
@@ -22,7 +23,7 @@ export async function logIn(
 ): Promise<PasswordRow> {
   const begun = performance.now();
   const { db, tenantId } = call;
-  const attempt = { whose: `email ${email.trim().toLowerCase()}`, from };
+  const attempt = { whose: `email ${coarseEmail(email)}`, from };
   const found = await verifyCounted(call, attempt, async () => {
     const rows = await listPasswordsOfEmail(db, tenantId, email, maxCandidates);
     const match = await passwords.match(
