@@ -2,6 +2,7 @@ import type { Knex } from "knex";
 import type { Filter } from "../../rpc/filter.js";
 import { applyFilter } from "../../rpc/filter-sql.js";
 import { type Page, selectPage } from "../../rpc/paging.js";
+import { filterableFields } from "./list-fields.js";
 import { type ShownCustomerRow, selectShown, shownRow } from "./store.js";
 
 /** Which customers to list. */
@@ -11,30 +12,9 @@ export interface Wanted {
   readonly includeTotalSize: boolean;
 }
 
-// What a filter's fields are in SQL.
+// What a filter's fields are in SQL: columns of their names, but for one that is derived.
 const filterColumns: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(
-    [
-      "id",
-      "email",
-      "name",
-      "first_name",
-      "last_name",
-      "phone",
-      "country",
-      "locale",
-      "type",
-      "enabled",
-      "default_address_id",
-      "default_payment_method_id",
-      "create_time",
-      "update_time",
-      "delete_time",
-      "purge_time",
-      "metadata",
-      "custom_fields",
-    ].map((name) => [name, `customers.${name}`]),
-  ),
+  ...Object.fromEntries(Object.keys(filterableFields([])).map((name) => [name, `customers.${name}`])),
   display_name: "coalesce(customers.display_name, customers.email, customers.name, customers.id)",
 };
 
