@@ -4,7 +4,7 @@ import { ErasureState } from "../gen/clientele/v1/privacy_pb.js";
 import { houston } from "./support/addresses.js";
 import type { Clientele, Clients, TestAccount } from "./support/clientele.js";
 import { createCustomer } from "./support/customers.js";
-import { dumpOf } from "./support/dumps.js";
+import { dumpOf, tracesOf } from "./support/dumps.js";
 import { failureOf } from "./support/errors.js";
 import { plain } from "./support/images.js";
 import { allAtOnce, createCallers } from "./support/parallel.js";
@@ -109,3 +109,31 @@ test("of 49 writes at the time of an erasure none leaves anything behind", { tim
   const account = await clientele.createAccount();
   for (let round = 0; round < 5; round++) await eraseAmongWrites(account, round);
 });
+
+// It locks no customer, and its answer tells of one.
+test("nor does a cancellation of a checkout that is answered while its customer is erased", async () => {
+  const { test: clients } = await clientele.createAccount();
+  const { id: customerId } = await createCustomer(clients);
+  const asked = { customerId, url: "https://shop.example", displayName: "canary-of-the-checkout" };
+  const { checkout } = await clients.checkouts.createCheckout(asked);
+  const cancels = await clientele.db.transaction();
+  await cancels.raw("select pg_advisory_xact_lock(4711)");
+  await clientele.db.raw(
+    `create function hold() returns trigger language plpgsql as
+       $$ begin perform pg_advisory_xact_lock(4711); return new; end $$;
+     create trigger hold before update on idempotency_keys for each row execute function hold();`,
+  );
+  const cancelled = clients.checkouts.cancelCheckout({ id: checkout!.id }, keyOf("cancel"));
+  await expect.poll(() => waitingFor("advisory")).toBe(1);
+  const erased = clients.privacy.requestErasure({ customerId });
+  await expect.poll(() => waitingFor("transactionid")).toBe(1);
+  await cancels.commit();
+  await Promise.all([cancelled, erased]);
+  await clientele.db.raw("drop trigger hold on idempotency_keys; drop function hold();");
+  expect(tracesOf(asked.displayName, await dumpOf(clientele.db))).toEqual([]);
+});
+
+async function waitingFor(locktype: string): Promise<number> {
+  const waiting = clientele.db("pg_locks").where({ locktype, granted: false });
+  return Number((await waiting.count({ count: "*" }))[0]!.count);
+}

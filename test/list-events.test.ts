@@ -169,6 +169,27 @@ async function lastTime(): Promise<number> {
   return Number(seconds) * 1000 + nanos / 1e6;
 }
 
+test.for([-(2n ** 63n), -210_866_803_201n, -62_135_596_801n, 253_402_300_800n, 8_640_000_000_001n, 2n ** 63n - 1n])(
+  "a range of time outside of the years 1 to 9999 is refused: %i seconds",
+  async (seconds) => {
+    const { events } = account.test;
+    for (const field of ["startTime", "endTime"]) {
+      const listed = events.listEvents({ [field]: { seconds, nanos: 0 } });
+      expect(await failureOf(listed)).toMatchObject({ code: "InvalidArgument", reason: "FIELDS_INVALID" });
+    }
+  },
+);
+
+test("every event lies in the years 1 to 9999", async () => {
+  await newCustomer();
+  const range = {
+    types: ["customer.created"],
+    startTime: { seconds: -62_135_596_800n },
+    endTime: { seconds: 253_402_300_799n, nanos: 999_999_999 },
+  };
+  expect((await account.test.events.listEvents(range)).events).toHaveLength(1);
+});
+
 test.for([1, 2, 3, 7, 100])("pages of %i are the whole list, forwards and backwards", async (pageSize) => {
   const customer = await newCustomer();
   for (let i = 0; i < 6; i++) await rename(customer, `Name ${i}`);

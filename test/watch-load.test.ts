@@ -1,9 +1,11 @@
 import { once } from "node:events";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { createClient } from "@connectrpc/connect";
+import { setTimeout as sleep } from "node:timers/promises";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { Code, createClient } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { ApiKeyKind } from "../gen/clientele/v1/api_keys_pb.js";
 import { EventService, WatchEventsRequestSchema, WatchEventsResponseSchema } from "../gen/clientele/v1/events_pb.js";
 import { type Clientele, startClientele, type TestAccount, transports } from "./support/clientele.js";
 import { numbersOf, watch } from "./support/watching.js";
@@ -67,7 +69,11 @@ test("a thousand watches on one process all see every event, and calls go on bes
 }, 120_000);
 
 /** A watch over HTTP/2 by hand, whose client reads only what it is told to. */
-function slowWatch(url: string, key = account.testKey) {
+function slowWatch(
+  url: string,
+  key = account.testKey,
+  request: MessageInitShape<typeof WatchEventsRequestSchema> = {},
+) {
   const session: ClientHttp2Session = connect(url, { settings: { initialWindowSize: 1_000 } });
   session.on("error", () => {});
   const stream: ClientHttp2Stream = session.request({
@@ -78,7 +84,7 @@ function slowWatch(url: string, key = account.testKey) {
     te: "trailers",
   });
   stream.on("error", () => {});
-  stream.end(encodeEnvelope(0, toBinary(WatchEventsRequestSchema, create(WatchEventsRequestSchema))));
+  stream.end(encodeEnvelope(0, toBinary(WatchEventsRequestSchema, create(WatchEventsRequestSchema, request))));
   return { session, stream };
 }
 
@@ -144,3 +150,31 @@ test("a client that reads nothing and goes away leaves its place to others", asy
   }
   await own.stop();
 });
+
+test.for(["public", "internal"])(
+  "a client on the %s port that always has more to read, and reads it slowly, is ended with its key all the same",
+  { timeout: 60_000 },
+  async (port) => {
+    const { test: clients } = account;
+    await addEvents(20_000);
+    const { apiKey, secret } = await clients.apiKeys.createApiKey({ apiKey: { kind: ApiKeyKind.SECRET } });
+    const url = port === "public" ? clientele.httpUrl : `http://${clientele.grpcAddress}`;
+    const { session, stream } = slowWatch(url, secret!, { fromBeginning: true });
+    let status: unknown;
+    stream.once("trailers", (trailers) => {
+      status = trailers["grpc-status"];
+    });
+    let [bytes, since] = [0, 0];
+    for await (const chunk of stream) {
+      bytes += chunk.length;
+      if (since === 0 && bytes > 100_000) {
+        await clients.apiKeys.revokeApiKey({ id: apiKey!.id });
+        since = performance.now();
+      }
+      await sleep(200);
+    }
+    session.destroy();
+    expect(status).toBe(String(Code.Unauthenticated));
+    expect(performance.now() - since).toBeLessThan(5_000);
+  },
+);

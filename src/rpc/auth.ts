@@ -40,13 +40,22 @@ async function* whileValid<T>(
   signal: AbortSignal,
 ): AsyncIterable<T> {
   const iterator = messages[Symbol.asyncIterator]();
+  let invalid: unknown;
   let end: ((error: unknown) => void) | undefined;
-  const timer = setInterval(() => void check().catch((error) => end?.(error)), recheckMs);
+  const timer = setInterval(() => {
+    check().catch((error) => {
+      invalid = error;
+      end?.(error);
+    });
+  }, recheckMs);
   const stop = () => clearInterval(timer);
   // Whoever went away while a message waited for it asks for no other one, so that this never ends.
+  if (signal.aborted) stop();
   signal.addEventListener("abort", stop, { once: true });
   try {
     while (true) {
+      // Where they ended while the client took its time.
+      if (invalid !== undefined) throw invalid;
       // Not a race with one promise for all: that would keep something of every message until the stream ends.
       const { done, value } = await new Promise<IteratorResult<T>>((resolve, reject) => {
         end = reject;

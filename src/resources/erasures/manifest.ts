@@ -52,7 +52,6 @@ const eitherIndex = "(customer_id = :customerId and id is not null or customer_i
  *     deleted("letters", { shown: ["subject", "body"], hidden: ["body_hash"] }, { event: "letter.deleted" }),
  */
 export const personal: readonly PersonalRows[] = [
-  deleted("idempotency_keys", { hidden: ["key", "request_hash", "response"] }),
   deleted("passwords", { hidden: ["hash"] }),
   // Those that were valid are revoked before, so that every replica hears of it.
   deleted("customer_tokens", { shown: ["method", "last4"], hidden: ["secret_hash"] }),
@@ -123,6 +122,9 @@ export const personal: readonly PersonalRows[] = [
     {},
     { event: "order.erased", also: { version: "version + 1" } },
   ),
+  // Once every row that an answer may tell of is held: who changes one without the customer's lock, as a cancellation of a
+  // checkout does, has remembered its answer by now, or answers what is left.
+  deleted("idempotency_keys", { hidden: ["key", "request_hash", "response"] }),
   cleared(
     "customers",
     {
