@@ -130,6 +130,14 @@ test("a disabled field hides its values, and asks for none", async () => {
 });
 
 describe("a new customer", () => {
+  test("needs a required field whose default is blank", async () => {
+    const on = (await clientele.createAccount()).test;
+    const blank = { kind: { case: "stringValue", value: " " } } as const;
+    const { defaultValue } = await define({ slug: "tier", required: true, defaultValue: blank }, on);
+    expect(defaultValue).toBeUndefined();
+    expect((await failureOf(create({}, on))).fields).toEqual({ "customer.custom_fields.tier": required });
+  });
+
   test("needs the required fields, and takes the defaults of what it lacks", async () => {
     const on = (await clientele.createAccount()).test;
     await define({ slug: "shoe", required: true, type: INTEGER }, on);

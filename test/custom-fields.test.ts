@@ -129,7 +129,7 @@ const refusedDefinitions: { name: string; field: FieldInit; at: string }[] = [
   {
     name: "bounds that are no numbers",
     field: { type: FLOAT, rules: [between(Number.NaN, 1)] },
-    at: "custom_field.rules[0].rule.value.min",
+    at: "custom_field.rules[0].float_between.min",
   },
   {
     name: "an enum without values",
@@ -164,6 +164,16 @@ const refusedDefinitions: { name: string; field: FieldInit; at: string }[] = [
   {
     name: "a default that is a list",
     field: { defaultValue: { kind: { case: "listValue", value: { values: [anything] } } } },
+    at: "custom_field.default_value",
+  },
+  {
+    name: "a default that is a list of nothing",
+    field: { defaultValue: { kind: { case: "listValue", value: { values: [{ kind: { case: undefined } }] } } } },
+    at: "custom_field.default_value",
+  },
+  {
+    name: "a default that is an object",
+    field: { defaultValue: { kind: { case: "structValue", value: { fields: { a: anything } } } } },
     at: "custom_field.default_value",
   },
 ];

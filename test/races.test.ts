@@ -1,5 +1,7 @@
+import { setImmediate } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { EmailUniqueness, SettingsPreset } from "../gen/clientele/v1/accounts_pb.js";
+import { CustomFieldType } from "../gen/clientele/v1/custom_fields_pb.js";
 import { readConfig } from "../src/config.js";
 import { serve } from "../src/serve.js";
 import { createAddress } from "./support/addresses.js";
@@ -245,4 +247,28 @@ test.for(replicas)("once a setting is changed on $name no row gets in that viola
   );
   expect(violating).toBeGreaterThanOrEqual(count);
   expect(await countViolating()).toBe(violating);
+});
+
+test("a change of what customers are checked against has its turn among 50 who write without a pause", async () => {
+  const { callers, test: clients } = await createRacers();
+  const { customField } = await clients.customFields.createCustomField({
+    customField: { slug: "tier", name: "Tier", type: CustomFieldType.STRING },
+  });
+  const ids = await Promise.all(callers.map(async (by) => (await createCustomer(by)).id));
+  let writes = 0;
+  let isOver = false;
+  const writers = allAtOnce(callers, async ({ customers }, index) => {
+    while (!isOver) await customers.updateCustomer({ customer: { id: ids[index]!, name: `${writes++}` } });
+  });
+  while (writes < 2 * count) await setImmediate();
+  try {
+    // Each within its deadline of 10 s.
+    for (const name of ["A", "B", "C"]) {
+      await clients.customFields.updateCustomField({ customField: { id: customField!.id, name } });
+      await changeSettings(clients, { maxAddressesPerCustomer: name.charCodeAt(0) });
+    }
+  } finally {
+    isOver = true;
+    expect((await writers).failures).toEqual([]);
+  }
 });

@@ -65,15 +65,24 @@ export async function listTenants(db: Knex): Promise<TenantRow[]> {
   return await db("tenants").orderBy(["create_time", "account_id", "live_mode"]);
 }
 
+// Postgres lets those who share a row go before one who waits to change it, for ever if they keep coming; an advisory lock
+// is a queue. It is taken before the row, in the same statement.
+const queue = (mode: "" | "_shared") =>
+  `(select pg_advisory_xact_lock${mode}(hashtextextended(?, 0))) as queue, tenants`;
+
 /** The tenant as it stays until the end of the transaction: nobody changes its settings meanwhile. */
 export async function holdTenant(trx: Knex, tenantId: string): Promise<TenantRow | undefined> {
-  return await trx("tenants").where({ tenant_id: tenantId }).forShare().first();
+  return await queued(trx, tenantId, "_shared").forShare("tenants").first("tenants.*");
 }
 
-/** The tenant, once every transaction that holds it has ended. */
+/** The tenant, once every transaction that holds it has ended; those that come meanwhile wait. */
 export async function lockTenant(trx: Knex, tenantId: string): Promise<TenantRow | undefined> {
   // Not for update: the foreign key of an idempotency key holds the row already, and may hold it for several callers.
-  return await trx("tenants").where({ tenant_id: tenantId }).forNoKeyUpdate().first();
+  return await queued(trx, tenantId, "").forNoKeyUpdate("tenants").first("tenants.*");
+}
+
+function queued(trx: Knex, tenantId: string, mode: "" | "_shared"): Knex.QueryBuilder {
+  return trx.from(trx.raw(queue(mode), [`settings ${tenantId}`])).where("tenants.tenant_id", tenantId);
 }
 
 export async function updateSettings(trx: Knex, tenantId: string, settings: JsonObject, event: EventDraft) {

@@ -63,7 +63,21 @@ export function customFieldToColumns(field: CustomField): CustomFieldColumns {
   };
 }
 
-/** A value as JSON; undefined if it is none. */
+/** A value as JSON; undefined if it is none, as a blank text is. Of a list or an object, which no field holds, only that. */
 export function jsonOf(value: Value | undefined): JsonValue | undefined {
-  return value?.kind.case === undefined ? undefined : toJson(ValueSchema, value);
+  if (value?.kind.case === undefined) return undefined;
+  const { kind } = value;
+  switch (kind.case) {
+    case "nullValue":
+      return null;
+    // What they hold may be no JSON.
+    case "listValue":
+      return [];
+    case "structValue":
+      return {};
+    case "stringValue":
+      return kind.value.trim() === "" ? undefined : kind.value;
+    default:
+      return kind.value;
+  }
 }
