@@ -95,7 +95,9 @@ const values: { type: CustomFieldType; rule?: Rule; good: JsonValue[]; bad: Json
   },
 ];
 
-test.for(values)("the type $type with the rule $rule.case takes what keeps it", async ({ type, rule, good, bad }) => {
+const named = values.map((one) => ({ ...one, name: CustomFieldType[one.type], rules: one.rule?.case ?? "no rule" }));
+
+test.for(named)("the type $name with $rules takes what keeps it", async ({ type, rule, good, bad }) => {
   const { slug } = await define({ type, rules: rule === undefined ? [] : [{ rule }] });
   for (const value of good) {
     const kept = typeof value === "string" ? value.trim() : value;

@@ -102,9 +102,12 @@ const fits: { type: CustomFieldType; rules: RuleInit[] }[] = [
   { type: DATE, rules: [rule({ case: "dateBetween", value: { min: "0001-01-01", max: "9999-12-31" } })] },
 ];
 
-test.for(fits)("the type $type takes the rules that fit it", async ({ type, rules }) => {
-  expect((await define({ type, rules })).rules).toMatchObject(rules);
-});
+test.for(fits.map((fit) => ({ ...fit, name: CustomFieldType[fit.type] })))(
+  "the type $name takes the rules that fit it",
+  async ({ type, rules }) => {
+    expect((await define({ type, rules })).rules).toMatchObject(rules);
+  },
+);
 
 const anything = { kind: { case: "stringValue", value: "x" } } as const;
 const refusedDefinitions: { name: string; field: FieldInit; at: string }[] = [
