@@ -100,6 +100,7 @@ describe("the house", () => {
         "overview-store.ts",
         "overview.ts",
         "purge.ts",
+        "shipping.ts",
         "violations-store.ts",
         "write.ts",
       ],

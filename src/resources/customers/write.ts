@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Knex } from "knex";
 import { type AccountSettings, EmailMutability, EmailUniqueness } from "../../../gen/clientele/v1/accounts_pb.js";
-import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
+import type { Address } from "../../../gen/clientele/v1/addresses_pb.js";
 import { type Customer, CustomerSchema, type UpdateCustomerRequest } from "../../../gen/clientele/v1/customers_pb.js";
 import { violates } from "../../db/errors.js";
 import { inTransaction } from "../../db/transaction.js";
@@ -12,9 +12,8 @@ import { applyMask, populatedPaths } from "../../rpc/field-mask.js";
 import type { NewId } from "../../rpc/ids.js";
 import type { TenantSettings } from "../accounts/settings.js";
 import { addAddress } from "../addresses/add.js";
-import { addressToColumns } from "../addresses/convert.js";
 import { validAddress } from "../addresses/rules.js";
-import { findAddress, updateAddress } from "../addresses/store.js";
+import { findAddress } from "../addresses/store.js";
 import { cancelErasure, requestErasure } from "../erasures/request.js";
 import { lockStandingErasure, lockSubject } from "../erasures/store.js";
 import { passwordPath } from "../passwords/rules.js";
@@ -23,6 +22,7 @@ import { writePassword } from "../passwords/write.js";
 import { customerFromRow, customerToColumns, writableFields } from "./convert.js";
 import { claimEmailKey, isRefusedByOwner } from "./email-keys-store.js";
 import { type CustomerRules, requireAssignableId, validCustomer } from "./rules.js";
+import { sameAddress, writeShipping } from "./shipping.js";
 import * as store from "./store.js";
 
 /** A customer that may be written, and what says so. */
@@ -181,31 +181,6 @@ async function followWish(
 function isStoredAnew(row: store.CustomerRow, columns: store.CustomerColumns, path: string): boolean {
   return !(path in columns) || !isDeepStrictEqual(Reflect.get(row, path), Reflect.get(columns, path));
 }
-
-// What identifies an address is not written with it.
-function sameAddress(before: Address | undefined, after: Address | undefined): boolean {
-  if (before === undefined || after === undefined) return before === after;
-  return isDeepStrictEqual(addressToColumns(before), addressToColumns(after));
-}
-
-// Changes the default address, or makes one; answers which it is. Without an address the customer has no default.
-async function writeShipping(
-  call: Call,
-  newId: NewId,
-  row: store.CustomerRow,
-  address: Address | undefined,
-  settings: AccountSettings,
-): Promise<string | null> {
-  if (address === undefined) return null;
-  if (row.default_address_id === null) return (await addAddress(call, row.id, newId("adr"), address, settings)).row.id;
-  const changed = call.event("address.updated", populatedPaths(AddressSchema, address, shippingPaths));
-  await updateAddress(call.db, call.tenantId, row.id, row.default_address_id, addressToColumns(address), changed);
-  return row.default_address_id;
-}
-
-const shippingPaths = AddressSchema.fields
-  .map((field) => field.name)
-  .filter((name) => !/^(id|etag|customer_id)$/.test(name));
 
 function requireMutableEmail(row: store.CustomerRow, next: store.CustomerColumns, settings: AccountSettings): void {
   if (settings.emailMutability !== EmailMutability.IMMUTABLE || row.email === null || row.email === next.email) return;
