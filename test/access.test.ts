@@ -54,6 +54,21 @@ describe.for(forms)("a key given as $name", ({ headers }) => {
   });
 });
 
+test.for(["GET", "POST"])("no cache keeps an answer to %s, which is that of one credential", async (method) => {
+  const path = `${clientele.httpUrl}/clientele.v1.AccountService/GetAccount`;
+  const sent =
+    method === "GET"
+      ? { url: `${path}?connect=v1&encoding=json&message=%7B%7D`, init: {} }
+      : { url: path, init: { method, body: "{}" } };
+  for (const key of [account.testKey, "sk_test_no"]) {
+    const headers = { "content-type": "application/json", "api-key": key };
+    const answer = await fetch(sent.url, { ...sent.init, headers });
+    expect(answer.status).toBe(key === account.testKey ? 200 : 401);
+    expect(answer.headers.get("cache-control")).toBe("no-store");
+    await answer.text();
+  }
+});
+
 test.for(ways)("a key is needed over $name", async ({ open }) => {
   expect(await failureOf(open(clientele, "")(getAccount, {}))).toMatchObject(missing);
   expect(await failureOf(open(clientele, "sk_test_no")(getAccount, {}))).toMatchObject(invalid);

@@ -59,6 +59,8 @@ export function createCalls({ routes, interceptors, limits, observe, clientAddre
       header(req, "traceparent"),
     );
     const start = performance.now();
+    // An answer is for one credential, and caches know only of those in Authorization.
+    res.setHeader("cache-control", "no-store");
     res.once("close", () => {
       if (!res.writableFinished) record.code ??= "CANCELLED";
       observe.end(record, performance.now() - start, res.headersSent ? res.statusCode : undefined);
