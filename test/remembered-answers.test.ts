@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Clientele, startClientele } from "./support/clientele.js";
+import { createCustomer } from "./support/customers.js";
+import { dumpOf, tracesOf } from "./support/dumps.js";
 import { casesOf, mutations, requestFor } from "./support/scenario.js";
 import { overFetch } from "./support/ways.js";
 import { populate } from "./support/world.js";
@@ -27,3 +29,20 @@ test.for(casesOf(mutations))(
     if (remembered.customer_id !== null) expect(remembered.customer_id).toMatch(/^(cus_|own-)/);
   },
 );
+
+test("what was answered about a tax identifier before it was the customer's is erased with the customer", async () => {
+  const { test: clients } = await clientele.createAccount();
+  const [first, second] = [await createCustomer(clients), await createCustomer(clients)];
+  const keyed = () => ({ headers: { "idempotency-key": crypto.randomUUID() } });
+  const value = "531234567";
+  const traces = async () => tracesOf(value, await dumpOf(clientele.db)).length;
+  const { taxIdentifiers, privacy } = clients;
+  const asked = { taxIdentifier: { type: "us_ein", value } };
+  const { id } = (await taxIdentifiers.createTaxIdentifier(asked, keyed())).taxIdentifier!;
+  await taxIdentifiers.attachTaxIdentifier({ customerId: first.id, id }, keyed());
+  await taxIdentifiers.detachTaxIdentifier({ customerId: first.id, id }, keyed());
+  await taxIdentifiers.attachTaxIdentifier({ customerId: second.id, id }, keyed());
+  expect(await traces()).toBeGreaterThan(0);
+  await privacy.requestErasure({ customerId: second.id });
+  expect(await traces()).toBe(0);
+});

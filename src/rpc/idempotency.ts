@@ -6,6 +6,7 @@ import {
   type DescField,
   type DescMessage,
   type DescMethod,
+  type DescService,
   fromBinary,
   type Message,
   type MessageInitShape,
@@ -108,8 +109,30 @@ export async function remember({ db, tenantId }: Call, claim: Claim, answer: unk
   await db("idempotency_keys").where(keyColumns(tenantId, claim)).update({ response, customer_id });
 }
 
+/**
+ * Lets what a service has answered about a resource, which was nobody's or another's then, be erased with the customer who
+ * has it now.
+ */
+export async function handOver(
+  db: Knex,
+  tenantId: string,
+  service: DescService,
+  resourceId: string,
+  customerId: string,
+): Promise<void> {
+  await db("idempotency_keys")
+    .where({ tenant_id: tenantId })
+    .whereIn("method", service.methods.filter(isKept).map(nameOf))
+    .whereRaw("position(convert_to(?, 'UTF8') in response) > 0", [resourceId])
+    .update({ customer_id: customerId });
+}
+
 function keyColumns(tenantId: string, { method, key }: Claim) {
-  return { tenant_id: tenantId, method: `${method.parent.typeName}/${method.name}`, key };
+  return { tenant_id: tenantId, method: nameOf(method), key };
+}
+
+function nameOf({ parent, name }: DescMethod): string {
+  return `${parent.typeName}/${name}`;
 }
 
 /** Deletes the answers that nobody may ask for again; says how many. Looks across tenants: for the job alone. */

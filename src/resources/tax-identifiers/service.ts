@@ -1,15 +1,13 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Knex } from "knex";
-import {
-  ListTaxIdentifiersRequestSchema,
-  type TaxIdentifierService,
-} from "../../../gen/clientele/v1/tax_identifiers_pb.js";
+import { ListTaxIdentifiersRequestSchema, TaxIdentifierService } from "../../../gen/clientele/v1/tax_identifiers_pb.js";
 import { violates } from "../../db/errors.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { callOf, ownerOf } from "../../rpc/caller.js";
 import { conflict, notFound, refused } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
+import { handOver } from "../../rpc/idempotency.js";
 import { pageOf, toPage } from "../../rpc/paging.js";
 import { required } from "../../rpc/validate.js";
 import { lockActiveCustomer } from "../customers/rules.js";
@@ -61,6 +59,7 @@ export function taxIdentifierService({ newId }: Pick<Deps, "newId">): ServiceImp
         const attached = event("tax_identifier.attached", ["customer_id"]);
         const owner = { before: null, after: customer.id };
         const updated = await store.updateOwner(trx, tenantId, row.id, owner, attached).catch(typeTaken);
+        await handOver(trx, tenantId, TaxIdentifierService, row.id, customer.id);
         return { taxIdentifier: taxIdentifierFromRow(updated) };
       });
     },
