@@ -1,5 +1,7 @@
+import { create, toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SettingsPreset } from "../gen/clientele/v1/accounts_pb.js";
+import { CreateCustomerRequestSchema } from "../gen/clientele/v1/customers_pb.js";
 import { type Clientele, type Clients, startClientele } from "./support/clientele.js";
 import { failureOf } from "./support/errors.js";
 
@@ -97,4 +99,15 @@ test("get-or-create says what is taken when no retry can help", async () => {
     customer: { email: "two@example.com", externalReferences: [reference] },
   });
   expect(await failureOf(call)).toMatchObject({ reason: "EXTERNAL_REFERENCE_TAKEN", retryable: false });
+});
+
+test("a protobuf that is nested too deeply is as wrong in terms of HTTP as it is in those of Connect", async () => {
+  const { testKey } = await clientele.createAccount();
+  const metadata = JSON.parse(`{"a":${"[".repeat(200)}${"]".repeat(200)}}`);
+  const answer = await fetch(`${clientele.httpUrl}/clientele.v1.CustomerService/CreateCustomer`, {
+    method: "POST",
+    headers: { "api-key": testKey, "content-type": "application/proto" },
+    body: toBinary(CreateCustomerRequestSchema, create(CreateCustomerRequestSchema, { customer: { metadata } })),
+  });
+  expect([answer.status, await answer.json()]).toMatchObject([400, { code: "invalid_argument" }]);
 });

@@ -1,6 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import {
+  codeToHttpStatus,
   createEndStreamSerialization,
   endStreamFlag,
   endStreamFromJson,
@@ -84,7 +85,9 @@ async function amendRefusal(
   const unread = isUnreadable && told.rawMessage === internalMessage;
   const error = unread ? rpcError("REQUEST_MALFORMED", "The request cannot be read.") : completeError(told);
   noteOutcome(record, error);
-  return { ...answer, ...(unread && { status: 400 }), ...errorAnswer(error, header) };
+  // The status is that of the code that the client is told.
+  const status = error.code === told.code ? answer.status : codeToHttpStatus(error.code);
+  return { ...answer, status, ...errorAnswer(error, header) };
 }
 
 /** The header and body of an error, as Connect's unary calls write it. */
