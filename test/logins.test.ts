@@ -2,7 +2,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { EmailUniqueness } from "../gen/clientele/v1/accounts_pb.js";
 import { CustomerTokenService } from "../gen/clientele/v1/customer_tokens_pb.js";
 import { coarseEmail } from "../src/formats/folding.js";
-import { createClientAddress } from "../src/server/client-address.js";
 import { type Clientele, type Clients, clientsOn, startClientele, transports } from "./support/clientele.js";
 import { createCustomer, newEmail } from "./support/customers.js";
 import { type Failure, failureOf } from "./support/errors.js";
@@ -243,36 +242,6 @@ describe("where customers share an e-mail address", () => {
 });
 
 describe("the address of a caller", () => {
-  const cases = [
-    { name: "is the peer's", trusted: [], forwardedFor: "203.0.113.9", want: "192.0.2.1" },
-    {
-      name: "is what a trusted proxy says",
-      trusted: ["192.0.2.0/24"],
-      forwardedFor: "203.0.113.9",
-      want: "203.0.113.9",
-    },
-    {
-      name: "is the last that no proxy has",
-      trusted: ["192.0.2.1", "10.0.0.0/8"],
-      forwardedFor: "1.1.1.1, 203.0.113.9, 10.1.2.3",
-      want: "203.0.113.9",
-    },
-    { name: "is a proxy's that says nothing", trusted: ["192.0.2.1"], forwardedFor: undefined, want: "192.0.2.1" },
-    {
-      name: "is a proxy's that says nonsense",
-      trusted: ["192.0.2.1"],
-      forwardedFor: "203.0.113.9, localhost",
-      want: "192.0.2.1",
-    },
-    { name: "is not what others say", trusted: ["192.0.2.2"], forwardedFor: "203.0.113.9", want: "192.0.2.1" },
-  ];
-
-  test.for(cases)("$name", ({ trusted, forwardedFor, want }) => {
-    expect(createClientAddress(trusted)("192.0.2.1", forwardedFor)).toBe(want);
-    if (trusted.length > 0)
-      expect(createClientAddress(trusted)("::ffff:192.0.2.1", forwardedFor).replace("::ffff:", "")).toBe(want);
-  });
-
   test("reaches the count through both ports, by a trusted proxy alone", async () => {
     await using proxied = await startClientele({}, { CLIENTELE_TRUSTED_PROXIES: "127.0.0.1" });
     for (const [service, want] of [
