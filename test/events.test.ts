@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tenantOfSecret } from "../src/rpc/secret.js";
 import { type Clientele, startClientele, type TestAccount } from "./support/clientele.js";
 import { failureOf } from "./support/errors.js";
 import { casesOf, methods, mutations, reads, requestFor } from "./support/scenario.js";
@@ -22,11 +23,11 @@ beforeAll(async () => {
 });
 afterAll(() => clientele.stop());
 
-/** Runs `act` and gives the events it left, with the rows it changed. */
-async function recorded(act: () => Promise<unknown>) {
-  const [before, since] = [await snapshot(clientele.db), await lastPosition()];
+/** Runs `act` and gives the events it left, with the rows of the tenant that it changed. */
+async function recorded(tenantId: string, act: () => Promise<unknown>) {
+  const [before, since] = [await snapshot(clientele.db, tenantId), await lastPosition()];
   await act();
-  const all = changesBetween(before, await snapshot(clientele.db));
+  const all = changesBetween(before, await snapshot(clientele.db, tenantId));
   // What was delivered to an endpoint goes with it, without a word of each.
   const changes = all.filter(({ table, after }) => table !== "webhook_deliveries" || after !== undefined);
   const events: EventRow[] = await clientele.db("events").where("position", ">", since).orderBy("position");
@@ -40,14 +41,20 @@ async function lastPosition(): Promise<number> {
 
 async function tenant() {
   const account = await clientele.createAccount();
-  return { account, world: await populate(account.test), call: overFetch(clientele.httpUrl, account.testKey) };
+  const tenantId = tenantOfSecret(account.testKey, ["sk"])!;
+  return {
+    account,
+    tenantId,
+    world: await populate(account.test),
+    call: overFetch(clientele.httpUrl, account.testKey),
+  };
 }
 
 test.for(casesOf(mutations))(
   "$name leaves one event for each resource that it changes, of the same transaction",
   async ({ method }) => {
-    const { world, call } = await tenant();
-    const { changes, events } = await recorded(() => call(method, requestFor(method, world)));
+    const { tenantId, world, call } = await tenant();
+    const { changes, events } = await recorded(tenantId, () => call(method, requestFor(method, world)));
     expect(changes.length).toBeGreaterThan(0);
     expect(events.map((event) => event.resource_id).sort()).toEqual(changes.map((change) => change.id).sort());
     for (const { table, id, before, after } of changes) {
@@ -63,28 +70,28 @@ test.for(casesOf(mutations))(
 );
 
 test.for(casesOf(mutations))("$name leaves no event when its answer is given again", async ({ method }) => {
-  const { world, call } = await tenant();
+  const { tenantId, world, call } = await tenant();
   const request = requestFor(method, world);
   const headers = { "idempotency-key": randomUUID() };
-  const first = await recorded(() => call(method, request, headers));
+  const first = await recorded(tenantId, () => call(method, request, headers));
   expect(first.events.length).toBeGreaterThan(0);
-  expect(await recorded(() => call(method, request, headers))).toEqual({ changes: [], events: [] });
+  expect(await recorded(tenantId, () => call(method, request, headers))).toEqual({ changes: [], events: [] });
 });
 
 test.for(casesOf(reads))("$name changes nothing and leaves no event", async ({ method }) => {
-  const { world, call } = await tenant();
-  expect(await recorded(() => call(method, requestFor(method, world)))).toEqual({ changes: [], events: [] });
+  const { tenantId, world, call } = await tenant();
+  expect(await recorded(tenantId, () => call(method, requestFor(method, world)))).toEqual({ changes: [], events: [] });
 });
 
 test.for(casesOf(mutations))("$name leaves nothing when it fails at the last moment", async ({ method }) => {
-  const { world, call } = await tenant();
+  const { tenantId, world, call } = await tenant();
   const trigger = "refuse_event";
   await clientele.db.raw(
     `create function ${trigger}() returns trigger language plpgsql as $$ begin raise exception 'no' using errcode = '55P03'; end $$;
      create trigger ${trigger} before insert on events execute function ${trigger}();`,
   );
   try {
-    const { changes, events } = await recorded(() => failureOf(call(method, requestFor(method, world))));
+    const { changes, events } = await recorded(tenantId, () => failureOf(call(method, requestFor(method, world))));
     expect({ changes, events }).toEqual({ changes: [], events: [] });
   } finally {
     await clientele.db.raw(`drop trigger ${trigger} on events; drop function ${trigger}();`);
@@ -115,8 +122,8 @@ const refusals: { name: string; act: (account: TestAccount) => Promise<unknown> 
 ];
 
 test.for(refusals)("a call that is refused as $name leaves no event", async ({ act }) => {
-  const { account } = await tenant();
-  expect(await recorded(() => failureOf(act(account)))).toEqual({ changes: [], events: [] });
+  const { tenantId, account } = await tenant();
+  expect(await recorded(tenantId, () => failureOf(act(account)))).toEqual({ changes: [], events: [] });
 });
 
 // What the world holds already, spelled otherwise.
@@ -171,18 +178,18 @@ const repetitions: { name: string; act: (account: TestAccount, world: World) => 
 ];
 
 test.for(repetitions)("an update with $name changes nothing and leaves no event", async ({ act }) => {
-  const { account, world } = await tenant();
+  const { tenantId, account, world } = await tenant();
   const [customerId, { customers, paymentMethods }] = [world.customer, account.test];
   const metadata = { a: 1, b: [{ c: 2, d: 1 }] };
   const kept = { email: "m@x.io", name: "Ada", country: "CR", phone: "+50683236988", metadata };
   await customers.updateCustomer({ customer: { id: customerId, ...kept } });
   await paymentMethods.updatePaymentMethod({ customerId, paymentMethod: { id: world.paymentMethod, label: "Card" } });
-  expect(await recorded(() => act(account, world))).toEqual({ changes: [], events: [] });
+  expect(await recorded(tenantId, () => act(account, world))).toEqual({ changes: [], events: [] });
 });
 
 test.for(casesOf(methods))("no column of the events of $name holds a personal value", async ({ method }) => {
-  const { world, call } = await tenant();
-  const { events } = await recorded(() => call(method, requestFor(method, world)));
+  const { tenantId, world, call } = await tenant();
+  const { events } = await recorded(tenantId, () => call(method, requestFor(method, world)));
   const text = JSON.stringify(events);
   expect(text).not.toMatch(new RegExp(canary, "i"));
   expect(text).not.toContain(canaryPhone);
@@ -236,9 +243,9 @@ describe("changed paths", () => {
   ];
 
   test.for(cases)("name $name", async ({ act, paths }) => {
-    const { account, world } = await tenant();
+    const { tenantId, account, world } = await tenant();
     const ids = { customer: world.customer, address: world.address, token: world.paymentMethod };
-    const { events } = await recorded(() => act(account, ids));
+    const { events } = await recorded(tenantId, () => act(account, ids));
     expect(events.map((event) => event.changed_paths.toSorted())).toEqual([paths.toSorted()]);
   });
 });

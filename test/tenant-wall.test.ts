@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { DescMethodUnary, JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { tenantOfSecret } from "../src/rpc/secret.js";
 import { type Clientele, startClientele } from "./support/clientele.js";
 import { idsOf } from "./support/fields.js";
 import { casesOf, methods, nameOf, reads, replaceAt, replaceField, requestFor } from "./support/scenario.js";
@@ -201,8 +202,6 @@ test("the two halves of an account are two tenants", async () => {
   for (const method of get) expect((await send(method, requestFor(method, world), account.liveKey)).status).toBe(404);
 });
 
-async function rowsOf({ world }: Tenant) {
-  const all = await snapshot(clientele.db);
-  const { tenant_id } = JSON.parse([...all.values()].find(({ id }) => id === world.customer)!.text);
-  return new Map([...all].filter(([, row]) => JSON.parse(row.text).tenant_id === tenant_id));
+async function rowsOf({ key }: Tenant) {
+  return await snapshot(clientele.db, tenantOfSecret(key, ["sk"])!);
 }

@@ -28,15 +28,15 @@ const beside = new Set([
   "login_attempts",
 ]);
 
-/** Every row of every resource, so that later tables are seen by themselves. */
-export async function snapshot(db: Knex): Promise<Map<string, Row>> {
+/** Every row of every resource, so that later tables are seen by themselves; of one tenant if it is named. */
+export async function snapshot(db: Knex, tenantId?: string): Promise<Map<string, Row>> {
   const rows: Row[] = [];
   for (const table of await tablesOf(db)) {
     if (beside.has(table)) continue;
     const found = await db.raw(
       `select coalesce(row.json->>'id', row.json->>'tenant_id') id, (row.json->>'version')::int + coalesce((row.json->>'settings_version')::int, 0) version,
-         xmin::text transaction, row.json::text text from (select xmin, to_jsonb(t.*) - 'custom_fields_version' - 'rules_version' json from ?? t) row`,
-      [table],
+         xmin::text transaction, row.json::text text from (select xmin, to_jsonb(t.*) - 'custom_fields_version' - 'rules_version' json from ?? t where tenant_id = coalesce(?, tenant_id)) row`,
+      [table, tenantId ?? null],
     );
     rows.push(...found.rows.map((row: Omit<Row, "table">) => ({ table, ...row })));
   }
