@@ -4,6 +4,7 @@ import { CustomerService } from "../gen/clientele/v1/customers_pb.js";
 import { PasswordService } from "../gen/clientele/v1/passwords_pb.js";
 import { cancel, createCancellation, withDeadline } from "../src/db/deadline.js";
 import { createPasswordHasher } from "../src/resources/passwords/hasher.js";
+import { onBehalfOf } from "../src/rpc/turns.js";
 import { type Clientele, type Clients, startClientele } from "./support/clientele.js";
 import { createCustomer, getCustomer, newEmail } from "./support/customers.js";
 import { failureOf } from "./support/errors.js";
@@ -242,6 +243,24 @@ describe("hashing", () => {
     });
     expect(new Set(await Promise.all(inside)).size).toBe(1);
     expect(await hasher.hash(password)).toBe(await argon2(password, { salt: fixed(16) }));
+  });
+
+  test("is shared: whoever fills the queue makes room for another, who is next but one", async () => {
+    const hasher = createPasswordHasher(fixed);
+    const ended: string[] = [];
+    const flood = Array.from({ length: 66 }, () =>
+      onBehalfOf("flood", () => hasher.hash(password)).then(
+        () => ended.push("flood"),
+        async (error) => ended.push((await failureOf(Promise.reject(error))).reason),
+      ),
+    );
+    const others = ["one", "two"].map((whose) =>
+      onBehalfOf(whose, () => hasher.hash(password)).then(() => ended.push(whose)),
+    );
+    await Promise.all(others);
+    expect(ended.filter((what) => what === "QUEUE_FULL")).toHaveLength(2);
+    expect(ended.length).toBeLessThan(12);
+    await Promise.all(flood);
   });
 
   test("is not waited for by a call that has ended: its place is another's", async () => {

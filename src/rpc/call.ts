@@ -2,10 +2,11 @@ import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import type { HandlerContext, Interceptor, ServiceImpl } from "@connectrpc/connect";
 import type { Knex } from "knex";
 import { inTransaction } from "../db/transaction.js";
-import { type Call, callerKey, callKey, callOf } from "./caller.js";
+import { type Call, type Caller, callerKey, callKey, callOf, clientAddressKey } from "./caller.js";
 import { changeReasonOf } from "./event-draft.js";
 import * as idempotency from "./idempotency.js";
 import type { Clock } from "./ids.js";
+import { onBehalfOf } from "./turns.js";
 
 /** What opens a call: where it reads and writes, what gives it time, and where clients reach the service. */
 interface Opening {
@@ -27,11 +28,16 @@ export function callInterceptor({ db, clock, publicUrl, announce }: Opening): In
     const committed: (() => void)[] = [];
     const afterCommit: Call["afterCommit"] = (fn) => void committed.push(fn);
     req.contextValues.set(callKey, { ...caller, db, now, event, publicUrl: publicUrl(), afterCommit });
-    const res = await next(req);
+    const res = await onBehalfOf(whoseTurn(caller, req.contextValues.get(clientAddressKey)), () => next(req));
     for (const fn of committed) fn();
     if (idempotency.isKept(req.method)) announce(caller.tenantId);
     return res;
   };
+}
+
+// A tenant's servers together, everybody else by the address that they call from.
+function whoseTurn({ kind, tenantId }: Caller, clientAddress = ""): string {
+  return kind === "secret_key" ? tenantId : `${tenantId} ${clientAddress}`;
 }
 
 type Handler = (req: never, ctx: HandlerContext) => unknown;
