@@ -74,7 +74,7 @@ test("a form with an Idempotency-Key has its effect once, also beside the call",
 });
 
 test("a form reaches a customer whose id needs escaping in a path", async () => {
-  const { id } = await createCustomer(clients, { id: `a/b?c%20&d#${Date.now()}` });
+  const { id } = await createCustomer(clients, { id: "a/b?c%20&d#e" });
   expect((await poster.post(id, formOf(await plain("png")))).id).toBe(id);
 });
 
