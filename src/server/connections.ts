@@ -22,6 +22,7 @@ export function createConnections(): Connections {
   const http1Answers = new Map<Socket, HttpResponse | undefined>();
   const sessions = new Set<ServerHttp2Session>();
   let closing = false;
+  const isIdle = (socket: Socket) => http1Answers.get(socket) === undefined;
   return {
     addSocket(socket) {
       sockets.add(socket);
@@ -41,7 +42,7 @@ export function createConnections(): Connections {
       if ("stream" in req) return;
       const { socket } = req;
       http1Answers.set(socket, res);
-      if (closing) endWith(res, socket);
+      if (closing) endWith(res, socket, isIdle);
       res.once("close", () => {
         if (http1Answers.get(socket) === res) http1Answers.set(socket, undefined);
       });
@@ -53,7 +54,7 @@ export function createConnections(): Connections {
       server.close();
       for (const session of sessions) void closeSession(session);
       for (const [socket, res] of http1Answers) {
-        if (res !== undefined) endWith(res, socket);
+        if (res !== undefined) endWith(res, socket, isIdle);
       }
       const lingering = setTimeout(() => {
         for (const [socket, res] of http1Answers) if (res === undefined) socket.destroy();
@@ -95,8 +96,13 @@ export async function closeSession(session: ServerHttp2Session): Promise<void> {
   if (!session.destroyed) session.close();
 }
 
-// By `Connection: close`, or behind the answer if its header is gone already.
-function endWith(res: HttpResponse, socket: Socket): void {
-  if ("shouldKeepAlive" in res) res.shouldKeepAlive = false;
-  res.once("close", () => socket.destroySoon());
+// By `Connection: close`. Where the header has gone without it, the client may send its next call before the answer's end
+// is told here: that one is still answered, as on an idle connection.
+function endWith(res: HttpResponse, socket: Socket, isIdle: (socket: Socket) => boolean): void {
+  const promised = res.headersSent;
+  if ("shouldKeepAlive" in res && !promised) res.shouldKeepAlive = false;
+  res.once("close", () => {
+    if (!promised) socket.destroySoon();
+    else setTimeout(() => isIdle(socket) && socket.destroySoon(), lingerMs);
+  });
 }
