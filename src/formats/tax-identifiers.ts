@@ -94,6 +94,8 @@ export function countryOfTaxType(type: string): string | undefined {
   return types.get(type)?.country;
 }
 
+const compact = /^[A-Z0-9+&Ñ]+$/;
+
 /**
  * A tax identifier in the one form in which it is kept, without white space and punctuation; undefined if the type is
  * not known, or the format or a check digit is wrong.
@@ -101,7 +103,8 @@ export function countryOfTaxType(type: string): string | undefined {
 export function compactTaxIdentifier(type: string, value: string): string | undefined {
   try {
     const result = types.get(type)?.validator.validate(value.replace(/\s+/g, "").toUpperCase());
-    return result?.isValid ? result.compact : undefined;
+    // Some of its validators let punctuation pass.
+    return result?.isValid && compact.test(result.compact) ? result.compact : undefined;
   } catch {
     // Some of its validators trip over what is nearly nothing.
     return undefined;

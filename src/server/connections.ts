@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { constants, type ServerHttp2Session } from "node:http2";
 import type { Server, Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { HttpRequest, HttpResponse } from "./http-calls.js";
 
 /** The open connections of a listener, known so that they can be closed without cutting a call. */
@@ -51,7 +52,6 @@ export function createConnections(): Connections {
       if (closing) return;
       closing = true;
       const closed = once(server, "close");
-      server.close();
       for (const session of sessions) void closeSession(session);
       for (const [socket, res] of http1Answers) {
         if (res !== undefined) endWith(res, socket, isIdle);
@@ -63,11 +63,20 @@ export function createConnections(): Connections {
         for (const session of sessions) session.destroy();
         for (const socket of sockets) socket.destroy();
       }, graceMs);
+      await untilAccepted();
+      server.close();
       await closed;
       clearTimeout(timer);
       clearTimeout(lingering);
     },
   };
+}
+
+// Closing the listener resets what the kernel has connected for it and the process has not accepted yet. The first turn of
+// the event loop is the one that runs, and may have looked for connections before; the second looks again.
+async function untilAccepted(): Promise<void> {
+  await nextTurn();
+  await nextTurn();
 }
 
 // HTTP/1.1 cannot announce the end of an idle connection, and a request may be on its way: for so long it is still answered.

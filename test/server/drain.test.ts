@@ -1,7 +1,14 @@
+import { once } from "node:events";
+import { Agent, get, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { Code, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { describe, expect, test } from "vitest";
+import { createConnections } from "../../src/server/connections.js";
 import { drain } from "../../src/server/drain.js";
+import type { HttpResponse } from "../../src/server/http-calls.js";
+import { defaultLimits } from "../../src/server/limits.js";
+import { createSocketServer } from "../../src/server/sockets.js";
 import { customers, grpcJs, name, type Rig, startRig } from "./rig.js";
 
 const generousMs = 10_000;
@@ -36,7 +43,14 @@ describe("a drain", () => {
     await rig.atGate(each * calls.length);
     const drained = drain([rig.publicPort, rig.internalPort], rig.readiness, generousMs);
     expect(rig.readiness.serving).toBe(false);
-    await expect(fetch(rig.url("/healthz"))).rejects.toThrow();
+    await expect
+      .poll(() =>
+        fetch(rig.url("/healthz")).then(
+          () => "answers",
+          () => "refused",
+        ),
+      )
+      .toBe("refused");
     for (const port of [rig.publicPort.port, rig.internalPort.port]) {
       await expect(grpcJs(port, "cus_1")).rejects.toMatchObject({ code: Code.Unavailable });
     }
@@ -66,6 +80,30 @@ describe("a drain", () => {
     await draining;
     const begun = rig.seen.length;
     expect(answered).toBe(begun);
+  });
+
+  test("answers the call that follows an answer whose header promised to keep the connection", async () => {
+    const ending: ServerResponse[] = [];
+    const connections = createConnections();
+    const handler = (_: unknown, res: HttpResponse) => {
+      ending.push(res as ServerResponse);
+      if (ending.length === 1) (res as ServerResponse).write("begun");
+      else res.end();
+    };
+    const server = createSocketServer(handler, connections, defaultLimits, undefined).listen(0);
+    await once(server, "listening");
+    const agent = new Agent({ keepAlive: true });
+    const call = () => get({ port: (server.address() as AddressInfo).port, agent });
+
+    const [first] = await once(call(), "response");
+    const closed = connections.close(server, generousMs);
+    ending[0]?.end();
+    await once(first.resume(), "end");
+    const next = call();
+    const [second] = await once(next, "response");
+    expect(next.reusedSocket).toBe(true);
+    expect(second.headers.connection).toBe("close");
+    await closed;
   });
 
   test("closes idle connections at once", async () => {
