@@ -15,7 +15,7 @@ afterAll(async () => await clientele.stop());
 const words = (maxLength: number) =>
   fc
     .string({ unit: "grapheme", minLength: 1, maxLength })
-    .filter((text) => !text.includes("\0") && text.isWellFormed());
+    .filter((text) => !text.includes("\0") && text.isWellFormed() && text.trim() !== "");
 const optional = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined });
 const time = fc.date({ min: new Date("1990-01-01"), max: new Date("2026-01-01"), noInvalidDate: true });
 const json = fc
