@@ -1,3 +1,4 @@
+import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { TaxIdentifierState } from "../gen/clientele/v1/tax_identifiers_pb.js";
 import { createTaxVerifier } from "../src/external/tax-verifier.js";
@@ -16,11 +17,13 @@ let clientele: Clientele;
 let account: TestAccount;
 let far: FarSystem;
 let worker: Worker;
+let levels: string[] = [];
 beforeAll(async () => {
   clientele = await startClientele({ clock: () => now });
   far = await startFarSystem(json({ state: "VERIFIED" }));
   const taxVerifier = createTaxVerifier({ url: far.url, secret: "s3cret", pauseMs: 0 });
-  worker = await createWorker(clientele, { clock: () => now, taxVerifier });
+  const logger = pino({}, { write: (line) => void levels.push(pino.levels.labels[JSON.parse(line).level]!) });
+  worker = await createWorker(clientele, { clock: () => now, taxVerifier, logger });
 });
 // Each test has an account of its own, and nothing due of another.
 beforeEach(async () => {
@@ -85,12 +88,26 @@ test("one that nobody can say anything of is asked about again, later each time,
   expect(await stateAfter(0.1)).toBe(VERIFIED);
 });
 
-test("one that nobody ever says anything of is asked about for three days, and then no more", async () => {
-  const { id } = await createTaxIdentifier(account.test, "", ein(sandboxNumbers.endlessOutage));
-  for (let hour = 0; hour < 200; hour++) await pass(60);
-  const row = await clientele.db("tax_identifiers").where({ id }).first();
-  expect(row).toMatchObject({ state: "pending", attempts: 21, next_attempt_time: null });
-  expect((await getTaxIdentifier(account.test, id)).state).toBe(PENDING);
+test("an outage of weeks is told once as an error, after three days, and is over when it is over", async () => {
+  const { id } = await createTaxIdentifier(account.live);
+  far.behave(json({ state: "PERHAPS" }));
+  const before = far.received.length;
+  const asked = () => far.received.length - before;
+  levels = [];
+  for (let hour = 0; hour < 90; hour++) await pass(60);
+  expect(asked()).toBe(21);
+  expect(levels).toEqual([...Array(20).fill("warn"), "error"]);
+  for (let day = 1; day <= 14; day++) {
+    for (let quarter = 0; quarter < 4; quarter++) await pass(6 * 60);
+    expect(asked()).toBe(21 + day);
+  }
+  expect(levels.slice(21)).toEqual(Array(14).fill("warn"));
+  expect((await getTaxIdentifier(account.live, id)).state).toBe(PENDING);
+  far.behave(json({ state: "VERIFIED" }));
+  await pass(24 * 60);
+  expect((await getTaxIdentifier(account.live, id)).state).toBe(VERIFIED);
+  await pass(24 * 60);
+  expect(asked()).toBe(21 + 15);
 });
 
 test("an outage of one number does not keep the others waiting", async () => {

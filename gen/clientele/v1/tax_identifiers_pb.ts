@@ -467,8 +467,8 @@ export enum TaxIdentifierState {
   UNSPECIFIED = 0,
 
   /**
-   * Nobody has said yet. While the authority cannot be reached it is asked again, ever more rarely, for three days; after
-   * that it stays so. Where a deployment has no verifier for live tenants, theirs wait for one.
+   * Nobody has said yet. While the authority cannot be reached it is asked again, ever more rarely, and after three days
+   * once a day, without end. Where a deployment has no verifier for live tenants, theirs wait for one.
    *
    * @generated from enum value: TAX_IDENTIFIER_STATE_PENDING = 1;
    */

@@ -13,8 +13,10 @@ interface Claim {
   readonly limit: number;
   /** The halves of accounts that there is a verifier for. */
   readonly liveModes: readonly boolean[];
-  /** In how many minutes after each attempt the next is due; after the last of them there is one more, and no other. */
+  /** In how many minutes after each attempt the next is due. */
   readonly pauses: readonly number[];
+  /** The same for all attempts after those, without end. */
+  readonly lastingPause: number;
 }
 
 /**
@@ -22,11 +24,11 @@ interface Claim {
  * noted before this one is made, so that nothing is lost if the process ends. Looks across tenants: for the job alone.
  */
 export async function claimDueTaxIdentifiers(db: Knex, claim: Claim): Promise<ClaimedRow[]> {
-  const { now, limit, liveModes, pauses } = claim;
+  const { now, limit, liveModes, pauses, lastingPause } = claim;
   const claimed = await db.raw<{ rows: ClaimedRow[] }>(
     `update tax_identifiers identifier
      set attempts = attempts + 1,
-       next_attempt_time = ?::timestamptz + make_interval(mins => (?::int[])[attempts + 1])
+       next_attempt_time = ?::timestamptz + make_interval(mins => coalesce((?::int[])[attempts + 1], ?))
      from (
        select due.tenant_id, due.id, tenants.live_mode
        from tax_identifiers due join tenants on tenants.tenant_id = due.tenant_id
@@ -34,7 +36,7 @@ export async function claimDueTaxIdentifiers(db: Knex, claim: Claim): Promise<Cl
        order by due.next_attempt_time limit ? for update of due skip locked) due
      where identifier.tenant_id = due.tenant_id and identifier.id = due.id
      returning identifier.*, due.live_mode`,
-    [now, [...pauses], now, [...liveModes], limit],
+    [now, [...pauses], lastingPause, now, [...liveModes], limit],
   );
   return claimed.rows;
 }

@@ -10,6 +10,8 @@ const batchSize = 10;
 const longestPause = 360;
 /** After each attempt, in how many minutes the next is due: twice as many each time, up to six hours; three days in all. */
 const pauses: readonly number[] = Array.from({ length: 20 }, (_, at) => Math.min(2 ** at, longestPause));
+/** After those, a day: whoever cannot be reached is back some time, and a merchant has nothing to do for it. */
+const lastingPause = 1_440;
 
 /**
  * Asks the verifier about the tax identifiers that are due, and writes what it says; answers how many it settled. It may
@@ -21,7 +23,7 @@ export async function verifyDueTaxIdentifiers(deps: VerifyDeps): Promise<number>
   let settled = 0;
   for (;;) {
     const now = deps.clock();
-    const due = await claimDueTaxIdentifiers(deps.db, { now, limit: batchSize, liveModes, pauses });
+    const due = await claimDueTaxIdentifiers(deps.db, { now, limit: batchSize, liveModes, pauses, lastingPause });
     const outcomes = await Promise.all(due.map((row) => settle(deps, row)));
     const count = outcomes.filter((done) => done).length;
     settled += count;
@@ -41,8 +43,9 @@ async function settle({ db, clock, logger, taxVerifier }: VerifyDeps, row: Claim
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     const context = { tenantId, id, attempt, reason: error.message };
-    if (attempt <= pauses.length) logger.warn(context, "a tax identifier could not be verified, it is tried again");
-    else logger.error(context, "a tax identifier could not be verified, and is not tried again");
+    // Once, however long it takes from then on.
+    const level = attempt === pauses.length + 1 ? "error" : "warn";
+    logger[level](context, "a tax identifier could not be verified, it is tried again");
     return false;
   }
 }
