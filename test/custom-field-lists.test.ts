@@ -126,7 +126,9 @@ describe.for(orders)("the order $orderBy", ({ orderBy, want }) => {
 
 test("an order by what nobody defined is refused, and a disabled field is neither filter nor order", async () => {
   for (const orderBy of ["custom_fields.nobody", "custom_fields", "custom_fields.constructor"]) {
-    expect(await failureOf(listed("", orderBy))).toMatchObject({ reason: "ORDER_BY_INVALID" });
+    const failure = await failureOf(listed("", orderBy));
+    expect(failure).toMatchObject({ reason: "ORDER_BY_INVALID" });
+    expect(failure.fields.order_by).toMatch(/^term 1 is none of id, .*, update_time, custom_fields\.<slug>$/);
   }
   const set = (enabled: boolean) =>
     own.customFields.updateCustomField({

@@ -46,7 +46,7 @@ function termOf(part: string, place: number, fields: OrderFields): OrderTerm {
 
 // There may be a hundred members.
 function namesOf(fields: OrderFields): string[] {
-  return Object.keys(fields).filter((name) => !name.includes("."));
+  return [...new Set(Object.keys(fields).map((name) => name.replace(/\..*/, ".<slug>")))];
 }
 
 function invalid(description: string) {
