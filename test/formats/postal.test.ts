@@ -163,7 +163,7 @@ describe("a postal code", () => {
     for (const piece of ["1", " ", "1 ", "-", "\u202e", "ﷺ"]) {
       expect(normalPostalCode("US", piece.repeat(1_000_000))).toBeUndefined();
     }
-    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(performance.now() - started).toBeLessThan(10_000);
   });
 
   test("of any text is one or not, and normalising twice changes nothing", () => {
