@@ -212,3 +212,17 @@ test("the values of a definition that was deleted 30 days ago are erased, and no
   const { customer } = await on.customers.getCustomer({ id });
   expect(customer).toMatchObject({ customFields: { kept: "1" }, etag });
 });
+
+test("a page of the longest values has a token that leads on", async () => {
+  const { test: other } = await clientele.createAccount();
+  const slugs = ["one", "two", "three"];
+  for (const slug of slugs) {
+    await other.customFields.createCustomField({ customField: { slug, name: slug, type: STRING } });
+  }
+  const customFields = Object.fromEntries(slugs.map((slug) => [slug, "🦦".repeat(1_000)]));
+  const ids = [(await createCustomer(other, { customFields })).id, (await createCustomer(other, { customFields })).id];
+  const request = { orderBy: slugs.map((slug) => `custom_fields.${slug}`).join(), pageSize: 1 };
+  const first = await other.customers.listCustomers(request);
+  const second = await other.customers.listCustomers({ ...request, pageToken: first.nextPageToken });
+  expect([...first.customers, ...second.customers].map(({ id }) => id).sort()).toEqual(ids.sort());
+});

@@ -133,6 +133,40 @@ test("nor does a cancellation of a checkout that is answered while its customer 
   expect(tracesOf(asked.displayName, await dumpOf(clientele.db))).toEqual([]);
 });
 
+// It copies what was sent, and a token was among it.
+test("nor does a redelivery that is asked for while the customer of its event is erased", async () => {
+  const { test: clients } = await clientele.createAccount();
+  const { id: customerId } = await createCustomer(clients);
+  const token = newToken();
+  await clients.paymentMethods.attachPaymentMethod({ customerId, paymentMethod: { id: token } });
+  const { checkout } = await clients.checkouts.createCheckout({ customerId, url: "https://shop.example" });
+  const { endpoint } = await clients.webhooks.createWebhookEndpoint({ endpoint: { url: "http://127.0.0.1:9/" } });
+  const { tenant_id } = await clientele.db("customers").where({ id: customerId }).first("tenant_id");
+  await clientele.db("webhook_deliveries").insert({
+    tenant_id,
+    id: "whd_01000000000000000000000000",
+    endpoint_id: endpoint!.id,
+    event_id: "evt_1",
+    event_type: "payment_method.attached",
+    payload: JSON.stringify({ resourceId: token, customerId, type: "payment_method.attached" }),
+    state: "succeeded",
+    create_time: new Date(),
+  });
+  const buyer = await clientele.db.transaction();
+  await buyer("checkouts").where({ id: checkout!.id }).forUpdate();
+  const erased = clients.privacy.requestErasure({ customerId });
+  await expect.poll(() => waitingFor("transactionid")).toBe(1);
+  const repeated = clients.webhooks.redeliverWebhook({
+    endpointId: endpoint!.id,
+    id: "whd_01000000000000000000000000",
+  });
+  await expect.poll(() => waitingFor("transactionid")).toBe(2);
+  await buyer.commit();
+  await Promise.all([erased, repeated]);
+  expect(await clientele.db("webhook_deliveries").where({ tenant_id })).toHaveLength(2);
+  expect(await dumpOf(clientele.db)).not.toContain(token);
+});
+
 async function waitingFor(locktype: string): Promise<number> {
   const waiting = clientele.db("pg_locks").where({ locktype, granted: false });
   return Number((await waiting.count({ count: "*" }))[0]!.count);

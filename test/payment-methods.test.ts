@@ -84,6 +84,14 @@ test.for(refusedTokens)(
   },
 );
 
+test.for(["erased:zz", "erased:0a", "cct_sandbox_", "no token"])("%s is no payment method of anybody", async (id) => {
+  const { id: customerId } = await createCustomer(clients);
+  const updated = clients.paymentMethods.updatePaymentMethod({ customerId, paymentMethod: { id, label: "x" } });
+  expect(await failureOf(updated)).toMatchObject({ code: "NotFound" });
+  const detached = clients.paymentMethods.detachPaymentMethod({ customerId, id });
+  expect(await failureOf(detached)).toMatchObject({ code: "NotFound" });
+});
+
 test("a card expires with the last moment of its month", async () => {
   const { id: customerId } = await createCustomer(clients);
   const expired = await attachPaymentMethod(clients, customerId, { id: newToken("expired") });

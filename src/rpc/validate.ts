@@ -5,15 +5,17 @@ import type { Interceptor } from "@connectrpc/connect";
 import { refuseCardNumbers } from "./card-numbers.js";
 import { type FieldViolation, invalidField, invalidFields, requiredMessage } from "./errors.js";
 import { refuseLargeJson } from "./json-size.js";
+import { refuseLongLists } from "./list-sizes.js";
 
 // The patterns are constants of our contract, linear in time, so the platform's expressions may run them.
 const validator = createValidator({ regexMatch: (pattern, against) => compiled(pattern).test(against) });
 const expressions = new Map<string, RegExp>();
 
-/** Refuses a request that is too large in its JSON, holds the number of a card, breaks the rules of its proto, or holds what Postgres cannot keep. */
+/** Refuses a request that is too large in a list or its JSON, holds the number of a card, breaks the rules of its proto, or holds what Postgres cannot keep. */
 export const validateInterceptor: Interceptor = (next) => async (req) => {
   const check = (message: Message) => {
     // First, because all that follows walks what the message holds.
+    refuseLongLists(req.method.input, message);
     refuseLargeJson(req.method.input, message);
     // Before the other rules, because they may quote what they refuse.
     refuseCardNumbers(req.method.input, message);

@@ -19,7 +19,7 @@ import { lockActiveCustomer } from "../customers/rules.js";
 import { findCustomer, updateCustomer } from "../customers/store.js";
 import { paymentMethodFromRow, writableFields } from "./convert.js";
 import * as store from "./store.js";
-import { attachToken, canonicalToken, describeToken, requireAttachedBefore } from "./token.js";
+import { attachToken, canonicalToken, describeToken, isToken, requireAttachedBefore } from "./token.js";
 
 export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMethodService> {
   return {
@@ -124,7 +124,7 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
 
 async function lockedPaymentMethod(trx: Knex, tenantId: string, customerId: string, id: string) {
   const customer = await lockActiveCustomer(trx, tenantId, customerId);
-  const row = await store.lockToken(trx, tenantId, canonicalToken(id));
+  const row = isToken(id) ? await store.lockToken(trx, tenantId, canonicalToken(id)) : undefined;
   if (row === undefined || row.customer_id !== customerId) throw notFound("payment method");
   return { customer, row };
 }

@@ -15,6 +15,11 @@ export function canonicalToken(token: string): string {
   return sourceId.test(token) ? token.toLowerCase() : token;
 }
 
+/** Whether a text could be a token at all. */
+export function isToken(text: string): boolean {
+  return vaultToken.test(text) || sourceId.test(text);
+}
+
 /** A token, and the card behind it if nobody has the token yet. */
 export interface DescribedToken {
   readonly token: string;
@@ -35,7 +40,7 @@ export async function describeToken(
 ): Promise<DescribedToken> {
   const token = canonicalToken(given);
   const mode = vaultToken.exec(token)?.[1];
-  if (mode === undefined && !sourceId.test(token)) throw invalidField(field, "must be a token of the card vault");
+  if (!isToken(token)) throw invalidField(field, "must be a token of the card vault");
   if (mode !== undefined && (mode === "live") !== liveMode) {
     throw refused(
       "PAYMENT_METHOD_MODE_MISMATCH",

@@ -144,9 +144,13 @@ export function webhookService(deps: Deps): ServiceImpl<typeof WebhookService> {
     async redeliverWebhook(req, ctx) {
       const { db, tenantId, event } = callOf(ctx);
       const redelivery = { endpointId: req.endpointId, of: req.id, id: deps.newId("whd") };
-      const row = await insertRedelivery(db, tenantId, redelivery, event("webhook_delivery.created"));
-      if (row === undefined) throw notFound("webhook delivery");
-      return { delivery: deliveryFromRow(row) };
+      return await inTransaction(db, async (trx) => {
+        // An erasure holds the endpoints too: what is copied is what it left.
+        if ((await store.lockEndpoint(trx, tenantId, req.endpointId)) === undefined) throw notFound("webhook delivery");
+        const row = await insertRedelivery(trx, tenantId, redelivery, event("webhook_delivery.created"));
+        if (row === undefined) throw notFound("webhook delivery");
+        return { delivery: deliveryFromRow(row) };
+      });
     },
   };
 
