@@ -19,7 +19,7 @@ import { WebhookService } from "../gen/clientele/v1/webhooks_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection as ReflectionV1 } from "../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.js";
-import { type AccessRule, hasField } from "./rpc/access.js";
+import { type AccessRule, hasField } from "./rpc/callers/access.js";
 
 type MethodsOf<Service extends DescService> = { readonly [Method in keyof Service["method"]]: AccessRule };
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isAddressRange } from "./server/client-address.js";
+import { isAddressRange } from "./formats/client-address.js";
 
 /** Everything that differs from one deployment to the next. */
 export interface Config {

@@ -5,13 +5,13 @@ import type { Deps } from "./deps.js";
 import { expireDueCheckouts } from "./resources/checkouts/expire.js";
 import { purgeDueCustomFields } from "./resources/custom-fields/purge.js";
 import { forgetEndedTokens } from "./resources/customer-tokens/store.js";
-import { purgeDueCustomers } from "./resources/customers/purge.js";
-import { eraseDueCustomers } from "./resources/erasures/erase.js";
 import { listUnnumberedTenants, numberEvents } from "./resources/events/log-store.js";
 import { forgetAttempts } from "./resources/passwords/attempts-store.js";
+import { eraseDueCustomers } from "./resources/privacy/erase.js";
+import { purgeDueCustomers } from "./resources/privacy/purge.js";
 import { verifyDueTaxIdentifiers } from "./resources/tax-identifiers/verify.js";
 import { forgetOldDeliveries, makeDeliveries, sendDeliveries } from "./resources/webhooks/dispatch.js";
-import { forgetExpiredKeys } from "./rpc/idempotency.js";
+import { forgetExpiredKeys } from "./rpc/calls/idempotency.js";
 import type { Logger } from "./rpc/log.js";
 import { followTimetable } from "./timetable.js";
 

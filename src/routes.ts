@@ -26,7 +26,6 @@ import { checkoutService } from "./resources/checkouts/service.js";
 import { customFieldService } from "./resources/custom-fields/service.js";
 import { customerTokenService } from "./resources/customer-tokens/service.js";
 import { customerService } from "./resources/customers/service.js";
-import { privacyService } from "./resources/erasures/service.js";
 import { eventService } from "./resources/events/service.js";
 import { formService } from "./resources/forms/service.js";
 import { orderService } from "./resources/orders/service.js";
@@ -34,6 +33,7 @@ import { passwordService } from "./resources/passwords/service.js";
 import { paymentMethodService } from "./resources/payment-methods/service.js";
 import { photoService } from "./resources/photos/service.js";
 import { maxUploadMessage, photoUpload } from "./resources/photos/upload.js";
+import { privacyService } from "./resources/privacy/service.js";
 import { taxCertificateService } from "./resources/tax-certificates/service.js";
 import {
   maxUploadMessage as maxCertificateMessage,
@@ -41,8 +41,8 @@ import {
 } from "./resources/tax-certificates/upload.js";
 import { taxIdentifierService } from "./resources/tax-identifiers/service.js";
 import { webhookService } from "./resources/webhooks/service.js";
-import { served } from "./rpc/call.js";
-import type { Upload } from "./server/uploads.js";
+import { served } from "./rpc/calls/call.js";
+import type { Upload } from "./server/http/uploads.js";
 
 /** Every service of ours; what is reflected and what is health-checked. */
 export const services = [

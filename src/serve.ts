@@ -7,15 +7,15 @@ import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflect
 import { accessOf } from "./access.js";
 import type { Config } from "./config.js";
 import { buildDeps, type Deps, type Overrides } from "./deps.js";
+import { createClientAddress } from "./formats/client-address.js";
 import { startJobs } from "./jobs.js";
 import { photoPage } from "./resources/photos/page.js";
 import { createRoutes, services, uploads } from "./routes.js";
-import { createInterceptors } from "./rpc/interceptors.js";
-import { createClientAddress } from "./server/client-address.js";
-import { drain, type RunningServer } from "./server/drain.js";
-import { startGrpcServer } from "./server/grpc.js";
+import { createInterceptors } from "./rpc/calls/interceptors.js";
+import { drain, type RunningServer } from "./server/connections/drain.js";
+import { startGrpcServer } from "./server/grpc/server.js";
 import { createReadiness, healthService } from "./server/health.js";
-import { startHttpServer } from "./server/http.js";
+import { startHttpServer } from "./server/http/server.js";
 import { createObserver } from "./server/observe.js";
 import { reflectionServices } from "./server/reflection.js";
 

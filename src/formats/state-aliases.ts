@@ -1,4 +1,14 @@
-import type { State } from "./address-data.js";
+/** A subdivision that addresses of its country name. */
+export interface State {
+  /** Mostly the ISO 3166-2 code without the country, such as `TX`. */
+  readonly code: string;
+  /** In Latin letters if there is such a name. */
+  readonly name: string;
+  /** In the languages of the country, and in Latin letters. */
+  readonly names: readonly string[];
+  /** What its postal codes begin with; absent if that is not known. */
+  readonly postalCodes?: RegExp;
+}
 
 /** States that Google's data lacks: the outlying islands of the USPS, Indonesia's provinces of 2022. */
 export const additionalStates: Readonly<Record<string, readonly State[]>> = {

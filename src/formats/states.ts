@@ -1,5 +1,6 @@
-import { type AddressData, addressData, type State } from "./address-data.js";
+import { type AddressData, addressData } from "./address-data.js";
 import { foldedName, hasControls } from "./folding.js";
+import type { State } from "./state-aliases.js";
 import { genericWords, stateAliases } from "./state-aliases.js";
 
 const maxLength = 200;

@@ -6,33 +6,23 @@ import { type Customer, CustomerSchema, ExternalReferenceSchema } from "../../ge
 import { writableFields as addressFields } from "../resources/addresses/convert.js";
 import { customerToColumns, writableFields } from "../resources/customers/convert.js";
 import { checkNewCustomer } from "../resources/customers/write.js";
-import type { ImportedCustomer } from "../resources/imports/store.js";
 import { passwordPath } from "../resources/passwords/rules.js";
 import { givenPaths as taxPaths } from "../resources/tax-identifiers/convert.js";
-import { refuseCardNumbers } from "../rpc/card-numbers.js";
 import { refused } from "../rpc/errors.js";
-import { populatedPaths } from "../rpc/field-mask.js";
 import type { NewId } from "../rpc/ids.js";
-import { requireValid } from "../rpc/validate.js";
+import { refuseCardNumbers } from "../rpc/requests/card-numbers.js";
+import { populatedPaths } from "../rpc/requests/field-mask.js";
+import { requireValid } from "../rpc/requests/validate.js";
+import type { ImportRules } from "./import-rules.js";
 import { type Line, maxLineBytes } from "./lines.js";
 import { checkAddresses, checkTaxIdentifiers, defaultOf, idPattern, passwordOf } from "./owned.js";
 import { refusal } from "./refusal.js";
 import { isObject, type Reader, type SourceRow } from "./source-row.js";
+import type { ImportedCustomer } from "./store.js";
 import { pastTime } from "./times.js";
 
-/** What rows are checked against. */
-export interface Rules {
-  readonly source: string;
-  readonly read: Reader;
-  readonly settings: AccountSettings;
-  readonly customFields: readonly CustomField[];
-  readonly liveMode: boolean;
-  readonly newId: NewId;
-  readonly now: Date;
-}
-
 /** A line as the customer that it becomes. Throws a refusal, or what the API throws for such a customer. */
-export function checkLine({ text, fault }: Line, rules: Rules): ImportedCustomer {
+export function checkLine({ text, fault }: Line, rules: ImportRules): ImportedCustomer {
   if (fault === "LINE_TOO_LONG") throw refusal(fault, `The line is longer than ${maxLineBytes} bytes.`);
   if (text === undefined) throw refusal("UTF8_INVALID", "The line is not UTF-8.");
   const row = rules.read(parsed(text));
@@ -72,7 +62,7 @@ function parsed(text: string) {
   return value as Parameters<Reader>[0];
 }
 
-function checkRow(row: SourceRow, rules: Rules): ImportedCustomer {
+function checkRow(row: SourceRow, rules: ImportRules): ImportedCustomer {
   const { settings, customFields, newId, now } = rules;
   const addresses = checkAddresses(row.addresses, rules);
   const preferred = defaultOf(row, settings);
@@ -114,7 +104,7 @@ function checkRow(row: SourceRow, rules: Rules): ImportedCustomer {
 }
 
 // Under its own id where the settings let a customer have it, else under a new one with a reference to it.
-function identified({ id, customer: init }: SourceRow, { source, settings }: Rules): Customer {
+function identified({ id, customer: init }: SourceRow, { source, settings }: ImportRules): Customer {
   const { shipping: _, defaultAddressId: __, ...customer } = create(CustomerSchema, init);
   const isOurs = source === "clientele";
   if (id === undefined || (settings.clientAssignedIds && (isOurs || idPattern.test(id)))) {
@@ -125,7 +115,7 @@ function identified({ id, customer: init }: SourceRow, { source, settings }: Rul
 }
 
 // As if it had been deleted here: the settings say whether it is purged. Its own time to be purged stays.
-function deletionOf({ deletion }: SourceRow, { settings, now }: Rules) {
+function deletionOf({ deletion }: SourceRow, { settings, now }: ImportRules) {
   if (deletion === undefined) return { delete_time: null, purge_time: null };
   if (settings.deletion?.mode === DeletionMode.PERMANENT) {
     throw refused("CUSTOMER_DELETED", "The customer is deleted, and this tenant keeps no deleted customers.");

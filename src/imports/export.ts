@@ -6,7 +6,7 @@ import { loadSettings } from "../resources/accounts/settings.js";
 import type { TenantRow } from "../resources/accounts/store.js";
 import { addressFromRow } from "../resources/addresses/convert.js";
 import { customerFromRow, type View } from "../resources/customers/convert.js";
-import { type ExportBatch, type ExportedCustomerRow, listExported } from "../resources/exports/store.js";
+import { type ExportBatch, type ExportedCustomerRow, listExported } from "./export-store.js";
 import { isObject } from "./source-row.js";
 
 const batchSize = 500;

@@ -4,23 +4,23 @@ import type { AccountSettings } from "../../gen/clientele/v1/accounts_pb.js";
 import { type Address, AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
 import { addressToColumns } from "../resources/addresses/convert.js";
 import { validAddress } from "../resources/addresses/rules.js";
-import type { ImportedAddress } from "../resources/imports/store.js";
 import { parsePasswordHash } from "../resources/passwords/formats.js";
 import { newTaxIdentifierColumns } from "../resources/tax-identifiers/convert.js";
 import { taxTypeTaken, validTaxIdentifier } from "../resources/tax-identifiers/rules.js";
 import type { TaxIdentifierColumns } from "../resources/tax-identifiers/store.js";
 import { refused } from "../rpc/errors.js";
 import type { NewId } from "../rpc/ids.js";
-import type { Rules } from "./check.js";
+import type { ImportRules } from "./import-rules.js";
 import { refusal } from "./refusal.js";
 import type { AddressInit, SourceRow } from "./source-row.js";
+import type { ImportedAddress } from "./store.js";
 import { pastTime } from "./times.js";
 
 /** An id that a source may bring along. */
 export const idPattern = /^[!-~]{1,40}$/;
 
 /** The addresses of a customer. Throws a refusal, or what the API throws for such an address. */
-export function checkAddresses(given: readonly AddressInit[], { settings, newId, now }: Rules) {
+export function checkAddresses(given: readonly AddressInit[], { settings, newId, now }: ImportRules) {
   const limit = settings.maxAddressesPerCustomer ?? 0;
   if (limit > 0 && given.length > limit) {
     throw refused("ADDRESS_LIMIT_REACHED", `Customer already has ${limit} addresses registered.`);

@@ -4,12 +4,13 @@ import { inTransaction } from "../db/transaction.js";
 import type { Deps } from "../deps.js";
 import { loadSettings, type TenantSettings } from "../resources/accounts/settings.js";
 import { holdTenant, type TenantRow } from "../resources/accounts/store.js";
-import * as store from "../resources/imports/store.js";
-import { checkLine, type Rules } from "./check.js";
+import { checkLine } from "./check.js";
 import { type ImportFile, identityOf } from "./file.js";
+import type { ImportRules } from "./import-rules.js";
 import { type Line, readLines } from "./lines.js";
 import { readers } from "./readers.js";
 import { refusalOf } from "./refusal.js";
+import * as store from "./store.js";
 import { type Rejection, type Row, writeRows } from "./write.js";
 
 /** What to import, and how. */
@@ -78,7 +79,15 @@ export async function runImport(deps: ImportDeps, plan: Plan): Promise<store.Imp
   async function check({ lines }: Batch, { settings, customFields }: TenantSettings): Promise<Checked> {
     const { clock, newId } = deps;
     const read = readers.get(source)!;
-    const rules: Rules = { source, read, settings, customFields, liveMode: tenant.live_mode, newId, now: clock() };
+    const rules: ImportRules = {
+      source,
+      read,
+      settings,
+      customFields,
+      liveMode: tenant.live_mode,
+      newId,
+      now: clock(),
+    };
     const checked: Checked = { rows: [], rejections: [] };
     for (const [index, line] of lines.entries()) {
       // So that the batch before is written meanwhile.

@@ -3,8 +3,8 @@ import type { AccountSettings } from "../../gen/clientele/v1/accounts_pb.js";
 import { isDataRefused } from "../db/errors.js";
 import { inTransaction } from "../db/transaction.js";
 import { explainViolation, holdsEmail } from "../resources/customers/write.js";
-import * as store from "../resources/imports/store.js";
 import { type Refusal, refusalOf } from "./refusal.js";
+import * as store from "./store.js";
 
 /** A checked row, and the line that it stands in. */
 export interface Row {

@@ -11,8 +11,8 @@ import {
 import { findTrailerError, headerGrpcMessage, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { status as statusNames } from "@grpc/grpc-js";
+import type { CallRecord } from "../rpc/calls/call-record.js";
 import { reasonOf, rpcError, withErrorInfo } from "../rpc/errors.js";
-import type { CallRecord } from "../rpc/record.js";
 
 /** How gRPC spells a status, such as `NOT_FOUND` for 5. */
 export function statusName(code: number): string {

@@ -10,7 +10,7 @@ import {
 } from "@opentelemetry/api";
 import type { Logger } from "pino";
 import { collectDefaultMetrics, Gauge, Histogram, type Registry } from "prom-client";
-import type { CallRecord } from "../rpc/record.js";
+import type { CallRecord } from "../rpc/calls/call-record.js";
 
 /** Sees every call from outside its handler, also those that no interceptor reaches. */
 export interface Observer {

@@ -6,7 +6,7 @@ import { connect } from "../../src/db/connection.js";
 import { cancel, createCancellation, withDeadline, withoutDeadline } from "../../src/db/deadline.js";
 import { classify } from "../../src/db/errors.js";
 import { inTransaction } from "../../src/db/transaction.js";
-import { deadlineInterceptor } from "../../src/rpc/deadline.js";
+import { deadlineInterceptor } from "../../src/rpc/calls/deadline.js";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.js";
 import { type FaultyProxy, startProxy } from "./proxy.js";
 

@@ -4,11 +4,11 @@ import type { AddressInfo } from "node:net";
 import { Code, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { describe, expect, test } from "vitest";
-import { createConnections } from "../../src/server/connections.js";
-import { drain } from "../../src/server/drain.js";
-import type { HttpResponse } from "../../src/server/http-calls.js";
-import { defaultLimits } from "../../src/server/limits.js";
-import { createSocketServer } from "../../src/server/sockets.js";
+import { createConnections } from "../../src/server/connections/connections.js";
+import { drain } from "../../src/server/connections/drain.js";
+import { defaultLimits } from "../../src/server/connections/limits.js";
+import type { HttpResponse } from "../../src/server/http/calls.js";
+import { createSocketServer } from "../../src/server/http/sockets.js";
 import { customers, grpcJs, name, type Rig, startRig } from "./rig.js";
 
 const generousMs = 10_000;

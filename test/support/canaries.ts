@@ -1,5 +1,5 @@
 import type { Knex } from "knex";
-import { personal } from "../../src/resources/erasures/manifest.js";
+import { personal } from "../../src/resources/privacy/manifest.js";
 
 interface Place {
   readonly table: string;

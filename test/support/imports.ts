@@ -3,9 +3,9 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { connect } from "../../src/db/connection.js";
 import { exportLines } from "../../src/imports/export.js";
 import { type Plan, runImport } from "../../src/imports/run.js";
+import type { ImportRow } from "../../src/imports/store.js";
 import type { Rejection } from "../../src/imports/write.js";
 import { findTenant } from "../../src/operator.js";
-import type { ImportRow } from "../../src/resources/imports/store.js";
 import { createNewId } from "../../src/rpc/ids.js";
 import type { Clientele, TestAccount } from "./clientele.js";
 

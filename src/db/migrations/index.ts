@@ -1,5 +1,5 @@
 import type { Knex } from "knex";
-import * as house from "./0001_house.js";
+import * as initial from "./0001_initial.js";
 import * as customersInFull from "./0002_customers_in_full.js";
 import * as photos from "./0003_photos.js";
 import * as imports from "./0004_imports.js";
@@ -14,7 +14,7 @@ import * as erasures from "./0012_erasures.js";
 
 /** All migrations by name, in the order in which they run. Append only. */
 export const migrations: Readonly<Record<string, Knex.Migration>> = {
-  "0001_house": house,
+  "0001_initial": initial,
   "0002_customers_in_full": customersInFull,
   "0003_photos": photos,
   "0004_imports": imports,

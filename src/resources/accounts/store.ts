@@ -1,6 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
-import type { EventDraft } from "../../rpc/event-draft.js";
+import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { type CustomFieldRow, definitionsOfTenant, rowsFromJson } from "../custom-fields/store.js";
 import { changeWithEvent } from "../events/store.js";
 

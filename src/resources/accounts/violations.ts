@@ -7,15 +7,15 @@ import {
   type SettingViolation,
   SettingViolationSchema,
 } from "../../../gen/clientele/v1/accounts_pb.js";
-import { findAddressesElsewhere, findIncompleteAddresses } from "../addresses/violations-store.js";
 import { maxMetadataBytes, metadataViolations } from "../customers/rules.js";
+import { findAddressesElsewhere, findIncompleteAddresses } from "./address-violations-store.js";
 import {
   type Found,
   findCustomersWithMoreAddresses,
   findIncompleteCustomers,
   findSharedEmails,
   listLargeMetadata,
-} from "../customers/violations-store.js";
+} from "./customer-violations-store.js";
 
 /** One setting that present data may break. */
 interface Rule {

@@ -1,8 +1,8 @@
 import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
-import type { Call } from "../../rpc/caller.js";
+import type { Call } from "../../rpc/callers/caller.js";
 import { refused } from "../../rpc/errors.js";
-import { populatedPaths } from "../../rpc/field-mask.js";
+import { populatedPaths } from "../../rpc/requests/field-mask.js";
 import { addressToColumns, writableFields } from "./convert.js";
 import * as store from "./store.js";
 

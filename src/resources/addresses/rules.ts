@@ -6,7 +6,7 @@ import { postalViolations } from "../../formats/postal.js";
 import { normalPostalCode } from "../../formats/postal-codes.js";
 import { normalState } from "../../formats/states.js";
 import { type FieldViolation, invalidFields } from "../../rpc/errors.js";
-import { missingFields, violationsIn, withoutBlanks } from "../../rpc/validate.js";
+import { missingFields, violationsIn, withoutBlanks } from "../../rpc/requests/validate.js";
 
 /**
  * The address as it will be stored: trimmed, without blanks, its country as a code. `prefix` is its path in the

@@ -7,12 +7,12 @@ import {
 } from "../../../gen/clientele/v1/addresses_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { callOf } from "../../rpc/caller.js";
+import { callOf } from "../../rpc/callers/caller.js";
 import { notFound } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
-import { applyMask, changedPaths } from "../../rpc/field-mask.js";
-import { pageOf, toPage } from "../../rpc/paging.js";
-import { required } from "../../rpc/validate.js";
+import { pageOf, toPage } from "../../rpc/lists/paging.js";
+import { applyMask, changedPaths } from "../../rpc/requests/field-mask.js";
+import { required } from "../../rpc/requests/validate.js";
 import { lockActiveCustomer } from "../customers/rules.js";
 import { updateCustomer } from "../customers/store.js";
 import { addAddress } from "./add.js";

@@ -1,6 +1,6 @@
 import type { Knex } from "knex";
-import type { EventDraft } from "../../rpc/event-draft.js";
-import { orderPage, type Page, selectPage } from "../../rpc/paging.js";
+import type { EventDraft } from "../../rpc/calls/event-draft.js";
+import { orderPage, type Page, selectPage } from "../../rpc/lists/paging.js";
 import { changeWithEvent } from "../events/store.js";
 
 /** What a client decides of an address. */

@@ -1,6 +1,6 @@
 import type { Knex } from "knex";
-import type { Caller } from "../../rpc/caller.js";
-import { hashOfSecret, tenantOfSecret } from "../../rpc/secret.js";
+import type { Caller } from "../../rpc/callers/caller.js";
+import { hashOfSecret, tenantOfSecret } from "../../rpc/callers/secret.js";
 import { createTtlCache } from "../../rpc/ttl-cache.js";
 import * as store from "./store.js";
 

@@ -1,6 +1,6 @@
 import { type ApiKey, ApiKeyKind } from "../../../gen/clientele/v1/api_keys_pb.js";
+import { createSecret, hashOfSecret } from "../../rpc/callers/secret.js";
 import type { NewId, RandomBytes } from "../../rpc/ids.js";
-import { createSecret, hashOfSecret } from "../../rpc/secret.js";
 import { kindToColumn } from "./convert.js";
 import type { ApiKeyColumns } from "./store.js";
 

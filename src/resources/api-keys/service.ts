@@ -3,9 +3,9 @@ import { type ApiKeyService, ListApiKeysRequestSchema } from "../../../gen/clien
 import { notify } from "../../db/notifications.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { callOf } from "../../rpc/caller.js";
+import { callOf } from "../../rpc/callers/caller.js";
 import { notFound, refused } from "../../rpc/errors.js";
-import { pageOf, toPage } from "../../rpc/paging.js";
+import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { apiKeyFromRow } from "./convert.js";
 import { keyOf, keysChannel } from "./keyring.js";
 import { newApiKey } from "./secret.js";

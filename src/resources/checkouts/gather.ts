@@ -4,7 +4,7 @@ import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses
 import { ContactSchema, type CreateCheckoutRequest } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { isLocale } from "../../formats/locales.js";
 import { normalPhone } from "../../formats/phones.js";
-import type { Call } from "../../rpc/caller.js";
+import type { Call } from "../../rpc/callers/caller.js";
 import {
   conflict,
   type FieldViolation,
@@ -13,8 +13,8 @@ import {
   notFound,
   requiredMessage,
 } from "../../rpc/errors.js";
-import { applyMask } from "../../rpc/field-mask.js";
-import { withoutBlanks } from "../../rpc/validate.js";
+import { applyMask } from "../../rpc/requests/field-mask.js";
+import { withoutBlanks } from "../../rpc/requests/validate.js";
 import { addressFromRow, writableFields } from "../addresses/convert.js";
 import { validAddress } from "../addresses/rules.js";
 import { findAddress } from "../addresses/store.js";

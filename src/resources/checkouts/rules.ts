@@ -1,6 +1,6 @@
 import type { Knex } from "knex";
 import { CheckoutState } from "../../../gen/clientele/v1/checkouts_pb.js";
-import type { Owner } from "../../rpc/caller.js";
+import type { Owner } from "../../rpc/callers/caller.js";
 import { notFound, refused, rpcError } from "../../rpc/errors.js";
 import { type CustomerRow, lockCustomer } from "../customers/store.js";
 import { stateOf, stateToColumn } from "./convert.js";

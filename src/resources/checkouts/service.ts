@@ -7,21 +7,21 @@ import {
 } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { prepared } from "../../rpc/call.js";
-import { type Call, callOf, ownerOf } from "../../rpc/caller.js";
+import { type Call, callOf, ownerOf } from "../../rpc/callers/caller.js";
+import { prepared } from "../../rpc/calls/call.js";
 import { invalidField, notFound, requiredMessage } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
-import { changedPaths } from "../../rpc/field-mask.js";
-import { pageOf, toPage } from "../../rpc/paging.js";
+import { pageOf, toPage } from "../../rpc/lists/paging.js";
+import { changedPaths } from "../../rpc/requests/field-mask.js";
 import { lockActiveCustomer, requireActive } from "../customers/rules.js";
 import { findCustomer } from "../customers/store.js";
 import { describeToken, previewToken, useToken } from "../payment-methods/token.js";
 import { checkoutFromRow, previewFromColumns, resolvedToColumns, stateToColumn } from "./convert.js";
 import { type Asked, gather, requireGuest } from "./gather.js";
+import { askedBy, fieldsToResolve } from "./input.js";
 import { resolve } from "./resolve.js";
 import { lockWithCustomer, requireBuyer, requirePending } from "./rules.js";
 import * as store from "./store.js";
-import { askedBy, fieldsToResolve } from "./update.js";
 
 export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService> {
   return {

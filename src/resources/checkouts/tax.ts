@@ -1,5 +1,5 @@
 import { type TaxIdentifier, TaxIdentifierState } from "../../../gen/clientele/v1/tax_identifiers_pb.js";
-import type { Call } from "../../rpc/caller.js";
+import type { Call } from "../../rpc/callers/caller.js";
 import { invalidField, notFound, refused } from "../../rpc/errors.js";
 import { taxCertificateFromRow } from "../tax-certificates/convert.js";
 import { listTaxCertificatesOf } from "../tax-certificates/store.js";

@@ -6,7 +6,7 @@ import {
 } from "../../../gen/clientele/v1/custom_fields_pb.js";
 import { isDay } from "../../formats/days.js";
 import { type FieldViolation, invalidFields, requiredMessage } from "../../rpc/errors.js";
-import { violationsIn, withoutBlanks } from "../../rpc/validate.js";
+import { violationsIn, withoutBlanks } from "../../rpc/requests/validate.js";
 import { jsonOf } from "./convert.js";
 import { faultOf } from "./values.js";
 

@@ -4,10 +4,10 @@ import { type CustomField, type CustomFieldRule, CustomFieldType } from "../../.
 import { CustomerSchema } from "../../../gen/clientele/v1/customers_pb.js";
 import { countCharacters } from "../../formats/characters.js";
 import { isDay } from "../../formats/days.js";
-import type { CallerKind } from "../../rpc/caller.js";
+import type { CallerKind } from "../../rpc/callers/caller.js";
 import { type FieldViolation, notPermitted, requiredMessage } from "../../rpc/errors.js";
-import { mergeObject } from "../../rpc/field-mask.js";
-import { textRulesOf } from "../../rpc/text-rules.js";
+import { mergeObject } from "../../rpc/requests/field-mask.js";
+import { textRulesOf } from "../../rpc/requests/text-rules.js";
 import { jsonOf } from "./convert.js";
 
 /** How long a text may be, in characters. */

@@ -1,6 +1,6 @@
 import type { Deps } from "../../deps.js";
-import type { Call } from "../../rpc/caller.js";
-import { createSecret, hashOfSecret } from "../../rpc/secret.js";
+import type { Call } from "../../rpc/callers/caller.js";
+import { createSecret, hashOfSecret } from "../../rpc/callers/secret.js";
 import { type CustomerTokenRow, insertCustomerToken } from "./store.js";
 
 const lifetimeMs = 24 * 60 * 60 * 1000;

@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
-import type { Caller } from "../../rpc/caller.js";
+import type { Caller } from "../../rpc/callers/caller.js";
+import { hashOfSecret, tenantOfSecret } from "../../rpc/callers/secret.js";
 import type { Clock } from "../../rpc/ids.js";
-import { hashOfSecret, tenantOfSecret } from "../../rpc/secret.js";
 import { createTtlCache } from "../../rpc/ttl-cache.js";
 import { findTokenCredential, holderOf } from "./store.js";
 

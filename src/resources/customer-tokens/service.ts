@@ -6,10 +6,10 @@ import {
 } from "../../../gen/clientele/v1/customer_tokens_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { prepared } from "../../rpc/call.js";
-import { type Call, callOf, clientAddressOf } from "../../rpc/caller.js";
+import { type Call, callOf, clientAddressOf } from "../../rpc/callers/caller.js";
+import { prepared } from "../../rpc/calls/call.js";
 import { notFound, notPermitted, refused } from "../../rpc/errors.js";
-import { pageOf, toPage } from "../../rpc/paging.js";
+import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { lockActiveCustomer } from "../customers/rules.js";
 import { findCustomer } from "../customers/store.js";
 import { confirmIdentity, customerOfIdentity } from "../identities/sign-in.js";

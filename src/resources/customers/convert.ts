@@ -11,7 +11,7 @@ import {
 } from "../../../gen/clientele/v1/customers_pb.js";
 import { enumColumn } from "../../db/enums.js";
 import { countryName } from "../../formats/countries.js";
-import type { Call } from "../../rpc/caller.js";
+import type { Call } from "../../rpc/callers/caller.js";
 import { etagOf } from "../../rpc/etag.js";
 import { addressFromRow } from "../addresses/convert.js";
 import type { AddressRow } from "../addresses/store.js";

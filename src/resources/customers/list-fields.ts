@@ -1,6 +1,6 @@
 import { type CustomField, CustomFieldType } from "../../../gen/clientele/v1/custom_fields_pb.js";
-import type { Fields, Member } from "../../rpc/filter.js";
-import type { OrderFields } from "../../rpc/order-by.js";
+import type { Fields, Member } from "../../rpc/lists/filter-clause.js";
+import type { OrderFields } from "../../rpc/lists/order-by.js";
 
 const filterable = {
   id: { type: "text" },

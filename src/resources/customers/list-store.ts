@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
-import type { Filter } from "../../rpc/filter.js";
-import { applyFilter } from "../../rpc/filter-sql.js";
-import { type Page, selectPage } from "../../rpc/paging.js";
+import type { Filter } from "../../rpc/lists/filter-clause.js";
+import { applyFilter } from "../../rpc/lists/filter-sql.js";
+import { type Page, selectPage } from "../../rpc/lists/paging.js";
 import { filterableFields } from "./list-fields.js";
 import { type ShownCustomerRow, selectShown, shownRow } from "./store.js";
 

@@ -10,8 +10,8 @@ import {
 } from "../../../gen/clientele/v1/customers_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { prepared } from "../../rpc/call.js";
-import { type Call, callOf } from "../../rpc/caller.js";
+import { type Call, callOf } from "../../rpc/callers/caller.js";
+import { prepared } from "../../rpc/calls/call.js";
 import {
   conflict,
   invalidField,
@@ -22,21 +22,21 @@ import {
   requiredMessage,
 } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
-import { parseFilter } from "../../rpc/filter.js";
-import { type OrderTerm, parseOrderBy } from "../../rpc/order-by.js";
-import { pageOf, toPage } from "../../rpc/paging.js";
-import { required } from "../../rpc/validate.js";
+import { parseFilter } from "../../rpc/lists/filter.js";
+import { type OrderTerm, parseOrderBy } from "../../rpc/lists/order-by.js";
+import { pageOf, toPage } from "../../rpc/lists/paging.js";
+import { required } from "../../rpc/requests/validate.js";
 import type { TenantSettings } from "../accounts/settings.js";
 import { holderOf } from "../customer-tokens/store.js";
 import { cutPassword, passwordPath, requirePassword } from "../passwords/rules.js";
 import { removeLogin } from "../passwords/write.js";
+import { purgeCustomer } from "../privacy/purge.js";
 import { customerFromRow, type View } from "./convert.js";
 import { filterableFields, orderableFields } from "./list-fields.js";
 import { foldQuery, listCustomers, searchCustomers } from "./list-store.js";
 import * as lookups from "./lookup-store.js";
 import { overviewFromRow } from "./overview.js";
 import { findOverview } from "./overview-store.js";
-import { purgeCustomer } from "./purge.js";
 import { lockActiveCustomer } from "./rules.js";
 import * as store from "./store.js";
 import {

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
-import type { Call } from "../../rpc/caller.js";
-import { populatedPaths } from "../../rpc/field-mask.js";
+import type { Call } from "../../rpc/callers/caller.js";
 import type { NewId } from "../../rpc/ids.js";
+import { populatedPaths } from "../../rpc/requests/field-mask.js";
 import { addAddress } from "../addresses/add.js";
 import { addressToColumns } from "../addresses/convert.js";
 import { updateAddress } from "../addresses/store.js";

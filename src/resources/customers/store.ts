@@ -1,11 +1,11 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
-import type { EventDraft } from "../../rpc/event-draft.js";
+import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import type { AddressRow } from "../addresses/store.js";
 import { changeWithEvent } from "../events/store.js";
 import { shownTaxIdentifiers, taxIdentifierRows } from "../tax-identifiers/shown-store.js";
 import type { TaxIdentifierRow } from "../tax-identifiers/store.js";
-import { changedEmailKey, emailKey, ownerWithoutKey } from "./email-keys-store.js";
+import { changedEmailKey, emailKey, ownerWithoutKey } from "./email-store.js";
 
 export interface CustomerRow {
   tenant_id: string;

@@ -1,6 +1,6 @@
 import type { Knex } from "knex";
 import { inTransaction } from "../../db/transaction.js";
-import { orderPage, type Page, selectPage } from "../../rpc/paging.js";
+import { orderPage, type Page, selectPage } from "../../rpc/lists/paging.js";
 
 /** A committed event with its number. */
 export interface EventRow {

@@ -1,5 +1,5 @@
 import type { Knex } from "knex";
-import type { EventDraft } from "../../rpc/event-draft.js";
+import type { EventDraft } from "../../rpc/calls/event-draft.js";
 
 // Which column of a resource's table names the customer it belongs to.
 const customerColumns: Readonly<Record<string, string>> = {

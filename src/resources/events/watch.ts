@@ -1,6 +1,6 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { WatchEventsRequest } from "../../../gen/clientele/v1/events_pb.js";
-import type { Call } from "../../rpc/caller.js";
+import type { Call } from "../../rpc/callers/caller.js";
 import { invalidField, rpcError, unavailable } from "../../rpc/errors.js";
 import { eventFromRow, eventId, numberOfEvent } from "./convert.js";
 import type { EventFeed } from "./feed.js";

@@ -22,7 +22,7 @@ import { addressForms } from "../../formats/address-forms.js";
 import { countryCodes } from "../../formats/countries.js";
 import { localePattern } from "../../formats/locales.js";
 import { maxPhoneLength, phonePattern } from "../../formats/phones.js";
-import { type TextRules, textRulesOf } from "../../rpc/text-rules.js";
+import { type TextRules, textRulesOf } from "../../rpc/requests/text-rules.js";
 import type { TenantSettings } from "../accounts/settings.js";
 import { writableFields as addressPaths } from "../addresses/convert.js";
 import { emailPattern, maxTextLength, slugPattern } from "../custom-fields/values.js";

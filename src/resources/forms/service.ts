@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { FormService } from "../../../gen/clientele/v1/forms_pb.js";
 import type { Deps } from "../../deps.js";
-import { callOf } from "../../rpc/caller.js";
+import { callOf } from "../../rpc/callers/caller.js";
 import { versionedConstraints } from "./convert.js";
 
 export function formService(deps: Deps): ServiceImpl<typeof FormService> {

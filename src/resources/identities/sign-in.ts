@@ -3,7 +3,7 @@ import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { Unreachable } from "../../external/http-json.js";
 import { type Identity, NotConfirmed } from "../../external/identity-provider.js";
-import type { Call } from "../../rpc/caller.js";
+import type { Call } from "../../rpc/callers/caller.js";
 import { conflict, invalidField, reasonOf, refused, rpcError, unavailable, violationsOf } from "../../rpc/errors.js";
 import type { NewId } from "../../rpc/ids.js";
 import type { TenantSettings } from "../accounts/settings.js";

@@ -1,5 +1,5 @@
 import type { Knex } from "knex";
-import type { EventDraft } from "../../rpc/event-draft.js";
+import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { changeWithEvent } from "../events/store.js";
 
 /** Who somebody is at a provider. */

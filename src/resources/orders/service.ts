@@ -4,9 +4,9 @@ import { ListOrdersRequestSchema, type OrderService } from "../../../gen/cliente
 import { type PaymentMethod, PaymentMethodState } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { callOf, ownerOf } from "../../rpc/caller.js";
+import { callOf, ownerOf } from "../../rpc/callers/caller.js";
 import { notFound, refused } from "../../rpc/errors.js";
-import { pageOf, toPage } from "../../rpc/paging.js";
+import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { checkoutFromRow } from "../checkouts/convert.js";
 import { lockWithCustomer, requireBuyer, requirePending } from "../checkouts/rules.js";
 import { updateCheckout } from "../checkouts/store.js";

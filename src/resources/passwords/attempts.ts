@@ -3,9 +3,9 @@ import ipaddr from "ipaddr.js";
 import type { Knex } from "knex";
 import { withoutDeadline } from "../../db/deadline.js";
 import { inTransaction } from "../../db/transaction.js";
-import type { Call } from "../../rpc/caller.js";
+import type { Call } from "../../rpc/callers/caller.js";
+import { createTurnsByKey } from "../../rpc/calls/fair-queue.js";
 import { queueFull, rpcError } from "../../rpc/errors.js";
-import { createTurnsByKey } from "../../rpc/turns.js";
 import * as store from "./attempts-store.js";
 
 /** Whose secret is tried, and from which IP address. */

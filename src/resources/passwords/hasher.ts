@@ -1,9 +1,9 @@
 import { scrypt, timingSafeEqual } from "node:crypto";
 import { hash as hashArgon2, verify as verifyArgon2 } from "@node-rs/argon2";
 import { compare as compareBcrypt } from "@node-rs/bcrypt";
+import { createTurns } from "../../rpc/calls/fair-queue.js";
 import { queueFull } from "../../rpc/errors.js";
 import type { RandomBytes } from "../../rpc/ids.js";
-import { createTurns } from "../../rpc/turns.js";
 import { currentCost, type PasswordHash, parsePasswordHash } from "./formats.js";
 
 /** Which of several hashes a password belongs to, and what to store instead if that one was made elsewhere. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { EmailPassword } from "../../../gen/clientele/v1/customer_tokens_pb.js";
 import type { Deps } from "../../deps.js";
 import { coarseEmail } from "../../formats/folding.js";
-import type { Call } from "../../rpc/caller.js";
+import type { Call } from "../../rpc/callers/caller.js";
 import { rpcError } from "../../rpc/errors.js";
 import { listPasswordsOfEmail, type PasswordRow, renewPassword } from "./store.js";
 

@@ -1,4 +1,4 @@
-import type { Call } from "../../rpc/caller.js";
+import type { Call } from "../../rpc/callers/caller.js";
 import type { NewId } from "../../rpc/ids.js";
 import { revokeCustomerTokensOf } from "../customer-tokens/store.js";
 import { deletePasswordOf, replacePassword } from "./store.js";

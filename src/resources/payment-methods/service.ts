@@ -8,13 +8,13 @@ import {
 } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { prepared } from "../../rpc/call.js";
-import { type Call, callOf } from "../../rpc/caller.js";
+import { type Call, callOf } from "../../rpc/callers/caller.js";
+import { prepared } from "../../rpc/calls/call.js";
 import { notFound, refused, rpcError } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
-import { applyMask } from "../../rpc/field-mask.js";
-import { pageOf, toPage } from "../../rpc/paging.js";
-import { required, requireValid } from "../../rpc/validate.js";
+import { pageOf, toPage } from "../../rpc/lists/paging.js";
+import { applyMask } from "../../rpc/requests/field-mask.js";
+import { required, requireValid } from "../../rpc/requests/validate.js";
 import { lockActiveCustomer } from "../customers/rules.js";
 import { findCustomer, updateCustomer } from "../customers/store.js";
 import { paymentMethodFromRow, writableFields } from "./convert.js";

@@ -1,7 +1,7 @@
 import { type AccountSettings, PaymentMethodAttachment } from "../../../gen/clientele/v1/accounts_pb.js";
 import type { PaymentMethod } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import type { Card, CardVault } from "../../external/card-vault.js";
-import type { Call } from "../../rpc/caller.js";
+import type { Call } from "../../rpc/callers/caller.js";
 import { conflict, invalidField, notFound, refused } from "../../rpc/errors.js";
 import { updateCustomer } from "../customers/store.js";
 import { cardToColumns, paymentMethodFromCard, paymentMethodFromRow } from "./convert.js";

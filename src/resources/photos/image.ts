@@ -1,7 +1,7 @@
 import { fileTypeFromBuffer } from "file-type";
 import sharp from "sharp";
+import { createTurns } from "../../rpc/calls/fair-queue.js";
 import { invalidField, type Reason, unavailable } from "../../rpc/errors.js";
-import { createTurns } from "../../rpc/turns.js";
 
 /** The largest file that is taken for a photo: 5 MB (4G). */
 export const maxPhotoBytes = 5_242_880;

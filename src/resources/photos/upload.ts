@@ -1,6 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { PhotoService, UploadPhotoRequestSchema } from "../../../gen/clientele/v1/photos_pb.js";
-import type { Upload } from "../../server/uploads.js";
+import type { Upload } from "../../server/http/uploads.js";
 import { maxPhotoBytes } from "./image.js";
 
 /** The largest UploadPhoto message, in bytes: a photo in base64, as JSON carries it, and room for the rest. */

@@ -2,7 +2,7 @@ import { type TaxCertificate, TaxCertificateSchema } from "../../../gen/clientel
 import { isDay } from "../../formats/days.js";
 import { normalState } from "../../formats/states.js";
 import { invalidFields, requiredMessage } from "../../rpc/errors.js";
-import { violationsIn, withoutBlanks } from "../../rpc/validate.js";
+import { violationsIn, withoutBlanks } from "../../rpc/requests/validate.js";
 
 // Post offices of the armed forces, which levy no tax.
 const military = ["AA", "AE", "AP"];

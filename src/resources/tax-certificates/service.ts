@@ -5,11 +5,11 @@ import {
 } from "../../../gen/clientele/v1/tax_certificates_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { callOf } from "../../rpc/caller.js";
+import { callOf } from "../../rpc/callers/caller.js";
 import { notFound, refused } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
-import { pageOf, toPage } from "../../rpc/paging.js";
-import { required } from "../../rpc/validate.js";
+import { pageOf, toPage } from "../../rpc/lists/paging.js";
+import { required } from "../../rpc/requests/validate.js";
 import { lockActiveCustomer } from "../customers/rules.js";
 import { taxCertificateFromRow, taxCertificateToColumns } from "./convert.js";
 import { contentTypeOf } from "./file.js";

@@ -3,7 +3,7 @@ import {
   CreateTaxCertificateRequestSchema,
   TaxCertificateService,
 } from "../../../gen/clientele/v1/tax_certificates_pb.js";
-import type { Upload } from "../../server/uploads.js";
+import type { Upload } from "../../server/http/uploads.js";
 import { maxFileBytes } from "./file.js";
 
 /** The largest CreateTaxCertificate message, in bytes: a file in base64, as JSON carries it, and room for the rest. */

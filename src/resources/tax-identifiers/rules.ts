@@ -2,7 +2,7 @@ import { type TaxIdentifier, TaxIdentifierSchema } from "../../../gen/clientele/
 import { countryCode } from "../../formats/countries.js";
 import { compactTaxIdentifier, countryOfTaxType } from "../../formats/tax-identifiers.js";
 import { invalidFields, rpcError } from "../../rpc/errors.js";
-import { violationsIn, withoutBlanks } from "../../rpc/validate.js";
+import { violationsIn, withoutBlanks } from "../../rpc/requests/validate.js";
 
 /**
  * The tax identifier as it will be stored: its value in compact form, its country that of the type. Throws

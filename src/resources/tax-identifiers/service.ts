@@ -4,12 +4,12 @@ import { ListTaxIdentifiersRequestSchema, TaxIdentifierService } from "../../../
 import { violates } from "../../db/errors.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { callOf, ownerOf } from "../../rpc/caller.js";
+import { callOf, ownerOf } from "../../rpc/callers/caller.js";
+import { handOver } from "../../rpc/calls/idempotency.js";
 import { conflict, notFound, refused } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
-import { handOver } from "../../rpc/idempotency.js";
-import { pageOf, toPage } from "../../rpc/paging.js";
-import { required } from "../../rpc/validate.js";
+import { pageOf, toPage } from "../../rpc/lists/paging.js";
+import { required } from "../../rpc/requests/validate.js";
 import { lockActiveCustomer } from "../customers/rules.js";
 import { givenPaths, newTaxIdentifierColumns, taxIdentifierFromRow } from "./convert.js";
 import { taxTypeTaken, validTaxIdentifier } from "./rules.js";

@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
-import type { Owner } from "../../rpc/caller.js";
-import type { EventDraft } from "../../rpc/event-draft.js";
-import { type Page, selectPage } from "../../rpc/paging.js";
+import type { Owner } from "../../rpc/callers/caller.js";
+import type { EventDraft } from "../../rpc/calls/event-draft.js";
+import { type Page, selectPage } from "../../rpc/lists/paging.js";
 import { changeWithEvent } from "../events/store.js";
 
 export interface TaxIdentifierColumns {

@@ -1,7 +1,7 @@
 import { type WebhookEndpoint, WebhookEndpointSchema } from "../../../gen/clientele/v1/webhooks_pb.js";
 import type { WebhookSender } from "../../external/webhook-sender.js";
 import { invalidField, refused } from "../../rpc/errors.js";
-import { requireValid } from "../../rpc/validate.js";
+import { requireValid } from "../../rpc/requests/validate.js";
 
 /** How many endpoints a tenant may have. */
 export const maxEndpoints = 20;

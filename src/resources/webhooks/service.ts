@@ -8,13 +8,13 @@ import {
 } from "../../../gen/clientele/v1/webhooks_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { prepared } from "../../rpc/call.js";
-import { callOf } from "../../rpc/caller.js";
+import { callOf } from "../../rpc/callers/caller.js";
+import { prepared } from "../../rpc/calls/call.js";
 import { notFound, refused } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
-import { applyMask, mayName, populatedPaths } from "../../rpc/field-mask.js";
-import { pageOf, toPage } from "../../rpc/paging.js";
-import { required } from "../../rpc/validate.js";
+import { pageOf, toPage } from "../../rpc/lists/paging.js";
+import { applyMask, mayName, populatedPaths } from "../../rpc/requests/field-mask.js";
+import { required } from "../../rpc/requests/validate.js";
 import { lastNumber, numberEvents } from "../events/log-store.js";
 import {
   deliveryFromRow,

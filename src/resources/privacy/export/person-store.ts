@@ -1,0 +1,88 @@
+import type { Knex } from "knex";
+import type { AddressRow } from "../../addresses/store.js";
+import type { CheckoutRow } from "../../checkouts/store.js";
+import type { CustomerTokenRow } from "../../customer-tokens/store.js";
+import type { IdentityRow } from "../../identities/store.js";
+import type { OrderRow } from "../../orders/store.js";
+import type { PaymentMethodRow } from "../../payment-methods/store.js";
+import { columnNames as certificateColumns, type TaxCertificateRow } from "../../tax-certificates/store.js";
+import type { TaxIdentifierRow } from "../../tax-identifiers/store.js";
+import type { ErasureRow } from "../store.js";
+
+/** The tables whose rows belong to customers and are exported by the page. */
+interface OwnedRows {
+  addresses: AddressRow;
+  payment_methods: PaymentMethodRow;
+  checkouts: CheckoutRow;
+  orders: OrderRow;
+  erasures: ErasureRow;
+  customer_tokens: CustomerTokenRow;
+  customer_identities: IdentityRow;
+  tax_identifiers: TaxIdentifierRow;
+  tax_certificates: TaxCertificateRow;
+}
+
+interface Table {
+  /** By which column they come, the oldest first. */
+  readonly time: string;
+  /** What says whose they are, beside customer_id. */
+  readonly formerly?: string;
+  /** All columns unless it is said. */
+  readonly columns?: readonly string[];
+}
+
+const tables: Readonly<Record<keyof OwnedRows, Table>> = {
+  addresses: { time: "create_time" },
+  payment_methods: { time: "create_time", formerly: "former_customer_id" },
+  checkouts: { time: "create_time" },
+  orders: { time: "create_time" },
+  erasures: { time: "request_time" },
+  customer_tokens: { time: "create_time" },
+  customer_identities: { time: "create_time" },
+  tax_identifiers: { time: "create_time", formerly: "former_customer_id" },
+  tax_certificates: { time: "create_time", columns: certificateColumns },
+};
+
+const pageSize = 200;
+
+/** Whether there is, or was, a customer of an id. */
+export async function isCustomer(db: Knex, tenantId: string, id: string): Promise<boolean> {
+  return (await db("customers").where({ tenant_id: tenantId, id }).first("id")) !== undefined;
+}
+
+/** All rows of a customer in one table, by the page: each page is one statement, and nothing is held between two. */
+export async function* listOwned<Table extends keyof OwnedRows>(
+  db: Knex,
+  tenantId: string,
+  customerId: string,
+  table: Table,
+): AsyncGenerator<OwnedRows[Table]> {
+  const { time, formerly, columns = ["*"] } = tables[table];
+  let last: { readonly place: string; readonly id: string } | undefined;
+  for (;;) {
+    const query = db(table)
+      .where({ tenant_id: tenantId })
+      .where((owned) => {
+        owned.where({ customer_id: customerId });
+        if (formerly !== undefined) owned.orWhere({ [formerly]: customerId });
+      })
+      .orderBy([time, "id"])
+      .limit(pageSize)
+      // As text: a Date has milliseconds, the column more.
+      .select(...columns, db.raw("??::text as place", [time]));
+    if (last !== undefined) query.whereRaw("(??, id) > (?, ?)", [time, last.place, last.id]);
+    const rows: (OwnedRows[Table] & { readonly place: string; readonly id: string })[] = await query;
+    yield* rows;
+    last = rows.at(-1);
+    if (rows.length < pageSize) return;
+  }
+}
+
+/** The photo of a customer; undefined if it has none. */
+export async function findPhotoOf(
+  db: Knex,
+  tenantId: string,
+  customerId: string,
+): Promise<{ readonly content_type: string; readonly content: Buffer } | undefined> {
+  return await db("photos").where({ tenant_id: tenantId, customer_id: customerId }).first("content_type", "content");
+}

@@ -1,0 +1,44 @@
+import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
+import type { Call } from "../../rpc/callers/caller.js";
+import { refused } from "../../rpc/errors.js";
+import type { NewId } from "../../rpc/ids.js";
+import { eraseCustomer } from "./erase.js";
+import * as store from "./store.js";
+
+/**
+ * Asks for a locked customer to be erased, inside of its transaction, under the held settings; carries it out where
+ * nothing delays it. Answers the request that stands already, if there is one.
+ */
+export async function requestErasure(
+  call: Call,
+  newId: NewId,
+  customerId: string,
+  settings: AccountSettings,
+  notBefore?: Date,
+): Promise<store.ErasureRow> {
+  const { db, tenantId, now, event } = call;
+  const standing = await store.lockStandingErasure(db, tenantId, customerId);
+  if (standing !== undefined) return standing;
+  const delayed = now.getTime() + Number(settings.erasureDelay?.seconds ?? 0n) * 1000;
+  const due_time = new Date(Math.max(delayed, notBefore?.getTime() ?? delayed));
+  const asked = { id: newId("era"), customer_id: customerId, request_time: now, due_time };
+  if (due_time > now) {
+    const scheduled = { ...asked, state: "scheduled", end_time: null, receipt: null } as const;
+    return await store.insertErasure(db, tenantId, scheduled, event("erasure.requested"));
+  }
+  const receipt = await eraseCustomer(call, customerId, settings);
+  const done = { ...asked, state: "done", end_time: now, receipt } as const;
+  return await store.insertErasure(db, tenantId, done, event("erasure.completed"));
+}
+
+/** Cancels the erasure that a locked customer waits for. Throws FAILED_PRECONDITION unless it is still to come. */
+export async function cancelErasure(
+  { db, tenantId, now, event }: Call,
+  row: store.ErasureRow | undefined,
+): Promise<store.ErasureRow> {
+  if (row?.state !== "scheduled" || row.due_time <= now) {
+    throw refused("ERASURE_NOT_CANCELLABLE", "Only an erasure that is still to come can be cancelled.");
+  }
+  const cancelled = event("erasure.cancelled", ["state", "cancel_time"]);
+  return await store.endErasure(db, tenantId, row.id, { state: "cancelled", receipt: null }, cancelled);
+}

@@ -1,0 +1,138 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import type { Knex } from "knex";
+import type { Owner } from "../../rpc/callers/caller.js";
+import type { EventDraft } from "../../rpc/calls/event-draft.js";
+import { type Page, selectPage } from "../../rpc/lists/paging.js";
+import type { CustomerRow } from "../customers/store.js";
+import { changeWithEvent } from "../events/store.js";
+import type { PersonalRows } from "./manifest.js";
+
+export interface ErasureRow {
+  tenant_id: string;
+  id: string;
+  customer_id: string;
+  state: "scheduled" | "done" | "cancelled";
+  request_time: Date;
+  due_time: Date;
+  /** When it was done or cancelled. */
+  end_time: Date | null;
+  receipt: JsonObject | null;
+  version: number;
+}
+
+export type NewErasure = Omit<ErasureRow, "tenant_id" | "version">;
+
+/** A customer that nobody else changes until the end of the transaction, even if it is only a tombstone. */
+export async function lockSubject(trx: Knex, tenantId: string, id: string): Promise<CustomerRow | undefined> {
+  return await trx("customers").where({ tenant_id: tenantId, id }).forUpdate().first("*");
+}
+
+/** The erasure of a locked customer that is scheduled or done. */
+export async function lockStandingErasure(
+  trx: Knex,
+  tenantId: string,
+  customerId: string,
+): Promise<ErasureRow | undefined> {
+  const standing = trx("erasures")
+    .where({ tenant_id: tenantId, customer_id: customerId })
+    .whereNot("state", "cancelled");
+  return await standing.forUpdate().first();
+}
+
+export async function insertErasure(trx: Knex, tenantId: string, columns: NewErasure, event: EventDraft) {
+  const change = trx("erasures")
+    .insert({ tenant_id: tenantId, ...columns })
+    .returning("*");
+  const [row] = await changeWithEvent<ErasureRow>(trx, tenantId, change, event);
+  return row!;
+}
+
+/** Ends a scheduled erasure of a locked customer, at the time of the event. */
+export async function endErasure(
+  trx: Knex,
+  tenantId: string,
+  id: string,
+  columns: Pick<ErasureRow, "state" | "receipt">,
+  event: EventDraft,
+): Promise<ErasureRow> {
+  const change = trx("erasures")
+    .where({ tenant_id: tenantId, id })
+    .update({ ...columns, end_time: event.time, version: trx.raw("version + 1") })
+    .returning("*");
+  const [row] = await changeWithEvent<ErasureRow>(trx, tenantId, change, event);
+  return row!;
+}
+
+export async function findErasure(
+  db: Knex,
+  tenantId: string,
+  id: string,
+  owner: Owner,
+): Promise<ErasureRow | undefined> {
+  return await db("erasures")
+    .where({ tenant_id: tenantId, id, ...owner })
+    .first();
+}
+
+/** An erasure that nobody else changes until the end of the transaction. */
+export async function lockErasure(trx: Knex, tenantId: string, id: string): Promise<ErasureRow | undefined> {
+  return await trx("erasures").where({ tenant_id: tenantId, id }).forUpdate().first();
+}
+
+/** A page of erasures, of one customer unless `customerId` is empty. */
+export async function listErasures(
+  db: Knex,
+  tenantId: string,
+  { customerId }: { readonly customerId: string },
+  page: Page,
+): Promise<ErasureRow[]> {
+  const query = db("erasures").where({ tenant_id: tenantId, ...(customerId !== "" && { customer_id: customerId }) });
+  return await selectPage(query, "erasures", page);
+}
+
+/** The erasures that are due, the longest first, without the first `skipped`. Looks across tenants: for the job alone. */
+export async function listDueErasures(
+  db: Knex,
+  now: Date,
+  limit: number,
+  skipped: number,
+): Promise<Pick<ErasureRow, "tenant_id" | "id" | "customer_id">[]> {
+  const due = db("erasures").where({ state: "scheduled" }).where("due_time", "<=", now).offset(skipped);
+  return await due.orderBy(["due_time", "tenant_id", "id"]).limit(limit).select("tenant_id", "id", "customer_id");
+}
+
+/** Lets a locked customer name nothing that belongs to it, so that this can go in any order. A part of its erasure. */
+export async function releaseBelongings(trx: Knex, tenantId: string, customerId: string): Promise<void> {
+  const named = { default_address_id: null, default_payment_method_id: null, photo_token: null, password_id: null };
+  await trx("customers").where({ tenant_id: tenantId, id: customerId }).update(named);
+}
+
+/** Lets nobody make deliveries of events until the end of the transaction. */
+export async function holdDeliveries(trx: Knex, tenantId: string): Promise<void> {
+  await trx("webhook_endpoints").where({ tenant_id: tenantId }).orderBy("id").forUpdate().select("id");
+}
+
+/** Does to one table what the manifest says, with an event for each row; answers how many there were. One statement. */
+export async function eraseRows(
+  trx: Knex,
+  tenantId: string,
+  customerId: string,
+  rows: PersonalRows,
+  event: EventDraft | undefined,
+  now: Date,
+): Promise<number> {
+  const change = trx.raw(statementFor(rows), { tenantId, customerId, now });
+  if (event === undefined) return (await change).rowCount;
+  return (await changeWithEvent(trx, tenantId, change, event, customerId)).length;
+}
+
+function statementFor({ table, customer, only, event, cleared, also }: PersonalRows): string {
+  const written = Object.entries({ ...cleared, ...also }).map(([column, value]) => `${column} = ${value}`);
+  const whose = customer.map((column) => `${column} = :customerId`).join(" or ");
+  return [
+    cleared === undefined ? `delete from ${table}` : `update ${table} set ${written.join(", ")}`,
+    `where tenant_id = :tenantId and (${whose})`,
+    only === undefined ? "" : `and (${only})`,
+    event === undefined ? "" : "returning id",
+  ].join(" ");
+}

@@ -1,0 +1,126 @@
+import { type DescField, type DescMessage, type DescMethod, isMessage, type Message } from "@bufbuild/protobuf";
+import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
+import type { Interceptor } from "@connectrpc/connect";
+import { accessDenied, notFound, notPermitted } from "../errors.js";
+import { type Caller, type CallerKind, callerKey } from "./caller.js";
+
+/** Who may call a method, and what of it is open to callers without a secret key. */
+export interface AccessRule {
+  readonly callers: readonly CallerKind[];
+  /** How a call names the customer that it is about. A method that customer tokens may call must say so. */
+  readonly customer?: NamedCustomer;
+  /** What of one message such callers may write; absent for all of it. */
+  readonly writes?: WritableFields;
+}
+
+/**
+ * The field of the request that names a customer, such as `customer_id` or `customer.id`: a customer token may name its
+ * own alone, a publishable key none. An optional one that is left empty is taken for the token's own. Or `by row`: the
+ * request names something else, and the handler looks for it among the rows of `ownerOf(call)`. Or `nobody`: it is about
+ * no customer, and says nothing of any.
+ */
+export type NamedCustomer = { readonly field: string; readonly isOptional: boolean } | "by row" | "nobody";
+
+/** Fields of a message in the request; `ignored` are those that no caller can write anyway. */
+export interface WritableFields {
+  readonly message: string;
+  readonly fields: readonly string[];
+  readonly ignored: readonly string[];
+}
+
+/** The rule for a method; one without callers if no table names it. */
+export type AccessOf = (method: DescMethod) => AccessRule;
+
+/**
+ * Keeps callers without a secret key to what is theirs. Another customer answers NOT_FOUND, whether it exists or not;
+ * a field that is not theirs to write is PERMISSION_DENIED.
+ */
+export function ownInterceptor(accessOf: AccessOf): Interceptor {
+  return (next) => async (req) => {
+    const caller = req.contextValues.get(callerKey);
+    if (caller === undefined || caller.kind === "secret_key") return await next(req);
+    const rule = accessOf(req.method);
+    if (caller.kind === "customer_token" && rule.customer === undefined) throw accessDenied();
+    const { input } = req.method;
+    if (req.stream) return await next({ ...req, message: restrictEach(input, req.message, caller, rule) });
+    restrict(input, req.message, caller, rule);
+    return await next(req);
+  };
+}
+
+async function* restrictEach(
+  schema: DescMessage,
+  messages: AsyncIterable<Message>,
+  caller: Caller,
+  rule: AccessRule,
+): AsyncIterable<Message> {
+  for await (const message of messages) {
+    restrict(schema, message, caller, rule);
+    yield message;
+  }
+}
+
+function restrict(schema: DescMessage, message: Message, caller: Caller, { customer, writes }: AccessRule): void {
+  const request = reflect(schema, message);
+  if (typeof customer === "object") requireOwn(request, caller, customer);
+  if (writes !== undefined) requireWritable(request, writes);
+}
+
+function requireOwn(
+  request: ReflectMessage,
+  caller: Caller,
+  { field, isOptional }: Extract<NamedCustomer, object>,
+): void {
+  const place = placeOf(request, field);
+  const named = place === undefined ? "" : String(place.message.get(place.field));
+  if (caller.customerId === undefined) {
+    if (named !== "") throw accessDenied("It takes the customer's own token to name a customer.");
+  } else if (named === "" && isOptional) {
+    place?.message.set(place.field, caller.customerId);
+  } else if (named !== caller.customerId) {
+    throw notFound("customer");
+  }
+}
+
+// The last message on a path, and its field; undefined where a message on the way is absent.
+function placeOf(request: ReflectMessage, path: string): { message: ReflectMessage; field: DescField } | undefined {
+  const names = path.split(".");
+  const last = names.pop();
+  let message = request;
+  for (const name of names) {
+    const field = message.desc.fields.find((one) => one.name === name);
+    if (field?.fieldKind !== "message" || !message.isSet(field)) return undefined;
+    message = message.get(field);
+  }
+  const field = message.desc.fields.find((one) => one.name === last);
+  if (field === undefined) throw new Error(`${request.desc.typeName} has no field ${path}`);
+  return { message, field };
+}
+
+// By the mask if there is one, as an update reads it; else by what is populated.
+function requireWritable(request: ReflectMessage, { message, fields, ignored }: WritableFields): void {
+  const place = placeOf(request, message);
+  if (place?.field.fieldKind !== "message" || !place.message.isSet(place.field)) return;
+  const inner = place.message.get(place.field);
+  const masked = new Set(maskOf(request).map((path) => path.split(".", 1)[0]));
+  const isWritten = (field: DescField) =>
+    masked.size === 0 ? inner.isSet(field) : masked.has(field.name) || masked.has("*");
+  const refused = inner.fields.filter(
+    (field) => isWritten(field) && !fields.includes(field.name) && !ignored.includes(field.name),
+  );
+  if (refused.length > 0) throw notPermitted(refused.map(({ name }) => `${message}.${name}`));
+}
+
+function maskOf(request: ReflectMessage): readonly string[] {
+  const masks = request.fields.map((field) => field.fieldKind === "message" && request.get(field).message);
+  return masks.find((mask) => isMessage(mask, FieldMaskSchema))?.paths ?? [];
+}
+
+/** Whether a request can name its customer as a rule says; for the table, which is checked before the first call. */
+export function hasField(schema: DescMessage, path: string): boolean {
+  const [name, ...rest] = path.split(".");
+  const field = schema.fields.find((one) => one.name === name);
+  if (field === undefined || rest.length === 0) return field !== undefined;
+  return field.message !== undefined && hasField(field.message, rest.join("."));
+}

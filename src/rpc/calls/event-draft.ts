@@ -1,0 +1,33 @@
+import { invalidField } from "../errors.js";
+import { refuseCardNumber } from "../requests/card-numbers.js";
+
+/** One change of one resource, before it is written; never a personal value. */
+export interface EventDraft {
+  /** The resource and what became of it, such as `customer.updated`. */
+  readonly type: string;
+  /** Paths of the message, in snake_case. */
+  readonly changedPaths: readonly string[];
+  /** Who did it: the id of a key or a customer token, or `system`. */
+  readonly actor: string;
+  /** What it was done with; absent for the system. */
+  readonly actorKind?: "secret_key" | "publishable_key" | "customer_token";
+  /** The code that the caller gave as the reason. */
+  readonly reason?: string;
+  readonly time: Date;
+}
+
+const header = "x-reason";
+
+/**
+ * The reason that a caller gives for a change; undefined if there is none. It is a code, so that it cannot be a sentence
+ * about somebody, or an e-mail address. Throws INVALID_ARGUMENT.
+ */
+export function changeReasonOf(headers: Headers): string | undefined {
+  const reason = headers.get(header);
+  if (reason === null || reason === "") return undefined;
+  if (!/^[A-Za-z0-9._:/#-]{1,100}$/.test(reason)) {
+    throw invalidField(header, "must be a code of 1 to 100 letters, digits and . _ : / # -");
+  }
+  refuseCardNumber(reason, header);
+  return reason;
+}

@@ -1,0 +1,199 @@
+import { createHash, scrypt, timingSafeEqual } from "node:crypto";
+import { promisify } from "node:util";
+import {
+  clone,
+  create,
+  type DescField,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  fromBinary,
+  type Message,
+  type MessageInitShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import type { Knex } from "knex";
+import type { Call, Caller } from "../callers/caller.js";
+import { customerIn } from "../callers/subject.js";
+import { invalidField, queueFull, rpcError } from "../errors.js";
+import { refuseCardNumber } from "../requests/card-numbers.js";
+import { createTurns } from "./fair-queue.js";
+
+const header = "idempotency-key";
+/** On an answer that was remembered, not made anew. */
+export const replayedHeader = "idempotency-replayed";
+const lifetimeMs = 24 * 60 * 60 * 1000;
+
+/** What an Idempotency-Key is used for: once for each method of a tenant. */
+export interface Claim {
+  readonly method: DescMethod;
+  readonly key: string;
+  readonly requestHash: Buffer;
+  /** The customer that the request names, if it does. */
+  readonly customerId: string | undefined;
+}
+
+/** Whether the answers of a method are remembered: it changes something, and gives one answer. */
+export function isKept(method: DescMethod): boolean {
+  const isRead =
+    method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS ||
+    /^(Get|List|Search|Preview)(?!Or[A-Z])/.test(method.name);
+  return method.methodKind === "unary" && !isRead;
+}
+
+/** The Idempotency-Key of a request, if it has one. Throws INVALID_ARGUMENT for what is none. */
+export function keyIn(headers: Headers): string | undefined {
+  const key = headers.get(header);
+  if (key === null) return undefined;
+  if (!/^[!-~]{1,255}$/.test(key)) {
+    throw invalidField(header, "must be 1 to 255 visible ASCII characters", "IDEMPOTENCY_KEY_INVALID");
+  }
+  refuseCardNumber(key, header);
+  return key;
+}
+
+/**
+ * The keys of servers, of pages and of each customer are apart, so that none learns or blocks what another remembers: a
+ * key of a client holds no space.
+ */
+export async function claimOf(
+  method: DescMethod,
+  { kind, tenantId, customerId }: Caller,
+  key: string,
+  request: Message,
+): Promise<Claim> {
+  const ownKey = kind === "secret_key" ? key : `${customerId ?? kind} ${key}`;
+  const about = customerId ?? customerIn(method.input, request);
+  const requestHash = await hashOf(method.input, request, `${tenantId} ${ownKey}`);
+  return { method, key: ownKey, requestHash, customerId: about };
+}
+
+/**
+ * Takes the key for a call, so that a concurrent one with it waits for this one to end; or finds the first answer. Throws
+ * FAILED_PRECONDITION if another request has it.
+ */
+export async function take(call: Call, claim: Claim): Promise<Message | undefined> {
+  const { db, tenantId, now } = call;
+  const expire_time = new Date(now.getTime() + lifetimeMs);
+  const claimed = await db("idempotency_keys")
+    .insert({ ...keyColumns(tenantId, claim), request_hash: claim.requestHash, expire_time })
+    .onConflict(["tenant_id", "method", "key"])
+    .merge({ request_hash: claim.requestHash, expire_time, response: null, customer_id: null })
+    .where("idempotency_keys.expire_time", "<=", now)
+    .returning("key");
+  return claimed.length > 0 ? undefined : await find(call, claim);
+}
+
+/** The answer of the first call with the key; undefined if there was none. Throws as `take` does. */
+export async function find({ db, tenantId, now }: Call, claim: Claim): Promise<Message | undefined> {
+  const first = await db("idempotency_keys").where(keyColumns(tenantId, claim)).where("expire_time", ">", now).first();
+  if (first === undefined) return undefined;
+  if (!timingSafeEqual(first.request_hash, claim.requestHash)) {
+    throw rpcError("IDEMPOTENCY_KEY_REUSED", "The Idempotency-Key was used for another request.");
+  }
+  return fromBinary(claim.method.output, first.response);
+}
+
+/**
+ * Keeps the answer of the call that took the key, with the customer that it is about, so that both are erased together;
+ * `answer` is what the handler gives.
+ */
+export async function remember({ db, tenantId }: Call, claim: Claim, answer: unknown): Promise<void> {
+  const { output } = claim.method;
+  const kept = clone(output, create(output, answer as MessageInitShape<DescMessage>));
+  redact(output, kept);
+  const response = Buffer.from(toBinary(output, kept));
+  const customer_id = customerIn(output, kept) ?? claim.customerId ?? null;
+  await db("idempotency_keys").where(keyColumns(tenantId, claim)).update({ response, customer_id });
+}
+
+/**
+ * Lets what a service has answered about a resource, which was nobody's or another's then, be erased with the customer who
+ * has it now.
+ */
+export async function handOver(
+  db: Knex,
+  tenantId: string,
+  service: DescService,
+  resourceId: string,
+  customerId: string,
+): Promise<void> {
+  await db("idempotency_keys")
+    .where({ tenant_id: tenantId })
+    .whereIn("method", service.methods.filter(isKept).map(nameOf))
+    .whereRaw("position(convert_to(?, 'UTF8') in response) > 0", [resourceId])
+    .update({ customer_id: customerId });
+}
+
+function keyColumns(tenantId: string, { method, key }: Claim) {
+  return { tenant_id: tenantId, method: nameOf(method), key };
+}
+
+function nameOf({ parent, name }: DescMethod): string {
+  return `${parent.typeName}/${name}`;
+}
+
+/** Deletes the answers that nobody may ask for again; says how many. Looks across tenants: for the job alone. */
+export async function forgetExpiredKeys(db: Knex, now: Date): Promise<number> {
+  return await db("idempotency_keys").where("expire_time", "<=", now).delete();
+}
+
+// What is shown once is not stored: a field marked debug_redact.
+function redact(schema: DescMessage, message: Message): void {
+  const reflected = reflect(schema, message);
+  for (const field of schema.fields.filter((field: DescField) => field.proto.options?.debugRedact))
+    reflected.clear(field);
+}
+
+// By content, not by bytes: JSON objects hold their keys in any order. Not by way of proto JSON, which cannot spell every
+// message: a mask of `metadata.someKey`, a year beyond 9999. A password must not be guessed from it, so that goes in by a
+// function that is as slow as the one that keeps it.
+async function hashOf(schema: DescMessage, message: Message, salt: string): Promise<Buffer> {
+  const hash = createHash("sha256");
+  if (!mayHoldSecrets(schema)) return hash.update(JSON.stringify(canonical(message))).digest();
+  const impersonal = clone(schema, message);
+  const secrets = takeSecrets(reflect(schema, impersonal));
+  if (secrets.length > 0) hash.update(await inTurn(() => slowHash(JSON.stringify(secrets), salt, 32)));
+  return hash.update(JSON.stringify(canonical(impersonal))).digest();
+}
+
+const slowHash = promisify<string, string, number, Buffer>(scrypt);
+// One at a time: anybody may send keys and passwords, and the threads are those of file system and name service.
+const inTurn = createTurns({ places: 1, queue: 64, full: queueFull });
+const schemas = new Map<DescMessage, boolean>();
+
+// Fields marked debug_redact, in messages of the message too.
+function mayHoldSecrets(schema: DescMessage): boolean {
+  const known = schemas.get(schema);
+  if (known !== undefined) return known;
+  schemas.set(schema, false);
+  const holds = schema.fields.some(
+    (field) => field.proto.options?.debugRedact || (field.fieldKind === "message" && mayHoldSecrets(field.message)),
+  );
+  schemas.set(schema, holds);
+  return holds;
+}
+
+function takeSecrets(message: ReflectMessage): string[] {
+  return message.fields.flatMap((field) => {
+    if (!message.isSet(field)) return [];
+    if (field.fieldKind === "message") return takeSecrets(message.get(field));
+    if (!field.proto.options?.debugRedact) return [];
+    const secret = String(message.get(field));
+    message.clear(field);
+    return [`${field.name} ${secret}`];
+  });
+}
+
+// A number is marked, so that it differs from the text of it.
+function canonical(value: unknown): unknown {
+  if (typeof value === "number" || typeof value === "bigint") return { number: String(value) };
+  if (typeof value !== "object" || value === null) return value ?? null;
+  if (value instanceof Uint8Array) return { bytes: Buffer.from(value).toString("base64") };
+  if (Array.isArray(value)) return value.map(canonical);
+  const entries = Object.entries(value).filter(([key, inner]) => key !== "$unknown" && inner !== undefined);
+  const sorted = entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  return { entries: sorted.map(([key, inner]) => [key, canonical(inner)]) };
+}

@@ -1,0 +1,218 @@
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { clone, toBinary } from "@bufbuild/protobuf";
+import type { Knex } from "knex";
+import type { Call } from "../callers/caller.js";
+import { invalidField, rpcError } from "../errors.js";
+import type { OrderMember, OrderTerm } from "./order-by.js";
+
+/** One page of a list. */
+export interface Page {
+  readonly size: number;
+  /** What the list is ordered by; the id, which is last, makes the place of every row its own. */
+  readonly order: readonly OrderTerm[];
+  /** Where the page starts, exclusively; undefined on the first one, and on one asked for by its number. */
+  readonly cursor: Cursor | undefined;
+  /** How many rows come before a page asked for by its number, else 0. */
+  readonly offset: number;
+  /** What signs and binds the tokens of this list. */
+  readonly seal: (cursor: Cursor) => string;
+}
+
+interface Cursor {
+  /** `next` is onwards in the order of the list. */
+  readonly direction: "next" | "previous";
+  /** What the row beside the page holds in the columns of the order, as Postgres reads it. */
+  readonly values: readonly (string | null)[];
+}
+
+interface PagedRow {
+  readonly id: string | number;
+}
+
+interface PagedRequest {
+  readonly pageSize: number;
+  readonly pageToken: string;
+  /** The number of the page from 1 on, instead of a token; 0 for none. */
+  readonly page?: number;
+}
+
+const defaultSize = 10;
+const maxSize = 100;
+const maxOffset = 10_000;
+const macSize = 16;
+const newestFirst: readonly OrderTerm[] = [{ column: "create_time", descending: true, nullable: false }];
+
+/**
+ * Reads the page that a list request asks for: newest first unless `order` says otherwise. A token is signed with the
+ * tenant's key and bound to the order and the rest of the request: INVALID_ARGUMENT if it was tampered with, or belongs
+ * to another tenant or another list; likewise for a page number beside a token, or beyond the 10 000th row.
+ */
+export function pageOf<Desc extends DescMessage>(
+  call: Pick<Call, "pageTokenKey">,
+  schema: Desc,
+  request: MessageShape<Desc> & PagedRequest,
+  order: readonly OrderTerm[] = [],
+): Page {
+  const wholeOrder = withId(order.length === 0 ? newestFirst : order);
+  const scope = scopeOf(schema, request, wholeOrder);
+  const mac = (payload: string) =>
+    createHmac("sha256", call.pageTokenKey).update(scope).update(payload).digest().subarray(0, macSize);
+  const seal = ({ direction, values }: Cursor) => {
+    const payload = JSON.stringify([direction, values]);
+    return Buffer.concat([mac(payload), Buffer.from(payload)]).toString("base64url");
+  };
+  const size = Math.min(request.pageSize || defaultSize, maxSize);
+  const offset = offsetOf(request, size);
+  return {
+    size,
+    order: wholeOrder,
+    cursor: request.pageToken === "" ? undefined : open(request.pageToken, mac),
+    offset,
+    seal,
+  };
+}
+
+// The id runs as the last term does, so that one index serves both.
+function withId(order: readonly OrderTerm[]): readonly OrderTerm[] {
+  if (order.some(({ column }) => column === "id")) return order;
+  return [...order, { column: "id", descending: order.at(-1)?.descending ?? false, nullable: false }];
+}
+
+// Everything in the request but the page itself.
+function scopeOf<Desc extends DescMessage>(
+  schema: Desc,
+  request: MessageShape<Desc> & PagedRequest,
+  order: readonly OrderTerm[],
+): Buffer {
+  const rest = Object.assign(clone(schema, request), { pageSize: 0, pageToken: "", page: 0 });
+  const list = JSON.stringify([schema.typeName, order]);
+  return createHash("sha256").update(list).update(toBinary(schema, rest)).digest();
+}
+
+function offsetOf({ page = 0, pageToken }: PagedRequest, size: number): number {
+  if (page === 0) return 0;
+  if (pageToken !== "") throw invalidField("page", "must not be given together with page_token");
+  const offset = (page - 1) * size;
+  if (offset < 0) throw invalidField("page", "must be 1 or more");
+  if (offset > maxOffset) throw invalidField("page", `must not begin after ${maxOffset} rows, use page_token`);
+  return offset;
+}
+
+function open(token: string, mac: (payload: string) => Buffer): Cursor {
+  const bytes = Buffer.from(token, "base64url");
+  const payload = bytes.subarray(macSize).toString();
+  const genuine = bytes.length > macSize && timingSafeEqual(bytes.subarray(0, macSize), mac(payload));
+  if (!genuine || bytes.toString("base64url") !== token) {
+    throw rpcError("PAGE_TOKEN_INVALID", "The page token does not belong to this list.", {
+      violations: [{ field: "page_token", description: "does not belong to this list" }],
+    });
+  }
+  const [direction, values] = JSON.parse(payload) as [Cursor["direction"], Cursor["values"]];
+  return { direction, values };
+}
+
+/** Narrows a query to one page, and one row more to know whether it is the last. */
+export function selectPage(query: Knex.QueryBuilder, table: string, page: Page): Knex.QueryBuilder {
+  if (page.cursor !== undefined) whereBeyond(query, termsOf(table, page), page.cursor.values);
+  if (page.offset > 0) query.offset(page.offset);
+  return orderPage(query, table, page).limit(page.size + 1);
+}
+
+/** Orders a query by which `selectPage` was joined to something. */
+export function orderPage(query: Knex.QueryBuilder, table: string, page: Page): Knex.QueryBuilder {
+  for (const { sql, bindings, descending } of termsOf(table, page)) {
+    query.orderByRaw(`${sql} ${descending ? "desc" : "asc"}`, [...bindings]);
+  }
+  return query;
+}
+
+/** A term of an order in SQL. */
+interface Term extends Pick<OrderTerm, "descending" | "nullable"> {
+  readonly sql: string;
+  readonly bindings: readonly string[];
+}
+
+// The order in which the rows are read: on the way back everything is reversed.
+function termsOf(table: string, { order, cursor }: Page): Term[] {
+  const reversed = cursor?.direction === "previous";
+  return order.map(({ descending, nullable, column, member }) => ({
+    descending: descending !== reversed,
+    nullable,
+    ...(member === undefined ? { sql: "??", bindings: [`${table}.${column}`] } : sqlOfMember(table, member)),
+  }));
+}
+
+function sqlOfMember(table: string, { column, of, key }: OrderMember): Pick<Term, "sql" | "bindings"> {
+  const bindings = [`${table}.${column}`, key];
+  if (of === "number") return { sql: "(?? -> ?::text)::numeric", bindings };
+  if (of === "boolean") return { sql: "(?? -> ?::text)::boolean", bindings };
+  return { sql: '((?? ->> ?::text) collate "C")', bindings };
+}
+
+// Leaves the rows that come after the one with these values.
+function whereBeyond(query: Knex.QueryBuilder, terms: readonly Term[], values: Cursor["values"]): void {
+  const [term, ...otherTerms] = terms;
+  const [value = null, ...otherValues] = values;
+  if (term === undefined) return;
+  // A comparison of rows is what an index answers best, and it knows one direction and no null.
+  if (terms.every(({ nullable, descending }) => !nullable && descending === term.descending)) {
+    const [columns, given] = [terms.map(({ sql }) => sql).join(", "), terms.map(() => "?").join(", ")];
+    const bindings = [...terms.flatMap((one) => one.bindings), ...values];
+    query.whereRaw(`(${columns}) ${term.descending ? "<" : ">"} (${given})`, bindings);
+    return;
+  }
+  query.where((from) => whereAfter(from, term, value, "inclusive"));
+  query.where((beyond) => {
+    whereAfter(beyond, term, value, "exclusive");
+    if (otherTerms.length > 0) beyond.orWhere((tied) => whereBeyond(tied, otherTerms, otherValues));
+  });
+}
+
+// Null is the largest value, as it is for Postgres.
+function whereAfter(
+  query: Knex.QueryBuilder,
+  { sql, bindings, descending, nullable }: Term,
+  value: string | null,
+  bound: "inclusive" | "exclusive",
+): void {
+  if (value !== null) {
+    const comparison = (descending ? "<" : ">") + (bound === "inclusive" ? "=" : "");
+    query.whereRaw(`${sql} ${comparison} ?`, [...bindings, value]);
+    if (nullable && !descending) query.orWhereRaw(`${sql} is null`, [...bindings]);
+  } else if (descending) {
+    if (bound === "exclusive") query.whereRaw(`${sql} is not null`, [...bindings]);
+  } else if (bound === "inclusive") {
+    query.whereRaw(`${sql} is null`, [...bindings]);
+  } else {
+    query.whereRaw("false");
+  }
+}
+
+/** The rows of a page in the order of the list, and the tokens of its neighbours; an empty token where there is none. */
+export function toPage<Row extends PagedRow>(found: readonly Row[], page: Page) {
+  const more = found.length > page.size;
+  const rows = found.slice(0, page.size);
+  const backwards = page.cursor?.direction === "previous";
+  if (backwards) rows.reverse();
+  const token = (row: Row | undefined, direction: Cursor["direction"], exists: boolean) =>
+    row === undefined || !exists ? "" : page.seal({ direction, values: valuesOf(row, page) });
+  return {
+    rows,
+    nextPageToken: token(rows.at(-1), "next", backwards || more),
+    previousPageToken: token(rows[0], "previous", backwards ? more : page.cursor !== undefined || page.offset > 0),
+  };
+}
+
+function valuesOf(row: PagedRow, { order }: Page): Cursor["values"] {
+  return order.map(({ column, member }) => {
+    const value: unknown = member === undefined ? Reflect.get(row, column) : memberIn(row, member);
+    if (value === null || value === undefined) return null;
+    return value instanceof Date ? value.toISOString() : String(value);
+  });
+}
+
+function memberIn(row: PagedRow, { column, key }: OrderMember): unknown {
+  const object: unknown = Reflect.get(row, column);
+  return typeof object === "object" && object !== null && Object.hasOwn(object, key) ? Reflect.get(object, key) : null;
+}

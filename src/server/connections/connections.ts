@@ -1,0 +1,117 @@
+import { once } from "node:events";
+import { constants, type ServerHttp2Session } from "node:http2";
+import type { Server, Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { HttpRequest, HttpResponse } from "../http/calls.js";
+
+/** The open connections of a listener, known so that they can be closed without cutting a call. */
+export interface Connections {
+  addSocket(socket: Socket): void;
+  /** A connection that speaks HTTP/1.1, or has not spoken yet. */
+  addHttp1(socket: Socket): void;
+  /** It turned out to speak HTTP/2. */
+  removeHttp1(socket: Socket): void;
+  addSession(session: ServerHttp2Session): void;
+  addRequest(req: HttpRequest, res: HttpResponse): void;
+  /** Closes the server and each connection once its calls are done; destroys what is left after `graceMs` milliseconds. */
+  close(server: Server, graceMs: number): Promise<void>;
+}
+
+/** Starts to keep track of connections. */
+export function createConnections(): Connections {
+  const sockets = new Set<Socket>();
+  const http1Answers = new Map<Socket, HttpResponse | undefined>();
+  const sessions = new Set<ServerHttp2Session>();
+  let closing = false;
+  const isIdle = (socket: Socket) => http1Answers.get(socket) === undefined;
+  return {
+    addSocket(socket) {
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
+    },
+    addHttp1(socket) {
+      http1Answers.set(socket, undefined);
+      socket.once("close", () => http1Answers.delete(socket));
+    },
+    removeHttp1: (socket) => void http1Answers.delete(socket),
+    addSession(session) {
+      sessions.add(session);
+      session.once("close", () => sessions.delete(session));
+      if (closing) void closeSession(session);
+    },
+    addRequest(req, res) {
+      if ("stream" in req) return;
+      const { socket } = req;
+      http1Answers.set(socket, res);
+      if (closing) endWith(res, socket, isIdle);
+      res.once("close", () => {
+        if (http1Answers.get(socket) === res) http1Answers.set(socket, undefined);
+      });
+    },
+    async close(server, graceMs) {
+      if (closing) return;
+      closing = true;
+      const closed = once(server, "close");
+      for (const session of sessions) void closeSession(session);
+      for (const [socket, res] of http1Answers) {
+        if (res !== undefined) endWith(res, socket, isIdle);
+      }
+      const lingering = setTimeout(() => {
+        for (const [socket, res] of http1Answers) if (res === undefined) socket.destroy();
+      }, lingerMs);
+      const timer = setTimeout(() => {
+        for (const session of sessions) session.destroy();
+        for (const socket of sockets) socket.destroy();
+      }, graceMs);
+      await untilAccepted();
+      server.close();
+      await closed;
+      clearTimeout(timer);
+      clearTimeout(lingering);
+    },
+  };
+}
+
+// Closing the listener resets what the kernel has connected for it and the process has not accepted yet. The first turn of
+// the event loop is the one that runs, and may have looked for connections before; the second looks again.
+async function untilAccepted(): Promise<void> {
+  await nextTurn();
+  await nextTurn();
+}
+
+// HTTP/1.1 cannot announce the end of an idle connection, and a request may be on its way: for so long it is still answered.
+const lingerMs = 1_000;
+
+// Also how long a drain takes at least: a client without calls may hang up on the first GOAWAY, and Node does not tell.
+const pingMs = 500;
+const everyStream = 2 ** 31 - 1;
+
+/**
+ * Sends a GOAWAY that still admits every call, and the closing one after a round trip, when the client has seen the first
+ * and sends no more: a call on its way in between is not lost (RFC 9113, 6.8). Resolves when the second is sent.
+ */
+export async function closeSession(session: ServerHttp2Session): Promise<void> {
+  if (session.destroyed || session.closed) return;
+  session.goaway(constants.NGHTTP2_NO_ERROR, everyStream);
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, pingMs);
+    const done = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    session.once("close", done);
+    session.ping(done);
+  });
+  if (!session.destroyed) session.close();
+}
+
+// By `Connection: close`. Where the header has gone without it, the client may send its next call before the answer's end
+// is told here: that one is still answered, as on an idle connection.
+function endWith(res: HttpResponse, socket: Socket, isIdle: (socket: Socket) => boolean): void {
+  const promised = res.headersSent;
+  if ("shouldKeepAlive" in res && !promised) res.shouldKeepAlive = false;
+  res.once("close", () => {
+    if (!promised) socket.destroySoon();
+    else setTimeout(() => isIdle(socket) && socket.destroySoon(), lingerMs);
+  });
+}

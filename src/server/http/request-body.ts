@@ -1,0 +1,35 @@
+import { rpcError } from "../../rpc/errors.js";
+
+/**
+ * Reads a request body within a time limit, which neither Node nor Connect sets. A call with one request message has `ms`
+ * milliseconds for all of it, a stream of messages `ms` between any two pieces. Throws DEADLINE_EXCEEDED.
+ */
+export async function* timedBody(
+  body: AsyncIterable<Uint8Array>,
+  ms: number,
+  isStream: boolean,
+): AsyncIterable<Uint8Array> {
+  const pieces = body[Symbol.asyncIterator]();
+  let until = Date.now() + ms;
+  while (true) {
+    const piece = await within(pieces.next(), until - Date.now());
+    if (piece.done) return;
+    yield piece.value;
+    if (isStream) until = Date.now() + ms;
+  }
+}
+
+async function within<T>(pending: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = rpcError("DEADLINE_EXCEEDED", "The request body took too long to arrive.");
+    timer = setTimeout(() => reject(error), Math.max(ms, 0));
+  });
+  // Once the time is up nobody waits for it any more.
+  pending.catch(() => {});
+  try {
+    return await Promise.race([pending, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

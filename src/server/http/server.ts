@@ -1,0 +1,123 @@
+import { once } from "node:events";
+import type { OutgoingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setImmediate as afterRead } from "node:timers/promises";
+import type { ConnectError, ConnectRouter, Interceptor } from "@connectrpc/connect";
+import type { Registry } from "prom-client";
+import { type ClientAddress, createClientAddress } from "../../formats/client-address.js";
+import { createConnections } from "../connections/connections.js";
+import type { RunningServer } from "../connections/drain.js";
+import { headerBytes, headerTooLarge } from "../connections/header-limit.js";
+import { defaultLimits, type Limits } from "../connections/limits.js";
+import type { Readiness } from "../health.js";
+import type { Observer } from "../observe.js";
+import { createCalls, endAfterAnswer, type HttpRequest, type HttpResponse, isCall, pathOf } from "./calls.js";
+import { callHeaders, pageHeaders, preflightHeaders } from "./cors.js";
+import { type Certificate, createSocketServer } from "./sockets.js";
+import { type Upload, type UploadRequest, uploadAt } from "./uploads.js";
+
+export interface HttpServerOptions {
+  readonly routes: (router: ConnectRouter) => void;
+  /** The first is the outermost. */
+  readonly interceptors: Interceptor[];
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  /** Absent for clear text. */
+  readonly tls?: Certificate | undefined;
+  /** Exact origins of pages that may read what is no call, such as the metrics. */
+  readonly allowedOrigins: readonly string[];
+  readonly readiness: Readiness;
+  readonly observe: Observer;
+  /** What `/metrics` shows. */
+  readonly registry: Registry;
+  /** What can also be called by posting a form. */
+  readonly uploads?: readonly Upload[];
+  /** Answers what is no call, such as a page, and returns true; returns false for what is not its own. */
+  readonly extraHandler?: (req: HttpRequest, res: HttpResponse) => boolean;
+  /** Where calls come from; by the peer alone unless given. */
+  readonly clientAddress?: ClientAddress;
+  readonly limits?: Partial<Limits>;
+}
+
+/**
+ * Starts the public port: Connect, gRPC-Web and gRPC over HTTP/1.1 and HTTP/2 on one socket, with `/healthz` (the process
+ * lives), `/readyz` (it wants calls) and `/metrics` beside them. Rejects if the port cannot be bound.
+ */
+export async function startHttpServer(options: HttpServerOptions): Promise<RunningServer> {
+  const { routes, interceptors, observe, readiness, registry, clientAddress = createClientAddress() } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const allowedOrigins = new Set(options.allowedOrigins);
+  const serveCall = createCalls({ routes, interceptors, limits, observe, clientAddress });
+  const pages = new Map<string, (res: HttpResponse) => void>([
+    ["/healthz", (res) => send(res, 200, "ok\n")],
+    ["/readyz", (res) => (readiness.serving ? send(res, 200, "ok\n") : send(res, 503, "not serving\n"))],
+    ["/metrics", (res) => void sendMetrics(res)],
+  ]);
+  const connections = createConnections();
+  const server = createSocketServer(handle, connections, limits, options.tls);
+  server.listen(options.port, options.host);
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: (graceMs) => connections.close(server, graceMs),
+  };
+
+  function handle(req: HttpRequest, res: HttpResponse): void {
+    // Of HTTP/1.1 Node itself refuses it.
+    const tooLarge = "stream" in req && headerBytes(req.rawHeaders) > limits.headerMaxBytes;
+    if (isCall(req) && req.method !== "OPTIONS") serve(req, res, tooLarge ? headerTooLarge : undefined);
+    else if (tooLarge) void refuse(req, res, 431, { code: "resource_exhausted", message: headerTooLarge.rawMessage });
+    else if (req.method === "OPTIONS") answerPreflight(req, res);
+    else if (!serveUpload(req, res) && !servePage(req, res) && !options.extraHandler?.(req, res)) {
+      void refuse(req, res, 404, notFound);
+    }
+  }
+
+  function serve(req: HttpRequest, res: HttpResponse, refusal?: ConnectError, upload?: UploadRequest): void {
+    setHeaders(res, callHeaders(req.headers));
+    serveCall(req, res, refusal, upload);
+  }
+
+  function serveUpload(req: HttpRequest, res: HttpResponse): boolean {
+    const upload = req.method === "POST" ? uploadAt(options.uploads ?? [], pathOf(req)) : undefined;
+    if (upload !== undefined) serve(req, res, undefined, upload);
+    return upload !== undefined;
+  }
+
+  function servePage(req: HttpRequest, res: HttpResponse): boolean {
+    const page = req.method === "GET" ? pages.get(pathOf(req)) : undefined;
+    if (page !== undefined) setHeaders(res, pageHeaders(req.headers, allowedOrigins));
+    page?.(res);
+    return page !== undefined;
+  }
+
+  async function sendMetrics(res: HttpResponse): Promise<void> {
+    const text = await registry.metrics();
+    send(res, 200, text, registry.contentType);
+  }
+}
+
+function answerPreflight(req: HttpRequest, res: HttpResponse): void {
+  setHeaders(res, preflightHeaders(req.headers));
+  send(res, 204);
+}
+
+function setHeaders(res: HttpResponse, headers: OutgoingHttpHeaders): void {
+  for (const [name, value] of Object.entries(headers)) if (value !== undefined) res.setHeader(name, value);
+}
+
+const notFound = { code: "not_found", message: "There is nothing at this address." };
+
+async function refuse(req: HttpRequest, res: HttpResponse, status: number, error: object): Promise<void> {
+  // Only then is it known whether the request has a body that is still to come, and is not waited for.
+  await afterRead();
+  if (!req.complete) endAfterAnswer(req, res);
+  send(res, status, JSON.stringify(error), "application/json");
+}
+
+function send(res: HttpResponse, status: number, body = "", type = "text/plain; charset=utf-8"): void {
+  if (status !== 204) res.setHeader("content-type", type);
+  res.statusCode = status;
+  res.end(body);
+}

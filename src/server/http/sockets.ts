@@ -1,0 +1,117 @@
+import { createServer as createHttp1 } from "node:http";
+import {
+  createServer as createHttp2,
+  createSecureServer,
+  type SecureServerOptions,
+  type ServerHttp2Session,
+} from "node:http2";
+import { createServer as createNet, type Server, type Socket } from "node:net";
+import type { Connections } from "../connections/connections.js";
+import { advertisedHeaderBytes } from "../connections/header-limit.js";
+import type { Limits } from "../connections/limits.js";
+import { limitPreface } from "../connections/sessions.js";
+import { createStallGuard } from "../connections/stalls.js";
+import type { HttpRequest, HttpResponse } from "./calls.js";
+
+/** A certificate chain and its key, in PEM. */
+export interface Certificate {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+type Handler = (req: HttpRequest, res: HttpResponse) => void;
+
+const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+const slowClientCheckMs = 1_000;
+// A request of HTTP/1.1 that is no call: header and body together.
+const requestMs = 65_000;
+
+/** One socket for HTTP/1.1 and HTTP/2, in clear text unless there is a certificate. It does not listen yet. */
+export function createSocketServer(
+  handler: Handler,
+  connections: Connections,
+  limits: Limits,
+  tls: Certificate | undefined,
+): Server {
+  const stalls = createStallGuard(limits.stallMs);
+  const onRequest: Handler = (req, res) => {
+    connections.addRequest(req, res);
+    if ("stream" in req) stalls.addStream(req.stream);
+    handler(req, res);
+  };
+  const onSession = (session: ServerHttp2Session) => {
+    connections.addSession(session);
+    limitPreface(session, limits.prefaceMs);
+    // Calls that are silent but open go on; without any the connection ends at once.
+    session.setTimeout(limits.idleMs, () => session.close());
+  };
+  const server = tls === undefined ? createClear(onRequest, onSession) : createSecure(tls);
+  return server.on("connection", connections.addSocket).on("connection", stalls.addSocket);
+
+  function createClear(onRequest: Handler, onSession: (session: ServerHttp2Session) => void): Server {
+    const http1 = createHttp1(http1Options(limits), onRequest);
+    const http2 = createHttp2(http2Options(limits), onRequest).on("session", onSession);
+    // A server that never listens would not look for slow clients.
+    http1.emit("listening");
+    const server = createNet({ noDelay: true, keepAlive: true }, (socket) => {
+      connections.addHttp1(socket);
+      sniff(socket, limits.prefaceMs, (isHttp2) => {
+        if (isHttp2) connections.removeHttp1(socket);
+        (isHttp2 ? http2 : http1).emit("connection", socket);
+      });
+    });
+    return server.on("close", () => http1.close());
+  }
+
+  function createSecure(certificate: Certificate): Server {
+    const shared = { ...http1Options(limits), ...http2Options(limits), ...certificate };
+    const options: SecureServerOptions = { ...shared, allowHTTP1: true, handshakeTimeout: limits.headersMs };
+    const server = createSecureServer(options, onRequest).on("session", onSession);
+    // Its constructor ignores these two.
+    Object.assign(server, { headersTimeout: limits.headersMs, keepAliveTimeout: limits.idleMs });
+    return server.on("secureConnection", (socket) => {
+      stalls.addSocket(socket);
+      if (socket.alpnProtocol !== "h2") connections.addHttp1(socket);
+    });
+  }
+}
+
+function http1Options(limits: Limits) {
+  return {
+    maxHeaderSize: limits.headerMaxBytes,
+    headersTimeout: limits.headersMs,
+    requestTimeout: Math.max(requestMs, limits.headersMs),
+    keepAliveTimeout: limits.idleMs,
+    connectionsCheckingInterval: Math.min(slowClientCheckMs, limits.headersMs),
+  };
+}
+
+function http2Options(limits: Limits) {
+  const maxHeaderListSize = advertisedHeaderBytes(limits.headerMaxBytes);
+  return { settings: { maxHeaderListSize, maxConcurrentStreams: limits.streamsPerSession } };
+}
+
+// Reads until the first bytes tell the version of HTTP, and puts them back.
+function sniff(socket: Socket, ms: number, decide: (isHttp2: boolean) => void): void {
+  const timer = setTimeout(() => socket.destroy(), ms);
+  let seen = Buffer.alloc(0);
+  socket.on("data", onData);
+  socket.on("error", ignore);
+  socket.once("close", () => clearTimeout(timer));
+
+  function onData(chunk: Buffer) {
+    seen = Buffer.concat([seen, chunk]);
+    const length = Math.min(seen.length, preface.length);
+    const matches = seen.subarray(0, length).equals(preface.subarray(0, length));
+    if (matches && length < preface.length) return;
+    clearTimeout(timer);
+    socket.off("data", onData);
+    socket.off("error", ignore);
+    socket.pause();
+    socket.unshift(seen);
+    decide(matches);
+    if (!matches) process.nextTick(() => socket.resume());
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
+import { CustomerKey } from "../../../gen/clientele/v1/customers_pb.js";
+import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { failureOf } from "../../support/errors.js";
+
+let clientele: Clientele;
+beforeAll(async () => {
+  clientele = await startClientele();
+});
+afterAll(() => clientele.stop());
+
+describe("a search", () => {
+  const people = [
+    { email: "ron@example.com", firstName: "Ron", lastName: "Swanson" },
+    { email: "shadya.mora@4geeks.io", firstName: "Shadya", lastName: "Mora Sánchez" },
+    { email: "baron@example.com", name: "Baron Münchhausen" },
+    { email: "x_100%@example.com", name: "Percent O'Neil" },
+    { email: "old@example.com", name: "Rona Old" },
+  ];
+  let clients: Clients;
+  beforeAll(async () => {
+    clients = (await clientele.createAccount()).test;
+    for (const customer of people) await clients.customers.createCustomer({ customer });
+  });
+  const found = async (query: string, page = {}) => {
+    const { customers } = await clients.customers.searchCustomers({ query, ...page });
+    return customers.map((customer) => customer.email);
+  };
+
+  const cases = [
+    {
+      query: "RON",
+      want: ["old@example.com", "ron@example.com", "baron@example.com"],
+      why: "the beginning first, then the newest",
+    },
+    { query: "sanchez", want: ["shadya.mora@4geeks.io"], why: "an accent left out" },
+    { query: "SÁNCHEZ", want: ["shadya.mora@4geeks.io"], why: "an accent in capitals" },
+    { query: "munch", want: ["baron@example.com"], why: "an umlaut left out" },
+    { query: "mora", want: ["shadya.mora@4geeks.io"], why: "the last name" },
+    { query: "ya", want: ["shadya.mora@4geeks.io"], why: "two letters" },
+    { query: "%", want: ["x_100%@example.com"], why: "a sign that means something to SQL" },
+    { query: "_1", want: ["x_100%@example.com"], why: "another one" },
+    { query: "o'n", want: ["x_100%@example.com"], why: "a quote" },
+    { query: "  ron@  ", want: ["ron@example.com", "baron@example.com"], why: "spaces around it" },
+    { query: "nobody", want: [], why: "nothing" },
+  ];
+  test.for(cases)("for $query finds $why", async ({ query, want }) => {
+    expect(await found(query)).toEqual(want);
+  });
+
+  test("pages through everything once, forwards and backwards, for every page size", async () => {
+    const whole = await found("e");
+    expect(whole).toHaveLength(people.length);
+    for (const pageSize of [1, 2, 3, 4]) {
+      const forwards: (string | undefined)[] = [];
+      let token = "";
+      let last = "";
+      do {
+        const page = await clients.customers.searchCustomers({ query: "e", pageSize, pageToken: token });
+        forwards.push(...page.customers.map(({ email }) => email));
+        [token, last] = [page.nextPageToken, page.previousPageToken];
+      } while (token !== "");
+      expect(forwards).toEqual(whole);
+      const backwards: (string | undefined)[] = [];
+      for (let previous = last; previous !== ""; ) {
+        const page = await clients.customers.searchCustomers({ query: "e", pageSize, pageToken: previous });
+        backwards.unshift(...page.customers.map(({ email }) => email));
+        previous = page.previousPageToken;
+      }
+      expect(whole.slice(0, backwards.length)).toEqual(backwards);
+      expect(whole.length - backwards.length).toBeLessThanOrEqual(pageSize);
+    }
+  });
+
+  test("for nothing is refused", async () => {
+    expect(await failureOf(clients.customers.searchCustomers({ query: "  " }))).toMatchObject({
+      code: "InvalidArgument",
+      message: "The search query cannot be empty.",
+    });
+  });
+
+  test("without a match is NOT_FOUND where the settings say so", async () => {
+    const { test: own } = await clientele.createAccount(SettingsPreset.FOUR_GEEKS);
+    expect(await failureOf(own.customers.searchCustomers({ query: "x" }))).toMatchObject({ reason: "NOTHING_FOUND" });
+  });
+
+  test("sees no other tenant's customers and no deleted ones", async () => {
+    const { test: own, live: foreign } = await clientele.createAccount();
+    const { customer } = await own.customers.createCustomer({ customer: { email: "ann@example.com" } });
+    expect((await foreign.customers.searchCustomers({ query: "ann" })).customers).toEqual([]);
+    await own.customers.deleteCustomer({ id: customer!.id });
+    expect((await own.customers.searchCustomers({ query: "ann" })).customers).toEqual([]);
+  });
+});
+
+describe("a list", () => {
+  test("is filtered, ordered, counted and paged by number", async () => {
+    const { test: clients } = await clientele.createAccount();
+    for (const name of ["c", "a", "b", "e", "d"]) {
+      await clients.customers.createCustomer({
+        customer: { email: `${name}@example.com`, name, metadata: { rank: name } },
+      });
+    }
+    const request = { orderBy: "name desc", pageSize: 2, page: 2, includeTotalSize: true };
+    const second = await clients.customers.listCustomers(request);
+    expect(second.customers.map(({ name }) => name)).toEqual(["c", "b"]);
+    expect(second.totalSize).toBe(5);
+    const next = await clients.customers.listCustomers({ ...request, page: 0, pageToken: second.nextPageToken });
+    expect(next.customers.map(({ name }) => name)).toEqual(["a"]);
+    const filtered = await clients.customers.listCustomers({
+      filter: "in(metadata.rank,a,e):like(email,*@EXAMPLE.com)",
+    });
+    expect(filtered.customers.map(({ name }) => name)).toEqual(["e", "a"]);
+    const beyond = await clients.customers.listCustomers({ ...request, page: 9 });
+    expect(beyond).toMatchObject({ customers: [], totalSize: 5, nextPageToken: "" });
+  });
+
+  test("refuses nonsense for a filter with the document's message", async () => {
+    const { test: clients } = await clientele.createAccount();
+    const failure = await failureOf(clients.customers.listCustomers({ filter: "nonsense" }));
+    expect(failure).toMatchObject({ message: "Could not parse the supplied filter", reason: "FILTER_INVALID" });
+  });
+});
+
+describe("get-or-create", () => {
+  test("makes one customer for 50 parallel callers, and tells one of them so", async () => {
+    const { test: clients } = await clientele.createAccount(SettingsPreset.ELASTIC_PATH);
+    const calls = Array.from({ length: 50 }, (_, index) => {
+      const email = index % 2 === 0 ? "ada@example.com" : " ADA@example.com";
+      return clients.customers.getOrCreateCustomer({ customer: { email, name: "Ada" } });
+    });
+    const answers = await Promise.all(calls);
+    expect(answers.filter(({ created }) => created)).toHaveLength(1);
+    expect(new Set(answers.map(({ customer }) => customer!.id)).size).toBe(1);
+  });
+
+  test("finds a customer by an external reference", async () => {
+    const { test: clients } = await clientele.createAccount();
+    const customer = { email: "ada@example.com", externalReferences: [{ name: "stripe", id: "cus_1" }] };
+    const key = CustomerKey.EXTERNAL_REFERENCE;
+    const first = await clients.customers.getOrCreateCustomer({ customer, key });
+    const second = await clients.customers.getOrCreateCustomer({
+      customer: { ...customer, email: "b@example.com" },
+      key,
+    });
+    expect([first.created, second.created]).toEqual([true, false]);
+    expect(second.customer!.id).toBe(first.customer!.id);
+  });
+
+  test("without what it looks for is refused", async () => {
+    const { test: clients } = await clientele.createAccount();
+    const failure = await failureOf(clients.customers.getOrCreateCustomer({ customer: { name: "Ada" } }));
+    expect(failure.fields).toEqual({ "customer.email": "This field is required." });
+  });
+});
+
+test("a batch answers in the order asked for, and misses none", async () => {
+  const { test: clients, live } = await clientele.createAccount();
+  const ids = ["b", "a", "c"];
+  for (const id of ids) await clients.customers.createCustomer({ customer: { id, email: `${id}@example.com` } });
+  const { customers } = await clients.customers.batchGetCustomers({ ids: ["a", "b", "a"] });
+  expect(customers.map(({ id }) => id)).toEqual(["a", "b", "a"]);
+  expect(await failureOf(clients.customers.batchGetCustomers({ ids: ["a", "nobody"] }))).toMatchObject({
+    code: "NotFound",
+  });
+  expect(await failureOf(live.customers.batchGetCustomers({ ids: ["a"] }))).toMatchObject({ code: "NotFound" });
+});

@@ -1,0 +1,170 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { PaymentMethodDetachment } from "../../../gen/clientele/v1/accounts_pb.js";
+import { PaymentMethodState } from "../../../gen/clientele/v1/payment_methods_pb.js";
+import type { CardVault } from "../../../src/external/card-vault.js";
+import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { createCustomer, getCustomer } from "../../support/customers.js";
+import { failureOf } from "../../support/errors.js";
+import { allAtOnce, createCallers } from "../../support/parallel.js";
+import { attachPaymentMethod, newToken } from "../../support/payment-methods.js";
+import { createCheckout, guest } from "../../support/purchases.js";
+import { changeSettings } from "../../support/settings.js";
+
+const { CHARGEABLE, EXPIRED } = PaymentMethodState;
+const { CONSUME, REMOVE } = PaymentMethodDetachment;
+const start = new Date("2026-03-01T12:00:00Z");
+let now = start;
+
+// A token such as cct_sandbox_2028-02-x expires in that month, any other one in 2040.
+const datedVault: CardVault = {
+  async describe(token) {
+    const [, year, month] = /_(\d{4})-(\d{2})-/.exec(token) ?? [];
+    return { brand: "visa", last4: "4242", expMonth: Number(month ?? 12), expYear: Number(year ?? 2040) };
+  },
+};
+
+let clientele: Clientele;
+let clients: Clients;
+beforeAll(async () => {
+  clientele = await startClientele({ clock: () => now, cardVault: datedVault }, { CLIENTELE_POOL_SIZE: "40" });
+});
+beforeEach(async () => {
+  now = start;
+  ({ test: clients } = await clientele.createAccount());
+});
+afterAll(() => clientele.stop());
+
+async function stateOf(customerId: string, id: string): Promise<PaymentMethodState[]> {
+  const { paymentMethod } = await clients.paymentMethods.getPaymentMethod({ customerId, id });
+  const { paymentMethods } = await clients.paymentMethods.listPaymentMethods({ customerId });
+  return [paymentMethod!, ...paymentMethods].map(({ state }) => state);
+}
+
+async function detach(customerId: string, id: string): Promise<void> {
+  await clients.paymentMethods.detachPaymentMethod({ customerId, id });
+}
+
+const months = [
+  { month: "2027-01", end: "2027-02-01T00:00:00.000Z" },
+  { month: "2027-02", end: "2027-03-01T00:00:00.000Z" },
+  { month: "2028-02", end: "2028-03-01T00:00:00.000Z" },
+  { month: "2027-04", end: "2027-05-01T00:00:00.000Z" },
+  { month: "2027-12", end: "2028-01-01T00:00:00.000Z" },
+];
+
+test.for(months)("a card of $month can be charged until $end, and not from then on", async ({ month, end }) => {
+  const { id: customerId } = await createCustomer(clients);
+  const { id } = await attachPaymentMethod(clients, customerId, { id: newToken(`${month}-x`) });
+  const { creditCardToken: _, ...rest } = guest();
+  now = new Date(Date.parse(end) - 1);
+  expect(await stateOf(customerId, id)).toEqual([CHARGEABLE, CHARGEABLE]);
+  const before = await createCheckout(clients, { customerId, ...rest });
+  expect(before.paymentMethod).toMatchObject({ id, state: CHARGEABLE });
+  now = new Date(end);
+  expect(await stateOf(customerId, id)).toEqual([EXPIRED, EXPIRED]);
+  expect((await createCheckout(clients, { customerId, ...rest })).paymentMethod).toBeUndefined();
+  const order = clients.orders.createOrder({ checkoutId: before.id });
+  expect(await failureOf(order)).toMatchObject({ reason: "PAYMENT_METHOD_NOT_CHARGEABLE" });
+});
+
+test("an expired card can be attached, made the default and detached, and stays expired", async () => {
+  const { id: customerId } = await createCustomer(clients);
+  const { id, state } = await attachPaymentMethod(clients, customerId, { id: newToken("2026-02-x") });
+  expect(state).toBe(EXPIRED);
+  const { paymentMethod } = await clients.paymentMethods.setDefaultPaymentMethod({ customerId, id });
+  expect(paymentMethod).toMatchObject({ isDefault: true, state: EXPIRED });
+  await detach(customerId, id);
+  expect((await getCustomer(clients, customerId)).defaultPaymentMethodId).toBeUndefined();
+});
+
+test("under REMOVE a token comes back as if it were new, to the same customer too", async () => {
+  await changeSettings(clients, { paymentMethodDetachment: REMOVE });
+  const { id: customerId } = await createCustomer(clients);
+  await attachPaymentMethod(clients, customerId);
+  const first = await attachPaymentMethod(clients, customerId, { label: "Mine" });
+  await clients.paymentMethods.setDefaultPaymentMethod({ customerId, id: first.id });
+  await detach(customerId, first.id);
+  now = new Date("2026-03-02T12:00:00Z");
+  const again = await attachPaymentMethod(clients, customerId, { id: first.id });
+  expect(again).toMatchObject({ id: first.id, isDefault: false, state: CHARGEABLE });
+  expect(again.label).toBeUndefined();
+  expect(again.createTime?.seconds).toBe(BigInt(now.getTime() / 1000));
+});
+
+test("a token stays consumed when the settings change afterwards, and for a UUID in any case of its letters", async () => {
+  const [{ id: customerId }, other] = [await createCustomer(clients), await createCustomer(clients)];
+  const id = randomUUID();
+  await attachPaymentMethod(clients, customerId, { id: id.toUpperCase() });
+  await detach(customerId, id);
+  await changeSettings(clients, { paymentMethodDetachment: REMOVE });
+  for (const owner of [customerId, other.id]) {
+    for (const token of [id, id.toUpperCase()]) {
+      const failure = await failureOf(attachPaymentMethod(clients, owner, { id: token }));
+      expect(failure).toMatchObject({ code: "FailedPrecondition", reason: "PAYMENT_METHOD_CONSUMED" });
+    }
+  }
+});
+
+test("a token whose customer is deleted softly stays that customer's", async () => {
+  const [{ id: customerId }, other] = [await createCustomer(clients), await createCustomer(clients)];
+  const { id } = await attachPaymentMethod(clients, customerId);
+  await clients.customers.deleteCustomer({ id: customerId });
+  const unavailable = { code: "FailedPrecondition", reason: "PAYMENT_METHOD_UNAVAILABLE" };
+  expect(await failureOf(attachPaymentMethod(clients, other.id, { id }))).toMatchObject(unavailable);
+  await clients.customers.undeleteCustomer({ id: customerId });
+  expect(await stateOf(customerId, id)).toEqual([CHARGEABLE, CHARGEABLE]);
+});
+
+test("who has a token cannot be told from how it is refused", async () => {
+  const [one, two, asking] = [
+    await createCustomer(clients),
+    await createCustomer(clients),
+    await createCustomer(clients),
+  ];
+  const tokens = await Promise.all([one, two].map(({ id }) => attachPaymentMethod(clients, id, { label: "Private" })));
+  const uses = [
+    (id: string) => attachPaymentMethod(clients, asking.id, { id }),
+    (id: string) => clients.paymentMethods.setDefaultPaymentMethod({ customerId: asking.id, id }),
+    (id: string) => createCheckout(clients, { customerId: asking.id, creditCardToken: id }),
+    (id: string) => createCheckout(clients, { ...guest(), creditCardToken: id }),
+  ];
+  for (const use of uses) {
+    const [first, second] = [await failureOf(use(tokens[0]!.id)), await failureOf(use(tokens[1]!.id))];
+    expect(first).toEqual(second);
+    expect(first).toMatchObject({ code: "FailedPrecondition", reason: "PAYMENT_METHOD_UNAVAILABLE" });
+    expect(JSON.stringify(first)).not.toMatch(/cus_|cct_|Private|Lovelace|@/);
+  }
+});
+
+test("a token that a guest paid with is nobody's", async () => {
+  const { creditCardToken, ...rest } = guest();
+  await createCheckout(clients, { ...rest, creditCardToken });
+  const { id: customerId } = await createCustomer(clients);
+  expect(await attachPaymentMethod(clients, customerId, { id: creditCardToken })).toMatchObject({ customerId });
+});
+
+test.for([
+  { name: "CONSUME", detachment: CONSUME, most: 0 },
+  { name: "REMOVE", detachment: REMOVE, most: 1 },
+])("of 49 customers that want a token while it is detached under $name, $most get it at most", async (mode) => {
+  const account = await clientele.createAccount();
+  clients = account.test;
+  await changeSettings(clients, { paymentMethodDetachment: mode.detachment });
+  const owner = await createCustomer(clients);
+  const { id } = await attachPaymentMethod(clients, owner.id);
+  const callers = createCallers(clientele, account.testKey);
+  const customers = await Promise.all(callers.map((by) => createCustomer(by)));
+  const { failures } = await allAtOnce(callers, async (by, index) => {
+    if (index === 10) return await by.paymentMethods.detachPaymentMethod({ customerId: owner.id, id });
+    return await attachPaymentMethod(by, customers[index]!.id, { id });
+  });
+  // CONFLICT where the token was detached between the look at it and the attempt: worth another try.
+  const reasons = ["PAYMENT_METHOD_UNAVAILABLE", "PAYMENT_METHOD_CONSUMED", "CONFLICT"];
+  expect(failures.filter(({ reason }) => !reasons.includes(reason))).toEqual([]);
+  const got = callers.length - 1 - failures.length;
+  expect(got).toBeLessThanOrEqual(mode.most);
+  expect(await clientele.db("payment_methods").where({ id }).whereNotNull("customer_id")).toHaveLength(got);
+  const events = await clientele.db("events").where({ resource_id: id }).pluck("type");
+  expect(events.sort()).toEqual([...Array(got + 1).fill("payment_method.attached"), "payment_method.detached"]);
+});

@@ -1,0 +1,227 @@
+import { type DescMethodUnary, fromJson, type JsonObject, type JsonValue, toBinary } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { ApiKeyService } from "../../../gen/clientele/v1/api_keys_pb.js";
+import { CustomerService } from "../../../gen/clientele/v1/customers_pb.js";
+import { PasswordService } from "../../../gen/clientele/v1/passwords_pb.js";
+import { type Clientele, startClientele } from "../../support/clientele.js";
+import { failureOf } from "../../support/errors.js";
+import { casesOf, mutations, otherRequest, reads, requestFor } from "../../support/scenario.js";
+import { dump } from "../../support/snapshot.js";
+import { overFetch, pathOf } from "../../support/ways.js";
+import { populate } from "../../support/world.js";
+
+const { createCustomer, updateCustomer } = CustomerService.method;
+const { createApiKey } = ApiKeyService.method;
+const start = new Date("2026-03-01T12:00:00Z");
+const day = 24 * 60 * 60 * 1000;
+let now = start;
+
+let clientele: Clientele;
+beforeAll(async () => {
+  clientele = await startClientele({ clock: () => now });
+});
+beforeEach(() => {
+  now = start;
+});
+afterAll(() => clientele.stop());
+
+async function tenant() {
+  const account = await clientele.createAccount();
+  const world = await populate(account.test);
+  return { account, world, call: overFetch(clientele.httpUrl, account.testKey), send: sender(account.testKey) };
+}
+
+/** Calls with an Idempotency-Key and shows whether the answer was replayed. */
+function sender(apiKey: string) {
+  return async (method: DescMethodUnary, request: JsonValue, key: string) => {
+    const answer = await fetch(clientele.httpUrl + pathOf(method), {
+      method: "POST",
+      headers: { "content-type": "application/json", "api-key": apiKey, "idempotency-key": key },
+      body: JSON.stringify(request),
+    });
+    return { status: answer.status, replayed: answer.headers.get("idempotency-replayed"), body: await answer.json() };
+  };
+}
+
+// All that the database holds but the remembered answers: what an effect would show in.
+async function effects(): Promise<string[]> {
+  return (await dump(clientele.db))
+    .split("\n")
+    .filter((line) => !line.startsWith("idempotency_keys:"))
+    .sort();
+}
+
+describe.for(casesOf(mutations))("$name", ({ method }) => {
+  test("replays its first answer for the same key and request, with one effect", async () => {
+    const { world, send } = await tenant();
+    const request = requestFor(method, world);
+    const first = await send(method, request, "key-1");
+    expect(first).toMatchObject({ status: 200, replayed: null });
+    const after = await effects();
+    const { secret: _, ...remembered } = first.body as JsonObject;
+    for (const again of [request, reordered(request)]) {
+      expect(await send(method, again, "key-1")).toEqual({ status: 200, replayed: "true", body: remembered });
+    }
+    expect(await effects()).toEqual(after);
+  });
+
+  test("refuses another request under the key", async () => {
+    const { world, call } = await tenant();
+    const request = requestFor(method, world);
+    await call(method, request, { "idempotency-key": "key-1" });
+    const after = await effects();
+    const other = call(method, otherRequest(request), { "idempotency-key": "key-1" });
+    expect(await failureOf(other)).toMatchObject({ code: "FailedPrecondition", reason: "IDEMPOTENCY_KEY_REUSED" });
+    expect(await effects()).toEqual(after);
+  });
+
+  test("has one effect for ten calls at once", async () => {
+    const { world, send } = await tenant();
+    const request = requestFor(method, world);
+    const growth = await growthBy(async () => {
+      const answers = await Promise.all(Array.from({ length: 10 }, () => send(method, request, "key-1")));
+      expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
+      expect(answers.filter(({ replayed }) => replayed === null)).toHaveLength(1);
+      const bodies = answers.map(({ body }) => JSON.stringify({ ...(body as JsonObject), secret: "" }));
+      expect(new Set(bodies).size).toBe(1);
+    });
+    const twin = await tenant();
+    expect(growth).toBe(await growthBy(() => twin.call(method, requestFor(method, twin.world))));
+  });
+});
+
+// How many rows a call adds, events too.
+async function growthBy(act: () => Promise<unknown>): Promise<number> {
+  const before = await effects();
+  await act();
+  return (await effects()).length - before.length;
+}
+
+test("a call that failed is not remembered", async () => {
+  const { account, send } = await tenant();
+  const { customer } = await account.test.customers.createCustomer({ customer: { email: "ada@example.com" } });
+  const request = { customer: { email: "ada@example.com" } };
+  expect(await send(createCustomer, request, "key-1")).toMatchObject({ status: 409, replayed: null });
+  await account.test.customers.deleteCustomer({ id: customer!.id });
+  expect(await send(createCustomer, request, "key-1")).toMatchObject({ status: 200, replayed: null });
+});
+
+test("a key is free again after 24 hours, and not before", async () => {
+  const { send } = await tenant();
+  const request = { apiKey: { kind: "API_KEY_KIND_PUBLISHABLE", label: "web" } };
+  const first = await send(createApiKey, request, "key-1");
+  now = new Date(start.getTime() + day - 1);
+  expect(await send(createApiKey, request, "key-1")).toMatchObject({ replayed: "true" });
+  now = new Date(start.getTime() + day);
+  const second = await send(createApiKey, request, "key-1");
+  expect(second).toMatchObject({ status: 200, replayed: null });
+  expect(idOf(second.body)).not.toBe(idOf(first.body));
+  now = new Date(start.getTime() + 2 * day - 1);
+  expect(idOf((await send(createApiKey, request, "key-1")).body)).toBe(idOf(second.body));
+});
+
+test("a secret is in the first answer only, and nowhere in the database", async () => {
+  const { send } = await tenant();
+  const request = { apiKey: { kind: "API_KEY_KIND_SECRET", label: "server" } };
+  const { secret } = (await send(createApiKey, request, "key-1")).body as { secret: string };
+  expect(secret).toMatch(/^sk_test_[0-9a-z]{58}$/);
+  const replay = await send(createApiKey, request, "key-1");
+  expect(replay).toMatchObject({ replayed: "true" });
+  expect(replay.body).not.toHaveProperty("secret");
+  const everything = await dump(clientele.db);
+  const random = Buffer.from(secret.slice(-32));
+  for (const form of [random.toString(), random.toString("hex"), random.toString("base64").slice(2, -4)]) {
+    expect(everything).not.toContain(form);
+  }
+});
+
+test("a password is compared under a key, by a hash that is salted", async () => {
+  const { setPassword } = PasswordService.method;
+  const request = { customerId: "ada", password: "correct horse battery" };
+  for (const { account, send, call } of [await tenant(), await tenant()]) {
+    await account.test.customers.createCustomer({ customer: { id: "ada", email: "ada@example.com" } });
+    expect(await send(setPassword, request, "salted")).toMatchObject({ status: 200, replayed: null });
+    expect(await send(setPassword, request, "salted")).toMatchObject({ status: 200, replayed: "true" });
+    const other = call(setPassword, { ...request, password: "another horse" }, { "idempotency-key": "salted" });
+    expect(await failureOf(other)).toMatchObject({ reason: "IDEMPOTENCY_KEY_REUSED" });
+  }
+  const hashes: Buffer[] = await clientele.db("idempotency_keys").where({ key: "salted" }).pluck("request_hash");
+  expect(hashes).toHaveLength(2);
+  expect(new Set(hashes.map((hash) => hash.toString("hex"))).size).toBe(2);
+});
+
+test("the keys of two tenants, and of two methods, do not collide", async () => {
+  const [one, two] = [await tenant(), await tenant()];
+  const request = { customer: { email: "ada@example.com" } };
+  const [first, second] = [
+    await one.send(createCustomer, request, "key-1"),
+    await two.send(createCustomer, request, "key-1"),
+  ];
+  expect([first.replayed, second.replayed]).toEqual([null, null]);
+  expect(idOf(second.body)).not.toBe(idOf(first.body));
+  const label = { apiKey: { kind: "API_KEY_KIND_SECRET" } };
+  expect(await one.send(createApiKey, label, "key-1")).toMatchObject({ status: 200, replayed: null });
+});
+
+test.for(casesOf(reads))("$name is not remembered", async ({ method }) => {
+  const { world, send } = await tenant();
+  const count = async () => (await clientele.db("idempotency_keys")).length;
+  const before = await count();
+  for (const _ of ["first", "second"]) {
+    expect(await send(method, requestFor(method, world), "key-1")).toMatchObject({ status: 200, replayed: null });
+  }
+  expect(await count()).toBe(before);
+});
+
+// What proto JSON cannot spell, a binary client can.
+const unspellable: { name: string; customer: JsonObject; change: (message: Record<string, unknown>) => void }[] = [
+  {
+    name: "a metadata key in camel case in the mask",
+    customer: {},
+    change: (m) => (m.updateMask = { $typeName: "google.protobuf.FieldMask", paths: ["metadata.someKey"] }),
+  },
+  {
+    name: "a year beyond 9999",
+    customer: { createTime: "2026-01-01T00:00:00Z" },
+    change: (m) => (Object(m.customer).createTime.seconds = 10n ** 15n),
+  },
+  {
+    name: "metadata that is no number",
+    customer: { metadata: { a: 1 } },
+    change: (m) => (Object(m.customer).metadata.a = Number.NaN),
+  },
+];
+
+test.for(unspellable)(
+  "a key is accepted with a request that holds $name, or refused as invalid",
+  async ({ customer, change }) => {
+    const { account, world } = await tenant();
+    const message = fromJson(updateCustomer.input, { customer: { id: world.customer, name: "New", ...customer } });
+    change(message as unknown as Record<string, unknown>);
+    const send = async (headers: Record<string, string>) => {
+      const answer = await fetch(clientele.httpUrl + pathOf(updateCustomer), {
+        method: "POST",
+        headers: { "content-type": "application/proto", "api-key": account.testKey, ...headers },
+        body: toBinary(updateCustomer.input, message),
+      });
+      return answer.status;
+    };
+    expect(await send({})).toBeOneOf([200, 400]);
+    expect(await send({ "idempotency-key": "key-1" })).toBeOneOf([200, 400]);
+  },
+);
+
+function idOf(answer: unknown): string {
+  return String(Object(Object(answer).apiKey ?? Object(answer).customer).id);
+}
+
+// The same request, its keys in the opposite order.
+function reordered(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map(reordered);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .reverse()
+      .map(([key, inner]) => [key, reordered(inner)]),
+  );
+}
