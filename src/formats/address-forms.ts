@@ -1,8 +1,9 @@
-import { addressData, type State } from "./address-data.js";
+import { addressData } from "./address-data.js";
 import { countryCodes, countryName } from "./countries.js";
 import { noControlsPattern } from "./folding.js";
 import { postalCodesOf } from "./postal.js";
 import { maxPostalCodeLength } from "./postal-codes.js";
+import type { State } from "./state-aliases.js";
 
 /** What an address in a country must keep, as expressions for JavaScript, with its `u` flag, and for RE2. */
 export interface AddressForm {

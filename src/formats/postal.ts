@@ -1,5 +1,5 @@
-import type { State } from "./address-data.js";
 import { normalPostalCode } from "./postal-codes.js";
+import type { State } from "./state-aliases.js";
 import { normalState, stateOf } from "./states.js";
 
 /** What of an address is checked for its country, an ISO 3166-1 alpha-2 code. */

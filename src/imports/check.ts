@@ -1,7 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import { type AccountSettings, DeletionMode } from "../../gen/clientele/v1/accounts_pb.js";
+import { DeletionMode } from "../../gen/clientele/v1/accounts_pb.js";
 import { AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
-import type { CustomField } from "../../gen/clientele/v1/custom_fields_pb.js";
 import { type Customer, CustomerSchema, ExternalReferenceSchema } from "../../gen/clientele/v1/customers_pb.js";
 import { writableFields as addressFields } from "../resources/addresses/convert.js";
 import { customerToColumns, writableFields } from "../resources/customers/convert.js";
@@ -9,7 +8,6 @@ import { checkNewCustomer } from "../resources/customers/write.js";
 import { passwordPath } from "../resources/passwords/rules.js";
 import { givenPaths as taxPaths } from "../resources/tax-identifiers/convert.js";
 import { refused } from "../rpc/errors.js";
-import type { NewId } from "../rpc/ids.js";
 import { refuseCardNumbers } from "../rpc/requests/card-numbers.js";
 import { populatedPaths } from "../rpc/requests/field-mask.js";
 import { requireValid } from "../rpc/requests/validate.js";
