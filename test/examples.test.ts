@@ -1,14 +1,10 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { SettingsPreset } from "../gen/clientele/v1/accounts_pb.js";
-import { type Clientele, startClientele } from "./support/clientele.js";
+import { useClientele } from "./support/clientele.js";
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 const examples = [
   { file: "examples/grpc.ts", target: () => clientele.grpcAddress, buyer: /^Customer: john\.\w+@example\.com$/ },

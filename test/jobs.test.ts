@@ -4,22 +4,20 @@ import { SettingsPreset } from "../gen/clientele/v1/accounts_pb.js";
 import { readConfig } from "../src/config.js";
 import { buildDeps } from "../src/deps.js";
 import { startJobs, tasksOf } from "../src/jobs.js";
-import { type Clientele, startClientele } from "./support/clientele.js";
+import { useClientele } from "./support/clientele.js";
 import { failureOf } from "./support/errors.js";
 import { createShopper, signIn, signInById } from "./support/shoppers.js";
 
 const month = 30 * 24 * 60 * 60 * 1000;
 let now = new Date("2026-03-01T12:00:00Z");
-let clientele: Clientele;
 let built: Awaited<ReturnType<typeof buildDeps>>;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   const config = readConfig({ CLIENTELE_LOG_LEVEL: "silent" });
   built = await buildDeps(config, clientele.databaseUrl, { clock: () => now });
 });
 afterAll(async () => {
   await built.close();
-  await clientele.stop();
 });
 
 // As the worker runs it; what it is told of the job does not matter to ours.

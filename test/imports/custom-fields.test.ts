@@ -1,13 +1,9 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { CustomFieldType } from "../../gen/clientele/v1/custom_fields_pb.js";
-import { type Clientele, startClientele, type TestAccount } from "../support/clientele.js";
+import { type TestAccount, useClientele } from "../support/clientele.js";
 import { exportRows, importRows } from "../support/imports.js";
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 // Each tenant stores values by ids of its own.
 async function shop(): Promise<TestAccount> {

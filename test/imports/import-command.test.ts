@@ -6,16 +6,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SettingsPreset } from "../../gen/clientele/v1/accounts_pb.js";
 import { startCommand } from "../support/cli.js";
-import { type Clientele, startClientele, type TestAccount } from "../support/clientele.js";
+import { type TestAccount, useClientele } from "../support/clientele.js";
 
-let clientele: Clientele;
 let folder: string;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   folder = await mkdtemp(join(tmpdir(), "clientele-import-"));
 });
 afterAll(async () => {
-  await clientele.stop();
   await rm(folder, { recursive: true });
 });
 

@@ -1,19 +1,15 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { EmailUniqueness, SettingsPreset } from "../../gen/clientele/v1/accounts_pb.js";
 import { CustomerState } from "../../gen/clientele/v1/customers_pb.js";
 import { houston } from "../support/addresses.js";
-import { type Clientele, startClientele } from "../support/clientele.js";
+import { useClientele } from "../support/clientele.js";
 import { createCustomer, getCustomer, newEmail } from "../support/customers.js";
 import { importRows } from "../support/imports.js";
 import { changeSettings } from "../support/settings.js";
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(async () => await clientele.stop());
+const clientele = useClientele();
 
 const person = (id: string, more: object = {}) => ({ id, email: `${id}@example.com`, name: "Ada", ...more });
 const reasonsOf = (rejections: readonly { line: number; reason: string }[]) =>

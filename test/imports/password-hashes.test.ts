@@ -1,20 +1,18 @@
 import { scryptSync } from "node:crypto";
 import { hash as argon2 } from "@node-rs/argon2";
 import { hash as bcrypt } from "@node-rs/bcrypt";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Clientele, startClientele, type TestAccount } from "../support/clientele.js";
+import { beforeAll, expect, test } from "vitest";
+import { type TestAccount, useClientele } from "../support/clientele.js";
 import { getCustomer } from "../support/customers.js";
 import { failureOf } from "../support/errors.js";
 import { exportRows, importRows } from "../support/imports.js";
 import { password, signIn } from "../support/shoppers.js";
 
-let clientele: Clientele;
 let account: TestAccount;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   account = await clientele.createAccount();
 });
-afterAll(() => clientele.stop());
 
 const salt = Buffer.from("salt of 16 bytes");
 const scrypted = (log2: number) => {

@@ -1,13 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { SettingsPreset } from "../../gen/clientele/v1/accounts_pb.js";
-import { type Clientele, startClientele } from "../support/clientele.js";
+import { useClientele } from "../support/clientele.js";
 import { importRows } from "../support/imports.js";
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(async () => await clientele.stop());
+const clientele = useClientele();
 
 const person = (id: string, more: object = {}) => ({ id, email: `${id}@example.com`, name: "Ada", ...more });
 

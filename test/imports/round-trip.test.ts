@@ -1,16 +1,12 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createAddress } from "../support/addresses.js";
-import { type Clientele, startClientele } from "../support/clientele.js";
+import { useClientele } from "../support/clientele.js";
 import { createCustomer } from "../support/customers.js";
 import { exportRows, importRows } from "../support/imports.js";
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(async () => await clientele.stop());
+const clientele = useClientele();
 
 const words = (maxLength: number) =>
   fc

@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { TaxIdentifierState } from "../../gen/clientele/v1/tax_identifiers_pb.js";
-import { type Clientele, startClientele } from "../support/clientele.js";
+import { useClientele } from "../support/clientele.js";
 import { createCustomer, getCustomer } from "../support/customers.js";
 import { exportRows, importRows } from "../support/imports.js";
 import { createWorker } from "../support/jobs.js";
 import { createTaxIdentifier, sandboxNumbers } from "../support/tax-identifiers.js";
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 test("a customer moves with its tax identifiers, which are verified anew", async () => {
   const [first, second] = [await clientele.createAccount(), await clientele.createAccount()];

@@ -7,7 +7,7 @@ import { CustomerService } from "../../gen/clientele/v1/customers_pb.js";
 import { OrderService } from "../../gen/clientele/v1/orders_pb.js";
 import { PaymentMethodService } from "../../gen/clientele/v1/payment_methods_pb.js";
 import { houston } from "../support/addresses.js";
-import { type Clientele, startClientele } from "../support/clientele.js";
+import { useClientele } from "../support/clientele.js";
 import { forgottenStepsAfter, forgottenStepsBefore } from "../support/forgotten-steps.js";
 import { createWorker, type Worker } from "../support/jobs.js";
 import { idOf, type Step, walk } from "../support/journey.js";
@@ -261,15 +261,13 @@ const deletion: Steps = [
 
 let passed = 0;
 const clock = () => new Date(Date.now() + passed);
-let clientele: Clientele;
 let worker: Worker;
+const clientele = useClientele({ clock });
 beforeAll(async () => {
-  clientele = await startClientele({ clock });
   worker = await createWorker(clientele, { clock });
 });
 afterAll(async () => {
   await worker[Symbol.asyncDispose]();
-  await clientele.stop();
 });
 
 test.for(ways)("a merchant lives through DIGITAL_RIVER over $name", { timeout: 180_000 }, async ({ open }) => {

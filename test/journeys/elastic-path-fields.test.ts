@@ -1,11 +1,11 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { SettingsPreset } from "../../gen/clientele/v1/accounts_pb.js";
 import { CustomFieldService, CustomFieldType } from "../../gen/clientele/v1/custom_fields_pb.js";
 import { CustomerTokenService } from "../../gen/clientele/v1/customer_tokens_pb.js";
 import { CustomerService } from "../../gen/clientele/v1/customers_pb.js";
 import { FormService } from "../../gen/clientele/v1/forms_pb.js";
-import { type Clientele, startClientele } from "../support/clientele.js";
+import { useClientele } from "../support/clientele.js";
 import { failureOf } from "../support/errors.js";
 import { type Call, ways } from "../support/ways.js";
 
@@ -47,11 +47,7 @@ const definitions = [
 ];
 const good = Object.fromEntries(definitions.map((definition) => [definition.slug, definition.good]));
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 // Requirements §10, ELASTIC_PATH: from custom fields to orders of a list.
 test.for(ways)("a merchant extends its customers, over $name", { timeout: 180_000 }, async ({ open }) => {

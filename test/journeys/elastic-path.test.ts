@@ -1,5 +1,5 @@
 import type { DescMethodUnary, JsonValue } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { SettingsPreset } from "../../gen/clientele/v1/accounts_pb.js";
 import { AddressService } from "../../gen/clientele/v1/addresses_pb.js";
 import { CheckoutService } from "../../gen/clientele/v1/checkouts_pb.js";
@@ -7,7 +7,7 @@ import { CustomerTokenService } from "../../gen/clientele/v1/customer_tokens_pb.
 import { CustomerService } from "../../gen/clientele/v1/customers_pb.js";
 import { OrderService } from "../../gen/clientele/v1/orders_pb.js";
 import { houston } from "../support/addresses.js";
-import { type Clientele, startClientele } from "../support/clientele.js";
+import { useClientele } from "../support/clientele.js";
 import { failureOf } from "../support/errors.js";
 import { newToken } from "../support/payment-methods.js";
 import { newPublishableKey } from "../support/shoppers.js";
@@ -29,14 +29,10 @@ interface Answer {
 
 const start = new Date("2026-03-01T12:00:00Z");
 let now = start;
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
-});
+const clientele = useClientele({ clock: () => now });
 beforeEach(() => {
   now = start;
 });
-afterAll(() => clientele.stop());
 
 const ron = { name: "Ron Swanson", email: "ron@example.com" };
 const password = "mysecretpassword";

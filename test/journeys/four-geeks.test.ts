@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { SettingsPreset } from "../../gen/clientele/v1/accounts_pb.js";
 import { AddressService } from "../../gen/clientele/v1/addresses_pb.js";
 import { CheckoutService } from "../../gen/clientele/v1/checkouts_pb.js";
 import { CustomerService } from "../../gen/clientele/v1/customers_pb.js";
 import { OrderService } from "../../gen/clientele/v1/orders_pb.js";
-import { type Clientele, startClientele } from "../support/clientele.js";
+import { useClientele } from "../support/clientele.js";
 import { failureOf } from "../support/errors.js";
 import { maxPhotoBytes, plain, pngOf } from "../support/images.js";
 import { type Call, ways } from "../support/ways.js";
@@ -28,15 +28,13 @@ const shadya = { firstName: "Shadya", lastName: "Mora", email: "shadya.mora+401@
 const home = { line1: "Calle 5", city: "San José", country: "CR" };
 const basic = (key: string) => `Basic ${Buffer.from(`${key}:`).toString("base64")}`;
 
-let clientele: Clientele;
 let largest: Buffer;
 let larger: Buffer;
 let gif: Buffer;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   [largest, larger, gif] = [await pngOf(maxPhotoBytes), await pngOf(maxPhotoBytes + 1), await plain("gif")];
 });
-afterAll(() => clientele.stop());
 
 // Requirements §10, FOUR_GEEKS.
 test.for(ways)("a merchant lives through FOUR_GEEKS over $name", { timeout: 90_000 }, async ({ open }) => {

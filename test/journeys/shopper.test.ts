@@ -6,12 +6,11 @@ import { build, type PreviewServer, preview } from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ApiKeyKind } from "../../gen/clientele/v1/api_keys_pb.js";
 import { CustomFieldType } from "../../gen/clientele/v1/custom_fields_pb.js";
-import { type Clientele, type Clients, startClientele } from "../support/clientele.js";
+import { type Clients, useClientele } from "../support/clientele.js";
 
 const configFile = "examples/shopper/vite.config.ts";
 const executablePath = process.env.CHROMIUM_PATH ?? "/usr/bin/chromium";
 
-let clientele: Clientele;
 let clients: Clients;
 let outDir: string;
 let server: PreviewServer;
@@ -19,8 +18,8 @@ let browser: Browser;
 let origin: string;
 
 // The page as a merchant serves it: built, static, and from another origin than the service's.
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   const account = await clientele.createAccount();
   clients = account.test;
   const { secret } = await clients.apiKeys.createApiKey({ apiKey: { kind: ApiKeyKind.PUBLISHABLE } });
@@ -37,7 +36,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await server?.close();
-  await clientele.stop();
   await rm(outDir, { recursive: true, force: true });
 });
 

@@ -1,11 +1,11 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, test } from "vitest";
+import { test } from "vitest";
 import { SettingsPreset } from "../../gen/clientele/v1/accounts_pb.js";
 import { AddressService } from "../../gen/clientele/v1/addresses_pb.js";
 import { CheckoutService } from "../../gen/clientele/v1/checkouts_pb.js";
 import { CustomerService } from "../../gen/clientele/v1/customers_pb.js";
 import { PaymentMethodService } from "../../gen/clientele/v1/payment_methods_pb.js";
-import { type Clientele, startClientele } from "../support/clientele.js";
+import { useClientele } from "../support/clientele.js";
 import { idOf, type Step, walk } from "../support/journey.js";
 import { ways } from "../support/ways.js";
 
@@ -180,11 +180,7 @@ const steps: readonly Step<Kept>[] = [
   },
 ];
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 test.for(ways)("a merchant lives through SIMPLE_CHECKOUT over $name", { timeout: 60_000 }, async ({ open }) => {
   const account = await clientele.createAccount(SettingsPreset.SIMPLE_CHECKOUT);

@@ -1,9 +1,9 @@
 import { type DescMethodUnary, fromJson, type JsonObject, toBinary } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { SettingsPreset } from "../../gen/clientele/v1/accounts_pb.js";
 import { ApiKeyKind } from "../../gen/clientele/v1/api_keys_pb.js";
 import { CustomerService } from "../../gen/clientele/v1/customers_pb.js";
-import { type Clientele, startClientele, type TestAccount } from "../support/clientele.js";
+import { type TestAccount, useClientele } from "../support/clientele.js";
 import { failureOf } from "../support/errors.js";
 import { startReplica } from "../support/replica.js";
 import { pathOf } from "../support/ways.js";
@@ -13,16 +13,14 @@ const shop = "https://shop.example";
 const other = "https://other.example";
 const consoleOrigin = "https://console.example";
 
-let clientele: Clientele;
 let account: TestAccount;
 let publishable: string;
+const clientele = useClientele({}, { CLIENTELE_ALLOWED_ORIGINS: consoleOrigin });
 beforeAll(async () => {
-  clientele = await startClientele({}, { CLIENTELE_ALLOWED_ORIGINS: consoleOrigin });
   account = await clientele.createAccount();
   publishable = await publishableKeyOf(account);
   await allowOrigins(account, [shop, "http://localhost:5173"]);
 });
-afterAll(() => clientele.stop());
 
 const allowOrigins = (of: TestAccount, allowedOrigins: string[]) =>
   of.test.accounts.updateAccountSettings({ settings: { allowedOrigins }, updateMask: { paths: ["allowed_origins"] } });

@@ -1,15 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { CustomerService } from "../../gen/clientele/v1/customers_pb.js";
 import { services } from "../../src/routes.js";
-import { type Clientele, startClientele } from "../support/clientele.js";
+import { type Clientele, useClientele } from "../support/clientele.js";
 import { methods } from "../support/scenario.js";
 import { pathOf, runBuf } from "../support/ways.js";
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 const ports: { name: string; url: (of: Clientele) => string; protocols: string[] }[] = [
   { name: "the public port", url: ({ httpUrl }) => httpUrl, protocols: ["connect", "grpc", "grpcweb"] },

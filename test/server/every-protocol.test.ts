@@ -1,10 +1,10 @@
 import { gzipSync } from "node:zlib";
 import { type DescMethodUnary, fromJson, type JsonObject, type JsonValue, toBinary } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { CheckoutService } from "../../gen/clientele/v1/checkouts_pb.js";
 import { CustomerService } from "../../gen/clientele/v1/customers_pb.js";
 import { PaymentMethodService } from "../../gen/clientele/v1/payment_methods_pb.js";
-import { type Clientele, startClientele, type TestAccount } from "../support/clientele.js";
+import { type TestAccount, useClientele } from "../support/clientele.js";
 import { failureOf } from "../support/errors.js";
 import { casesOf, methods, reads, requestFor } from "../support/scenario.js";
 import { type Call, overFetch, pathOf, ways } from "../support/ways.js";
@@ -14,15 +14,13 @@ const { createCustomer, getCustomer, listCustomers, updateCustomer } = CustomerS
 const { createCheckout } = CheckoutService.method;
 const { setDefaultPaymentMethod } = PaymentMethodService.method;
 
-let clientele: Clientele;
 let account: TestAccount;
 let world: World;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   account = await clientele.createAccount();
   world = await populate(account.test);
 });
-afterAll(() => clientele.stop());
 
 const foreign = 'Zoë Łukasz 李小龍 🙈 %41 %zz "quoted" \\ \u0301 & <b>';
 

@@ -1,9 +1,9 @@
 import { Writable } from "node:stream";
 import { type Logger, pino } from "pino";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { CustomerService } from "../../gen/clientele/v1/customers_pb.js";
 import { errorForLog } from "../../src/rpc/log.js";
-import { type Clientele, startClientele } from "../support/clientele.js";
+import { useClientele } from "../support/clientele.js";
 import { failureOf } from "../support/errors.js";
 import { casesOf, methods, nameOf, requestFor } from "../support/scenario.js";
 import { overFetch, pathOf, ways } from "../support/ways.js";
@@ -15,12 +15,8 @@ const { createCustomer, getCustomer } = CustomerService.method;
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const traceparent = `00-${traceId}-00f067aa0ba902b7-01`;
 
-let clientele: Clientele;
 let lines: Line[] = [];
-beforeAll(async () => {
-  clientele = await startClientele({ logger: captured() });
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele({ logger: captured() });
 
 // As createLogger makes it, at the level that says most.
 function captured(): Logger {

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import knex, { type Knex } from "knex";
+import { afterAll, beforeAll } from "vitest";
 import { AccountService, SettingsPreset } from "../../gen/clientele/v1/accounts_pb.js";
 import { AddressService } from "../../gen/clientele/v1/addresses_pb.js";
 import { ApiKeyService } from "../../gen/clientele/v1/api_keys_pb.js";
@@ -26,11 +27,15 @@ import { createNewId } from "../../src/rpc/ids.js";
 import { serve } from "../../src/serve.js";
 import { createTestDatabase } from "./postgres.js";
 
-/** A service at work on a database of its own. */
-export interface Clientele extends AsyncDisposable {
+/** The two ports of a service. */
+export interface Addresses {
   readonly httpUrl: string;
   /** Host and port of the internal gRPC listener. */
   readonly grpcAddress: string;
+}
+
+/** A service at work on a database of its own. */
+export interface Clientele extends Addresses, AsyncDisposable {
   readonly databaseUrl: string;
   /** A plain connection, to look at what is stored. */
   readonly db: Knex;
@@ -68,7 +73,7 @@ export interface Clients {
 }
 
 /** The ways in that share one client type; each is a transport to a running service. */
-export const transports: Readonly<Record<string, (clientele: Clientele, key: string) => Transport>> = {
+export const transports: Readonly<Record<string, (addresses: Addresses, key: string) => Transport>> = {
   "gRPC on the internal port": ({ grpcAddress }, key) =>
     createGrpcTransport({ baseUrl: `http://${grpcAddress}`, interceptors: [withKey(key)] }),
   "gRPC on the public port": ({ httpUrl }, key) =>
@@ -86,7 +91,23 @@ export const transports: Readonly<Record<string, (clientele: Clientele, key: str
     createConnectTransport({ baseUrl: httpUrl, httpVersion: "2", useBinaryFormat: true, interceptors: [withKey(key)] }),
 };
 
-/** Starts a service. Stop it in `afterAll`. */
+/** Starts one service for all tests of a file, and stops it after them. */
+export function useClientele(overrides: Overrides = {}, environment = {}): Clientele {
+  let started: Clientele | undefined;
+  beforeAll(async () => {
+    started = await startClientele(overrides, environment);
+  });
+  afterAll(() => started?.stop());
+  // Tests hold it before it has started.
+  return new Proxy({} as Clientele, {
+    get(_, name) {
+      if (started === undefined) throw new Error("the service has not started");
+      return Reflect.get(started, name);
+    },
+  });
+}
+
+/** Starts a service that its caller stops. */
 export async function startClientele(overrides: Overrides = {}, environment = {}): Promise<Clientele> {
   const database = await createTestDatabase();
   const config = readConfig({

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { type Clientele, type Clients, clientsOn, transports } from "./clientele.js";
+import { type Addresses, type Clients, clientsOn, transports } from "./clientele.js";
 import { type Failure, failureOf } from "./errors.js";
 
 /** What became of calls that ran at the same time. */
@@ -9,8 +9,8 @@ export interface Outcomes<Answer> {
 }
 
 /** Clients that each have a connection of their own. */
-export function createCallers(clientele: Clientele, key: string, count = 50): Clients[] {
-  return Array.from({ length: count }, () => clientsOn(transports["Connect in binary"]!(clientele, key)));
+export function createCallers(addresses: Addresses, key: string, count = 50): Clients[] {
+  return Array.from({ length: count }, () => clientsOn(transports["Connect in binary"]!(addresses, key)));
 }
 
 /** Makes one call per caller, all at once. None may fail for a reason that is ours, not the caller's. */

@@ -21,7 +21,7 @@ export interface Way {
   open(clientele: Clientele, key: string): Call;
 }
 
-/** The clients that the requirements name, each as its users run it. */
+/** The clients that users have, each as they run it. `buf-curl.test.ts` holds the rest of its protocols. */
 export const ways: readonly Way[] = [
   { name: "grpc-js on the internal port", open: ({ grpcAddress }, key) => overGrpcJs(grpcAddress, key) },
   { name: "grpc-js on the public port", open: ({ httpUrl }, key) => overGrpcJs(new URL(httpUrl).host, key) },
@@ -35,8 +35,6 @@ export const ways: readonly Way[] = [
     open: ({ httpUrl }, key) => overTransport(web.createGrpcWebTransport({ baseUrl: httpUrl }), key),
   },
   { name: "buf curl, Connect", open: ({ httpUrl }, key) => overBufCurl("connect", httpUrl, key) },
-  { name: "buf curl, gRPC", open: ({ httpUrl }, key) => overBufCurl("grpc", httpUrl, key) },
-  { name: "buf curl, gRPC-Web", open: ({ httpUrl }, key) => overBufCurl("grpcweb", httpUrl, key) },
   {
     name: "buf curl, gRPC on the internal port",
     open: ({ grpcAddress }, key) => overBufCurl("grpc", `http://${grpcAddress}`, key),

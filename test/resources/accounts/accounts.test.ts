@@ -1,5 +1,5 @@
 import { toJson } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import {
   AccountSettingsSchema,
   DeletionMode,
@@ -7,18 +7,14 @@ import {
   SearchNoMatch,
   SettingsPreset,
 } from "../../../gen/clientele/v1/accounts_pb.js";
-import { type Clientele, startClientele } from "../../support/clientele.js";
+import { useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { changeSettings } from "../../support/settings.js";
 
 const start = new Date("2026-03-01T12:00:00Z");
 let now = start;
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele({ clock: () => now });
 
 async function settingsJson(preset: SettingsPreset): Promise<Record<string, unknown>> {
   const { test: clients } = await clientele.createAccount(preset);

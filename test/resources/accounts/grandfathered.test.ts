@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import {
   type AccountSettingsSchema,
   DeletionMode,
@@ -8,17 +8,13 @@ import {
 } from "../../../gen/clientele/v1/accounts_pb.js";
 import { CustomerKey } from "../../../gen/clientele/v1/customers_pb.js";
 import { createAddress } from "../../support/addresses.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer, newEmail } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { allAtOnce, createCallers } from "../../support/parallel.js";
 import { changeSettings } from "../../support/settings.js";
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 const required = "This field is required.";
 const taken = { code: "AlreadyExists", reason: "EMAIL_TAKEN" };

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import {
   type AccountSettingsSchema,
   DeletionMode,
@@ -9,18 +9,14 @@ import {
 } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Customer, type CustomerSchema, CustomerState } from "../../../gen/clientele/v1/customers_pb.js";
 import { createAddress } from "../../support/addresses.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer, newEmail } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { changeSettings } from "../../support/settings.js";
 
 type CustomerInit = MessageInitShape<typeof CustomerSchema>;
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 async function clientsWith(settings: MessageInitShape<typeof AccountSettingsSchema>): Promise<Clients> {
   const { test: clients } = await clientele.createAccount();

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import {
   type AccountSettings,
   type AccountSettingsSchema,
@@ -9,7 +9,7 @@ import {
 } from "../../../gen/clientele/v1/accounts_pb.js";
 import { PreconditionFailureSchema } from "../../../gen/google/rpc/error_details_pb.js";
 import { createAddress } from "../../support/addresses.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer, newEmail } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { allAtOnce, createCallers } from "../../support/parallel.js";
@@ -18,11 +18,7 @@ import { brokenSettings as cases } from "../../support/tightening.js";
 
 type Settings = MessageInitShape<typeof AccountSettingsSchema>;
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 /** A tenant whose settings let everything in. */
 async function openTenant(): Promise<Clients> {

@@ -1,9 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
 import type { Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
 import { createAddress, houston } from "../../support/addresses.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { picked } from "../../support/picked.js";
@@ -12,13 +12,11 @@ import { changeSettings } from "../../support/settings.js";
 type AddressInit = MessageInitShape<typeof AddressSchema>;
 
 let now = new Date("2026-03-01T12:00:00Z");
-let clientele: Clientele;
 let clients: Clients;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   ({ test: clients } = await clientele.createAccount());
 });
-afterAll(() => clientele.stop());
 
 async function update(customerId: string, address: AddressInit, paths: string[] = []): Promise<Address> {
   const answer = await clients.addresses.updateAddress({ customerId, address, updateMask: { paths } });

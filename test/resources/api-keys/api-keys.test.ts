@@ -1,16 +1,12 @@
 import { createClient } from "@connectrpc/connect";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { type ApiKey, ApiKeyKind, ApiKeyService } from "../../../gen/clientele/v1/api_keys_pb.js";
-import { type Clientele, type Clients, clientsOn, startClientele, transports } from "../../support/clientele.js";
+import { type Clients, clientsOn, transports, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 
 const start = new Date("2026-03-01T12:00:00Z");
 let now = start;
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele({ clock: () => now });
 
 interface Created {
   readonly apiKey: ApiKey;

@@ -4,7 +4,7 @@ import { readConfig } from "../../../src/config.js";
 import { buildDeps } from "../../../src/deps.js";
 import { tasksOf } from "../../../src/jobs.js";
 import { type Happening, nextState, stateAt } from "../../../src/resources/checkouts/state.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { createCheckout, guest } from "../../support/purchases.js";
@@ -13,11 +13,10 @@ import { changeSettings } from "../../support/settings.js";
 const start = new Date("2026-03-01T12:00:00Z");
 const day = 24 * 60 * 60 * 1000;
 let now = start;
-let clientele: Clientele;
 let built: Awaited<ReturnType<typeof buildDeps>>;
 let clients: Clients;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   const config = readConfig({ CLIENTELE_LOG_LEVEL: "silent" });
   built = await buildDeps(config, clientele.databaseUrl, { clock: () => now });
   ({ test: clients } = await clientele.createAccount());
@@ -27,7 +26,6 @@ beforeEach(() => {
 });
 afterAll(async () => {
   await built.close();
-  await clientele.stop();
 });
 
 const { UNSPECIFIED, PENDING, COMPLETED, FAILED, CANCELLED } = CheckoutState;

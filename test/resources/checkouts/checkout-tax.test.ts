@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Checkout, ResolutionSource, SkippedDefault } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { AttentionReason } from "../../../gen/clientele/v1/customers_pb.js";
 import { TaxIdentifierState } from "../../../gen/clientele/v1/tax_identifiers_pb.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { createWorker, type Worker } from "../../support/jobs.js";
@@ -17,17 +17,15 @@ const german = { type: "de_vat", value: "136695976" };
 const british = { type: "gb_vat", value: "980780684" };
 
 let now = new Date("2026-03-01T12:00:00Z");
-let clientele: Clientele;
 let clients: Clients;
 let worker: Worker;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   ({ test: clients } = await clientele.createAccount());
   worker = await createWorker(clientele, { clock: () => now });
 });
 afterAll(async () => {
   await worker[Symbol.asyncDispose]();
-  await clientele.stop();
 });
 
 const verify = () => worker.run("verify_tax_identifiers");

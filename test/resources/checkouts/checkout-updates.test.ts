@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { DeletionMode, PaymentMethodAttachment } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Checkout, ResolutionSource } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { CustomerType } from "../../../gen/clientele/v1/customers_pb.js";
 import { createAddress, houston } from "../../support/addresses.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, newEmail } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { attachPaymentMethod, newToken } from "../../support/payment-methods.js";
@@ -12,13 +12,11 @@ import { changeSettings } from "../../support/settings.js";
 
 type Update = Omit<Parameters<Clients["checkouts"]["updateCheckout"]>[0], "updateMask">;
 
-let clientele: Clientele;
 let clients: Clients;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   ({ test: clients } = await clientele.createAccount());
 });
-afterAll(() => clientele.stop());
 
 async function update(by: Clients, request: Update, paths: string[] = []): Promise<Checkout> {
   const { checkout } = await by.checkouts.updateCheckout({ ...request, updateMask: { paths } } as object);

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { DeletionMode, EmailUniqueness } from "../../../gen/clientele/v1/accounts_pb.js";
 import type { Address } from "../../../gen/clientele/v1/addresses_pb.js";
 import {
@@ -10,7 +10,7 @@ import {
 import type { Customer, CustomerType } from "../../../gen/clientele/v1/customers_pb.js";
 import { PaymentMethodState } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import { createAddress, houston } from "../../support/addresses.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { attachPaymentMethod } from "../../support/payment-methods.js";
@@ -21,15 +21,13 @@ type Request = MessageInitShape<typeof CreateCheckoutRequestSchema>;
 
 const start = new Date("2026-03-01T12:00:00Z");
 let now = start;
-let clientele: Clientele;
 let clients: Clients;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   ({ test: clients } = await clientele.createAccount());
   const lenient = { emailUniqueness: EmailUniqueness.DUPLICATES_ALLOWED };
   await changeSettings(clients, lenient, ["email_uniqueness", "required_customer_fields"]);
 });
-afterAll(() => clientele.stop());
 
 interface Buyer {
   readonly customer: Customer;

@@ -12,23 +12,21 @@ import { readConfig } from "../../../src/config.js";
 import { buildDeps } from "../../../src/deps.js";
 import { tasksOf } from "../../../src/jobs.js";
 import { createAddress, houston } from "../../support/addresses.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, newEmail } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { attachPaymentMethod, newToken } from "../../support/payment-methods.js";
 import { createCheckout, guest } from "../../support/purchases.js";
 
 const now = new Date("2026-03-01T12:00:00Z");
-let clientele: Clientele;
 let built: Awaited<ReturnType<typeof buildDeps>>;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   const config = readConfig({ CLIENTELE_LOG_LEVEL: "silent" });
   built = await buildDeps(config, clientele.databaseUrl, { clock: () => now });
 });
 afterAll(async () => {
   await built.close();
-  await clientele.stop();
 });
 
 /** Whom an edit is about, and which of several it takes. */

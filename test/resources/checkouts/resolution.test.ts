@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { EmailUniqueness } from "../../../gen/clientele/v1/accounts_pb.js";
 import {
   type Checkout,
@@ -9,7 +9,7 @@ import {
 } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { CustomerType } from "../../../gen/clientele/v1/customers_pb.js";
 import { createAddress, houston } from "../../support/addresses.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { attachPaymentMethod, newToken } from "../../support/payment-methods.js";
 import { createCheckout, guest, url } from "../../support/purchases.js";
 import { changeSettings } from "../../support/settings.js";
@@ -18,10 +18,9 @@ import { snapshot } from "../../support/snapshot.js";
 // Without what is made already, so that it also fits the request of a preview.
 type Request = Exclude<MessageInitShape<typeof CreateCheckoutRequestSchema>, { readonly $typeName: string }>;
 
-let clientele: Clientele;
 let clients: Clients;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   ({ test: clients } = await clientele.createAccount());
   const lenient = { emailUniqueness: EmailUniqueness.DUPLICATES_ALLOWED, firstAddressBecomesDefault: false };
   await changeSettings(clients, lenient, [
@@ -30,7 +29,6 @@ beforeAll(async () => {
     "first_address_becomes_default",
   ]);
 });
-afterAll(() => clientele.stop());
 
 const { REQUEST, CUSTOMER_DEFAULT, CUSTOMER_PROFILE, NONE } = ResolutionSource;
 const { NOT_SET, EXPIRED } = SkippedDefault;

@@ -1,11 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import {
   type CustomField,
   type CustomFieldSchema,
   CustomFieldType,
 } from "../../../gen/clientele/v1/custom_fields_pb.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer } from "../../support/customers.js";
 
 type FieldInit = Exclude<MessageInitShape<typeof CustomFieldSchema>, { readonly $typeName: string }>;
@@ -14,13 +14,11 @@ const { STRING, INTEGER } = CustomFieldType;
 const day = 24 * 60 * 60 * 1000;
 
 let now = new Date("2026-03-01T12:00:00Z");
-let clientele: Clientele;
 let clients: Clients;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   ({ test: clients } = await clientele.createAccount());
 });
-afterAll(() => clientele.stop());
 
 let made = 0;
 

@@ -1,6 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { type CustomField, CustomFieldType } from "../../../gen/clientele/v1/custom_fields_pb.js";
 import { readConfig } from "../../../src/config.js";
 import { buildDeps } from "../../../src/deps.js";
@@ -9,7 +9,7 @@ import { filterableFields } from "../../../src/resources/customers/list-fields.j
 import { listCustomers } from "../../../src/resources/customers/list-store.js";
 import { parseFilter } from "../../../src/rpc/lists/filter.js";
 import type { Filter } from "../../../src/rpc/lists/filter-clause.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 
@@ -27,11 +27,10 @@ const people: Record<string, JsonObject> = {
 };
 
 let now = new Date("2026-03-01T12:00:00Z");
-let clientele: Clientele;
 let own: Clients;
 let fields: Record<string, CustomField>;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   own = (await clientele.createAccount()).test;
   fields = {};
   for (const [slug, type] of Object.entries(types)) {
@@ -43,7 +42,6 @@ beforeAll(async () => {
     await createCustomer(own, { name, customFields });
   }
 });
-afterAll(() => clientele.stop());
 
 async function listed(filter: string, orderBy = "create_time", pageSize = 100): Promise<string[]> {
   const names: string[] = [];

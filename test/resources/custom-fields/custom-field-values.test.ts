@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue, MessageInitShape } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { ApiKeyKind } from "../../../gen/clientele/v1/api_keys_pb.js";
 import {
   type CustomField,
@@ -7,7 +7,7 @@ import {
   type CustomFieldSchema,
   CustomFieldType,
 } from "../../../gen/clientele/v1/custom_fields_pb.js";
-import { type Clientele, type Clients, clientsOn, startClientele, transports } from "../../support/clientele.js";
+import { type Clients, clientsOn, transports, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer, newEmail } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { allAtOnce, createCallers } from "../../support/parallel.js";
@@ -19,13 +19,11 @@ type Rule = NonNullable<MessageInitShape<typeof CustomFieldRuleSchema>["rule"]>;
 const { STRING, INTEGER, BOOLEAN, FLOAT, DATE } = CustomFieldType;
 const required = "This field is required.";
 
-let clientele: Clientele;
 let own: Clients;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   own = (await clientele.createAccount()).test;
 });
-afterAll(() => clientele.stop());
 
 let made = 0;
 

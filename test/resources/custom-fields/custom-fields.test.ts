@@ -1,12 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import {
   type CustomField,
   type CustomFieldRuleSchema,
   type CustomFieldSchema,
   CustomFieldType,
 } from "../../../gen/clientele/v1/custom_fields_pb.js";
-import { type Clientele, type Clients, startClientele, type TestAccount } from "../../support/clientele.js";
+import { type Clients, type TestAccount, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 import { allAtOnce, createCallers } from "../../support/parallel.js";
 
@@ -17,15 +17,13 @@ const { STRING, INTEGER, BOOLEAN, FLOAT, DATE } = CustomFieldType;
 const _day = 24 * 60 * 60 * 1000;
 
 const now = new Date("2026-03-01T12:00:00Z");
-let clientele: Clientele;
 let account: TestAccount;
 let clients: Clients;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   account = await clientele.createAccount();
   clients = account.test;
 });
-afterAll(() => clientele.stop());
 
 let made = 0;
 const newSlug = () => `field_${++made}`;

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
 import { CustomerTokenMethod } from "../../../gen/clientele/v1/customer_tokens_pb.js";
 import { CustomerService } from "../../../gen/clientele/v1/customers_pb.js";
-import { type Clientele, type Clients, startClientele, type TestAccount } from "../../support/clientele.js";
+import { type Clients, type TestAccount, useClientele } from "../../support/clientele.js";
 import { getCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { allAtOnce, createCallers } from "../../support/parallel.js";
@@ -15,18 +15,16 @@ const start = new Date("2026-03-01T12:00:00Z");
 const day = 24 * 60 * 60 * 1000;
 const later = (ms: number) => new Date(start.getTime() + ms);
 let now = start;
-let clientele: Clientele;
 let account: TestAccount;
 let publishableKey: string;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   account = await clientele.createAccount();
   publishableKey = await newPublishableKey(account.test);
 });
 beforeEach(() => {
   now = start;
 });
-afterAll(() => clientele.stop());
 
 const invalid = { code: "Unauthenticated", reason: "CREDENTIALS_INVALID" };
 const shopper = (secret: string, at = clientele) => clientsWith(at, secret);

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { filterableFields, orderableFields } from "../../../src/resources/customers/list-fields.js";
 import { houston } from "../../support/addresses.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { newToken } from "../../support/payment-methods.js";
 
@@ -11,11 +11,10 @@ const now = new Date("2026-03-01T12:00:00Z");
 const time = "2026-03-01T12:00:00Z";
 const card = newToken();
 
-let clientele: Clientele;
 let clients: Clients;
 let addressId: string;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   clients = (await clientele.createAccount()).test;
   const { id } = await createCustomer(clients, {
     ...{ id: "ada", email: "ada@example.com", name: "Ada L", firstName: "Ada", lastName: "L", displayName: "A" },
@@ -33,7 +32,6 @@ beforeAll(async () => {
   addressId = customer!.defaultAddressId!;
   await clients.customers.deleteCustomer({ id });
 });
-afterAll(() => clientele.stop());
 
 // One clause for each field, that holds for her.
 const clauses: Readonly<Record<string, () => string>> = {

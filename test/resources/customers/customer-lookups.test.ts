@@ -1,14 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
 import { CustomerKey } from "../../../gen/clientele/v1/customers_pb.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 describe("a search", () => {
   const people = [

@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeAll, beforeEach, expect, test } from "vitest";
 import { DeletionMode } from "../../../gen/clientele/v1/accounts_pb.js";
 import { AttentionReason, type CustomerOverview } from "../../../gen/clientele/v1/customers_pb.js";
 import { readConfig } from "../../../src/config.js";
 import { serve } from "../../../src/serve.js";
 import { startProxy } from "../../db/proxy.js";
 import { createAddress } from "../../support/addresses.js";
-import { type Clientele, type Clients, clientsOn, startClientele, transports } from "../../support/clientele.js";
+import { type Clients, clientsOn, transports, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { attachPaymentMethod, newToken } from "../../support/payment-methods.js";
@@ -15,16 +15,14 @@ import { changeSettings } from "../../support/settings.js";
 const start = new Date("2026-03-01T12:00:00Z");
 const day = 24 * 60 * 60 * 1000;
 let now = start;
-let clientele: Clientele;
 let clients: Clients;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   ({ test: clients } = await clientele.createAccount());
 });
 beforeEach(() => {
   now = start;
 });
-afterAll(() => clientele.stop());
 
 async function overviewOf(id: string, by = clients): Promise<CustomerOverview> {
   const { overview } = await by.customers.getCustomerOverview({ id });
@@ -165,7 +163,9 @@ test("an overview takes one statement, so one round trip to Postgres", async () 
   const service = await serve(config, proxy.url, { clock: () => now });
   try {
     const httpUrl = `http://127.0.0.1:${service.httpPort}`;
-    const through = clientsOn(transports["Connect in binary"]!({ ...clientele, httpUrl }, testKey));
+    const through = clientsOn(
+      transports["Connect in binary"]!({ httpUrl, grpcAddress: clientele.grpcAddress }, testKey),
+    );
     // The key is known and the statement prepared by then.
     const first = await overviewOf(id, through);
     let sent = "";

@@ -1,5 +1,5 @@
 import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import {
   type Customer,
   type CustomerSchema,
@@ -7,7 +7,7 @@ import {
   CustomerType,
 } from "../../../gen/clientele/v1/customers_pb.js";
 import { createAddress } from "../../support/addresses.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { attachPaymentMethod } from "../../support/payment-methods.js";
@@ -17,13 +17,11 @@ import { changeSettings } from "../../support/settings.js";
 type CustomerInit = MessageInitShape<typeof CustomerSchema>;
 
 let now = new Date("2026-03-01T12:00:00.500Z");
-let clientele: Clientele;
 let clients: Clients;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   ({ test: clients } = await clientele.createAccount());
 });
-afterAll(() => clientele.stop());
 
 async function update(customer: CustomerInit, paths: string[] = []): Promise<Customer> {
   const answer = await clients.customers.updateCustomer({ customer, updateMask: { paths } });

@@ -1,11 +1,11 @@
 import { setImmediate } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { EmailUniqueness, SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
 import { CustomFieldType } from "../../../gen/clientele/v1/custom_fields_pb.js";
 import { readConfig } from "../../../src/config.js";
 import { serve } from "../../../src/serve.js";
 import { createAddress } from "../../support/addresses.js";
-import { type Clientele, type Clients, startClientele, type TestAccount } from "../../support/clientele.js";
+import { type Clients, type TestAccount, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer, newEmail } from "../../support/customers.js";
 import { allAtOnce, createCallers } from "../../support/parallel.js";
 import { attachPaymentMethod, newToken } from "../../support/payment-methods.js";
@@ -14,11 +14,7 @@ import { changeSettings } from "../../support/settings.js";
 
 const count = 50;
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 /** An account and callers that each have a connection of their own, open already. */
 async function createRacers(preset = SettingsPreset.OPEN): Promise<TestAccount & { readonly callers: Clients[] }> {
@@ -225,7 +221,7 @@ test.for(replicas)("once a setting is changed on $name no row gets in that viola
   const config = readConfig({ CLIENTELE_HTTP_PORT: "0", CLIENTELE_GRPC_PORT: "0", CLIENTELE_LOG_LEVEL: "silent" });
   const replica = other ? await serve(config, clientele.databaseUrl, {}) : undefined;
   const httpUrl = replica === undefined ? clientele.httpUrl : `http://127.0.0.1:${replica.httpPort}`;
-  const [changer] = createCallers({ ...clientele, httpUrl }, testKey, 1);
+  const [changer] = createCallers({ httpUrl, grpcAddress: clientele.grpcAddress }, testKey, 1);
   let violating = Number.NaN;
   const countViolating = async () => (await clientele.db("customers").where({ email: "no-name@example.com" })).length;
 

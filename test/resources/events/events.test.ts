@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { tenantOfSecret } from "../../../src/rpc/callers/secret.js";
-import { type Clientele, startClientele, type TestAccount } from "../../support/clientele.js";
+import { type TestAccount, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 import { casesOf, methods, mutations, reads, requestFor } from "../../support/scenario.js";
 import { changesBetween, snapshot } from "../../support/snapshot.js";
@@ -17,11 +17,7 @@ interface EventRow {
   readonly actor: string;
 }
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 /** Runs `act` and gives the events it left, with the rows of the tenant that it changed. */
 async function recorded(tenantId: string, act: () => Promise<unknown>) {

@@ -1,20 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { DeletionMode } from "../../../gen/clientele/v1/accounts_pb.js";
 import { ActorKind, type Event, type ListEventsRequest } from "../../../gen/clientele/v1/events_pb.js";
-import { type Clientele, startClientele, type TestAccount } from "../../support/clientele.js";
+import { type TestAccount, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 import { allAtOnce, createCallers } from "../../support/parallel.js";
 
-let clientele: Clientele;
 let account: TestAccount;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
+const clientele = useClientele();
 beforeEach(async () => {
   account = await clientele.createAccount();
 });
-afterAll(() => clientele.stop());
 
 type Wanted = Partial<Omit<ListEventsRequest, "$typeName">>;
 

@@ -4,25 +4,23 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { Code, createClient } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { ApiKeyKind } from "../../../gen/clientele/v1/api_keys_pb.js";
 import {
   EventService,
   WatchEventsRequestSchema,
   WatchEventsResponseSchema,
 } from "../../../gen/clientele/v1/events_pb.js";
-import { type Clientele, startClientele, type TestAccount, transports } from "../../support/clientele.js";
+import { startClientele, type TestAccount, transports, useClientele } from "../../support/clientele.js";
 import { numbersOf, watch } from "../../support/watching.js";
 
 const watches = 1_000;
 
-let clientele: Clientele;
 let account: TestAccount;
+const clientele = useClientele({}, { CLIENTELE_WATCHES_PER_TENANT: String(watches) });
 beforeAll(async () => {
-  clientele = await startClientele({}, { CLIENTELE_WATCHES_PER_TENANT: String(watches) });
   account = await clientele.createAccount();
 });
-afterAll(() => clientele.stop());
 
 /** Adds events as a job does: nobody is told. */
 async function addEvents(count: number, to = clientele): Promise<void> {

@@ -2,23 +2,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
 import type { Knex } from "knex";
 import pg from "pg";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { EventService } from "../../../gen/clientele/v1/events_pb.js";
 import { numberEvents } from "../../../src/resources/events/log-store.js";
 import { changeWithEvent } from "../../../src/resources/events/store.js";
-import { type Clientele, startClientele, type TestAccount, transports } from "../../support/clientele.js";
+import { type TestAccount, transports, useClientele } from "../../support/clientele.js";
 import { createTestDatabase } from "../../support/postgres.js";
 import { startReplica } from "../../support/replica.js";
 import { numbersOf, type Watching, watch } from "../../support/watching.js";
 
-let clientele: Clientele;
 let account: TestAccount;
 let tenantId: string;
 let watching: Watching;
 const [ada, bea] = ["ada", "bea"];
-beforeAll(async () => {
-  clientele = await startClientele();
-});
+const clientele = useClientele();
 beforeEach(async () => {
   account = await clientele.createAccount();
   for (const id of [ada, bea]) {
@@ -30,7 +27,6 @@ beforeEach(async () => {
   await watching.started;
 });
 afterEach(() => watching.stop());
-afterAll(() => clientele.stop());
 
 const reasons = () => watching.events.map(({ reason }) => reason);
 

@@ -4,20 +4,23 @@ import * as web from "@connectrpc/connect-web";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ApiKeyKind } from "../../../gen/clientele/v1/api_keys_pb.js";
 import { EventService } from "../../../gen/clientele/v1/events_pb.js";
-import { type Clientele, clientsOn, startClientele, type TestAccount, transports } from "../../support/clientele.js";
+import {
+  type Clientele,
+  clientsOn,
+  startClientele,
+  type TestAccount,
+  transports,
+  useClientele,
+} from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 import { startReplica } from "../../support/replica.js";
 import { numbersOf, watch } from "../../support/watching.js";
 
-let clientele: Clientele;
 let account: TestAccount;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
+const clientele = useClientele();
 beforeEach(async () => {
   account = await clientele.createAccount();
 });
-afterAll(() => clientele.stop());
 
 async function newCustomer(tenant = account.test): Promise<string> {
   const email = `${randomUUID()}@example.com`;

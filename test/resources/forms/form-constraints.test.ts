@@ -1,20 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { EmailMutability, SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
 import { ApiKeyKind } from "../../../gen/clientele/v1/api_keys_pb.js";
 import { CustomFieldType } from "../../../gen/clientele/v1/custom_fields_pb.js";
 import type { FormConstraints } from "../../../gen/clientele/v1/forms_pb.js";
-import { type Clientele, type Clients, clientsOn, startClientele, transports } from "../../support/clientele.js";
+import { type Clients, clientsOn, transports, useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { changeSettings } from "../../support/settings.js";
 
 const { STRING, INTEGER } = CustomFieldType;
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 async function constraintsOf({ forms }: Clients): Promise<FormConstraints> {
   return (await forms.getFormConstraints({})).constraints!;

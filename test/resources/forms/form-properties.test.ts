@@ -1,18 +1,14 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { FormConstraints } from "../../../gen/clientele/v1/forms_pb.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, newEmail } from "../../support/customers.js";
 import { codes, customValues, filled, home, person, places, rulesOf } from "../../support/form-cases.js";
 import { addressFaults, customerFaults, type Texts } from "../../support/forms.js";
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 interface Scene {
   readonly own: Clients;

@@ -1,12 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Clientele, startClientele } from "../../support/clientele.js";
+import { describe, expect, test } from "vitest";
+import { useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 describe("the identity providers of the settings", () => {
   const set = async (...identityProviders: object[]) =>

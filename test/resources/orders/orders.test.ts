@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { DeletionMode, PaymentMethodDetachment } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Checkout, CheckoutState } from "../../../gen/clientele/v1/checkouts_pb.js";
 import type { Order } from "../../../gen/clientele/v1/orders_pb.js";
 import { createAddress } from "../../support/addresses.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { attachPaymentMethod, newToken } from "../../support/payment-methods.js";
@@ -12,13 +12,11 @@ import { changeSettings } from "../../support/settings.js";
 
 const start = new Date("2026-03-01T12:00:00Z");
 let now = start;
-let clientele: Clientele;
 let clients: Clients;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   ({ test: clients } = await clientele.createAccount());
 });
-afterAll(() => clientele.stop());
 
 async function order(by: Clients, { id: checkoutId }: Checkout): Promise<Order> {
   const { order } = await by.orders.createOrder({ checkoutId });

@@ -1,8 +1,8 @@
 import knex from "knex";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { type Checkout, CheckoutState } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { createAddress, houston } from "../../support/addresses.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { allAtOnce, createCallers } from "../../support/parallel.js";
 import { attachPaymentMethod, newToken } from "../../support/payment-methods.js";
@@ -11,11 +11,7 @@ import { startReplica } from "../../support/replica.js";
 
 const count = 50;
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 async function open(callers: readonly Clients[]): Promise<void> {
   await Promise.all(callers.map(({ accounts }) => accounts.getAccount({})));

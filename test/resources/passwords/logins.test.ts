@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { EmailUniqueness } from "../../../gen/clientele/v1/accounts_pb.js";
 import { CustomerTokenService } from "../../../gen/clientele/v1/customer_tokens_pb.js";
 import { coarseEmail } from "../../../src/formats/folding.js";
-import { type Clientele, type Clients, clientsOn, startClientele, transports } from "../../support/clientele.js";
+import { type Clients, clientsOn, startClientele, transports, useClientele } from "../../support/clientele.js";
 import { createCustomer, newEmail } from "../../support/customers.js";
 import { type Failure, failureOf } from "../../support/errors.js";
 import { allAtOnce, createCallers } from "../../support/parallel.js";
@@ -23,17 +23,15 @@ const failed = {
 const delayed = { code: "ResourceExhausted", reason: "LOGIN_DELAYED", retryable: true };
 
 let now = start;
-let clientele: Clientele;
 let key: string;
 let clients: Clients;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   ({ testKey: key, test: clients } = await clientele.createAccount());
 });
 beforeEach(() => {
   now = start;
 });
-afterAll(() => clientele.stop());
 
 let addresses = 0;
 function newAddress(): string {

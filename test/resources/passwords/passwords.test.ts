@@ -1,11 +1,11 @@
 import { hash as argon2 } from "@node-rs/argon2";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { CustomerService } from "../../../gen/clientele/v1/customers_pb.js";
 import { PasswordService } from "../../../gen/clientele/v1/passwords_pb.js";
 import { cancel, createCancellation, withDeadline } from "../../../src/db/deadline.js";
 import { createPasswordHasher } from "../../../src/resources/passwords/hasher.js";
 import { onBehalfOf } from "../../../src/rpc/calls/fair-queue.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer, newEmail } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { allAtOnce, createCallers } from "../../support/parallel.js";
@@ -13,14 +13,12 @@ import { createShopper, password, signIn } from "../../support/shoppers.js";
 import { dump } from "../../support/snapshot.js";
 import { overFetch } from "../../support/ways.js";
 
-let clientele: Clientele;
 let key: string;
 let clients: Clients;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   ({ testKey: key, test: clients } = await clientele.createAccount());
 });
-afterAll(() => clientele.stop());
 
 const canSignIn = async (email: string, typed: string) => (await signIn(clients, email, typed)).secret !== "";
 const cannotSignIn = async (email: string, typed: string) =>

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { PaymentMethodDetachment } from "../../../gen/clientele/v1/accounts_pb.js";
 import { PaymentMethodState } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import type { CardVault } from "../../../src/external/card-vault.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { allAtOnce, createCallers } from "../../support/parallel.js";
@@ -24,16 +24,12 @@ const datedVault: CardVault = {
   },
 };
 
-let clientele: Clientele;
 let clients: Clients;
-beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now, cardVault: datedVault }, { CLIENTELE_POOL_SIZE: "40" });
-});
+const clientele = useClientele({ clock: () => now, cardVault: datedVault }, { CLIENTELE_POOL_SIZE: "40" });
 beforeEach(async () => {
   now = start;
   ({ test: clients } = await clientele.createAccount());
 });
-afterAll(() => clientele.stop());
 
 async function stateOf(customerId: string, id: string): Promise<PaymentMethodState[]> {
   const { paymentMethod } = await clients.paymentMethods.getPaymentMethod({ customerId, id });

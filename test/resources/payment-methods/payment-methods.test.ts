@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import {
   PaymentMethodAttachment,
   PaymentMethodDetachment,
@@ -10,7 +10,7 @@ import {
   PaymentMethodState,
   PaymentMethodType,
 } from "../../../gen/clientele/v1/payment_methods_pb.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { attachPaymentMethod, newToken } from "../../support/payment-methods.js";
@@ -20,13 +20,11 @@ import { changeSettings } from "../../support/settings.js";
 
 const start = new Date("2026-03-01T12:00:00Z");
 let now = start;
-let clientele: Clientele;
 let clients: Clients;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   ({ test: clients } = await clientele.createAccount());
 });
-afterAll(() => clientele.stop());
 
 async function get(by: Clients, { customerId, id }: Pick<PaymentMethod, "customerId" | "id">): Promise<PaymentMethod> {
   const { paymentMethod } = await by.paymentMethods.getPaymentMethod({ customerId, id });

@@ -1,25 +1,23 @@
 import { once } from "node:events";
 import { request } from "node:http";
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { UploadPhotoResponseSchema } from "../../../gen/clientele/v1/photos_pb.js";
-import { type Clientele, type Clients, startClientele, type TestAccount } from "../../support/clientele.js";
+import { type Clients, type TestAccount, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { maxPhotoBytes, plain } from "../../support/images.js";
 import { type Body, formOf, formPoster, libravatar } from "../../support/photos.js";
 
-let clientele: Clientele;
 let account: TestAccount;
 let clients: Clients;
 let poster: ReturnType<typeof formPoster>;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   account = await clientele.createAccount();
   clients = account.test;
   poster = formPoster(clientele, account);
 });
-afterAll(() => clientele.stop());
 
 /** A form by hand: parts, each with its header fields. */
 function raw(...parts: { header: string; content: string }[]): { body: string; headers: Record<string, string> } {

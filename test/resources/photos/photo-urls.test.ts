@@ -1,26 +1,24 @@
 import { once } from "node:events";
 import { connect } from "node:http2";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
 import type { Customer } from "../../../gen/clientele/v1/customers_pb.js";
 import { createSettingsReader } from "../../../src/resources/accounts/settings.js";
 import { purgeDueCustomers } from "../../../src/resources/privacy/purge.js";
 import { createLogger } from "../../../src/rpc/log.js";
-import { type Clientele, type Clients, startClientele, type TestAccount } from "../../support/clientele.js";
+import { type Clients, startClientele, type TestAccount, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { maxPhotoBytes, plain, pngOf } from "../../support/images.js";
 import { formOf, formPoster, libravatar, uploadByCall } from "../../support/photos.js";
 
-let clientele: Clientele;
 let account: TestAccount;
 let clients: Clients;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   account = await clientele.createAccount();
   clients = account.test;
 });
-afterAll(() => clientele.stop());
 
 const byCall = (customerId: string, content: Buffer) => uploadByCall(clients, customerId, content);
 const byForm = (customerId: string, content: Buffer) =>

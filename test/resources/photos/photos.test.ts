@@ -1,24 +1,22 @@
 import { createClient } from "@connectrpc/connect";
 import sharp from "sharp";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { PhotoService } from "../../../gen/clientele/v1/photos_pb.js";
-import { type Clientele, type Clients, startClientele, type TestAccount, transports } from "../../support/clientele.js";
+import { type Clients, type TestAccount, transports, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { maxPhotoBytes, plain, pngOf, withChunk } from "../../support/images.js";
 import { formOf, formPoster, libravatar, uploadByCall } from "../../support/photos.js";
 
-let clientele: Clientele;
 let account: TestAccount;
 let clients: Clients;
 let largest: Buffer;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   account = await clientele.createAccount();
   clients = account.test;
   largest = await pngOf(maxPhotoBytes);
 });
-afterAll(() => clientele.stop());
 
 const byCall = (customerId: string, content: Buffer) => uploadByCall(clients, customerId, content);
 const byForm = (customerId: string, content: Buffer) =>

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { impersonal } from "../../../src/resources/privacy/impersonal.js";
 import { personal } from "../../../src/resources/privacy/manifest.js";
-import { type Clientele, startClientele } from "../../support/clientele.js";
+import { useClientele } from "../../support/clientele.js";
 
 interface Column {
   readonly table: string;
@@ -9,10 +9,9 @@ interface Column {
   readonly type: string;
 }
 
-let clientele: Clientele;
 let schema: readonly Column[];
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   const { rows } = await clientele.db.raw(
     `select table_name as table, column_name as column, data_type as type
      from information_schema.columns where table_schema = 'public' and table_name not like 'knex%'
@@ -20,7 +19,6 @@ beforeAll(async () => {
   );
   schema = rows;
 });
-afterAll(() => clientele.stop());
 
 // What cannot hold a word or a birthday. Everything else is text, JSON, bytes, lists and dates.
 const harmless = ["bigint", "integer", "smallint", "boolean", "timestamp with time zone", "xid8"];

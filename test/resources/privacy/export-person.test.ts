@@ -1,6 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import {
   type ExportCustomerDataResponse,
   ExportCustomerDataResponseSchema,
@@ -9,7 +9,7 @@ import {
 import { personal } from "../../../src/resources/privacy/manifest.js";
 import { evidenceOf, plant } from "../../support/canaries.js";
 import { startCommand } from "../../support/cli.js";
-import { type Clientele, type Clients, startClientele, type TestAccount, transports } from "../../support/clientele.js";
+import { type Clients, type TestAccount, transports, useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { pngOf } from "../../support/images.js";
@@ -17,15 +17,13 @@ import { newPerson, type Person } from "../../support/person.js";
 import { uploadByCall } from "../../support/photos.js";
 import { createCheckout } from "../../support/purchases.js";
 
-let clientele: Clientele;
 let account: TestAccount;
 let person: Person;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   account = await clientele.createAccount();
   person = await newPerson(clientele, account);
 });
-afterAll(() => clientele.stop());
 
 async function exported({ privacy }: Pick<Clients, "privacy">, customerId: string) {
   const messages: ExportCustomerDataResponse[] = [];

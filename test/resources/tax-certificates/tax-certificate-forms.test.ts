@@ -1,16 +1,14 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Clientele, startClientele, type TestAccount } from "../../support/clientele.js";
+import { beforeAll, expect, test } from "vitest";
+import { type TestAccount, useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { formOf, pdfOf, postForm } from "../../support/tax-certificates.js";
 
-let clientele: Clientele;
 let account: TestAccount;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   account = await clientele.createAccount();
 });
-afterAll(() => clientele.stop());
 
 const badForms: { name: string; change: (form: FormData) => void; fields: Record<string, unknown> }[] = [
   { name: "without a file", change: (form) => form.delete("file"), fields: { file: "This field is required." } },

@@ -1,15 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type TaxCertificateSchema, TaxCertificateState } from "../../../gen/clientele/v1/tax_certificates_pb.js";
-import {
-  type Clientele,
-  type Clients,
-  clientsOn,
-  startClientele,
-  type TestAccount,
-  transports,
-} from "../../support/clientele.js";
+import { type Clients, clientsOn, type TestAccount, transports, useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { plain } from "../../support/images.js";
@@ -20,15 +13,13 @@ const maxFileBytes = 10_485_760;
 const { PENDING, ACTIVE, LAPSED } = TaxCertificateState;
 
 let now = new Date("2026-03-01T12:00:00Z");
-let clientele: Clientele;
 let account: TestAccount;
 let clients: Clients;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   account = await clientele.createAccount();
   clients = account.test;
 });
-afterAll(() => clientele.stop());
 
 type Init = MessageInitShape<typeof TaxCertificateSchema>;
 

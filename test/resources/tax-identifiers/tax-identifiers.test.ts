@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { plain } from "../../support/images.js";
@@ -9,17 +9,15 @@ import { allAtOnce, createCallers } from "../../support/parallel.js";
 import { createTaxIdentifier, getTaxIdentifier } from "../../support/tax-identifiers.js";
 
 let now = new Date("2026-03-01T12:00:00Z");
-let clientele: Clientele;
 let clients: Clients;
 let worker: Worker;
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   ({ test: clients } = await clientele.createAccount());
   worker = await createWorker(clientele, { clock: () => now });
 });
 afterAll(async () => {
   await worker[Symbol.asyncDispose]();
-  await clientele.stop();
 });
 
 const german = { type: "de_vat", value: "DE 136,695 976" };

@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { TaxIdentifierState } from "../../../gen/clientele/v1/tax_identifiers_pb.js";
 import { createTaxVerifier } from "../../../src/external/tax-verifier.js";
-import { type Clientele, startClientele, type TestAccount } from "../../support/clientele.js";
+import { type TestAccount, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer } from "../../support/customers.js";
 import { type FarSystem, json, startFarSystem } from "../../support/far-system.js";
 import { createWorker, type Worker } from "../../support/jobs.js";
@@ -13,13 +13,12 @@ const job = "verify_tax_identifiers";
 const minute = 60_000;
 
 let now = new Date("2026-03-01T12:00:00Z");
-let clientele: Clientele;
 let account: TestAccount;
 let far: FarSystem;
 let worker: Worker;
 let levels: string[] = [];
+const clientele = useClientele({ clock: () => now });
 beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
   far = await startFarSystem(json({ state: "VERIFIED" }));
   const taxVerifier = createTaxVerifier({ url: far.url, secret: "s3cret", pauseMs: 0 });
   const logger = pino({}, { write: (line) => void levels.push(pino.levels.labels[JSON.parse(line).level]!) });
@@ -34,7 +33,6 @@ beforeEach(async () => {
 afterAll(async () => {
   await worker[Symbol.asyncDispose]();
   await far[Symbol.asyncDispose]();
-  await clientele.stop();
 });
 
 const ein = (value: string) => ({ type: "us_ein", value });

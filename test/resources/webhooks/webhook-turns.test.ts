@@ -2,19 +2,17 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { readConfig } from "../../../src/config.js";
 import { buildDeps } from "../../../src/deps.js";
 import { makeDeliveries } from "../../../src/resources/webhooks/dispatch.js";
-import { type Clientele, startClientele } from "../../support/clientele.js";
+import { useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { openWebhookShop, type Shop } from "../../support/webhook-receiver.js";
 
-let clientele: Clientele;
 let built: Awaited<ReturnType<typeof buildDeps>>;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   built = await buildDeps(readConfig({ CLIENTELE_LOG_LEVEL: "silent" }), clientele.databaseUrl);
 });
 afterAll(async () => {
   await built.close();
-  await clientele.stop();
 });
 
 async function tenantOf({ endpointId }: Shop): Promise<string> {

@@ -1,10 +1,10 @@
 import type { DescMethodUnary, JsonObject } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { ApiKeyKind } from "../../../gen/clientele/v1/api_keys_pb.js";
 import { CustomerSchema, CustomerService } from "../../../gen/clientele/v1/customers_pb.js";
 import { accessOf } from "../../../src/access.js";
 import type { CallerKind } from "../../../src/rpc/callers/caller.js";
-import { type Clientele, startClientele } from "../../support/clientele.js";
+import { useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 import { idsOf } from "../../support/fields.js";
 import { casesOf, methods, nameOf, requestFor } from "../../support/scenario.js";
@@ -29,14 +29,12 @@ interface Tenant {
   readonly foreignToken: string;
 }
 
-let clientele: Clientele;
 /** For calls that are refused. */
 let untouched: Tenant;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   untouched = await newTenant();
 });
-afterAll(() => clientele.stop());
 
 async function newTenant(): Promise<Tenant> {
   const { testKey, test: clients } = await clientele.createAccount();

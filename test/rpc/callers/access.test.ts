@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { AccountService } from "../../../gen/clientele/v1/accounts_pb.js";
 import { ApiKeyKind } from "../../../gen/clientele/v1/api_keys_pb.js";
 import { Health } from "../../../gen/grpc/health/v1/health_pb.js";
 import { accessOf } from "../../../src/access.js";
 import { services } from "../../../src/routes.js";
-import { type Clientele, clientsOn, startClientele, type TestAccount, transports } from "../../support/clientele.js";
+import { clientsOn, type TestAccount, transports, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 import { startReplica } from "../../support/replica.js";
 import { overFetch, ways } from "../../support/ways.js";
@@ -17,13 +17,11 @@ const missing = {
 };
 const invalid = { code: "Unauthenticated", reason: "CREDENTIALS_INVALID" };
 
-let clientele: Clientele;
 let account: TestAccount;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   account = await clientele.createAccount();
 });
-afterAll(() => clientele.stop());
 
 const basic = (credentials: string) => `Basic ${Buffer.from(credentials).toString("base64")}`;
 

@@ -1,7 +1,7 @@
 import type { DescMethodUnary, JsonObject } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { CustomerSchema } from "../../../gen/clientele/v1/customers_pb.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { idsOf } from "../../support/fields.js";
 import { casesOf, methods, nameOf, replaceAt } from "../../support/scenario.js";
 import { merchantFields, requestOfShopper, shopperMethods } from "../../support/shopper-requests.js";
@@ -9,7 +9,6 @@ import { changesBetween, snapshot } from "../../support/snapshot.js";
 import { pathOf } from "../../support/ways.js";
 import { populate, type World } from "../../support/world.js";
 
-let clientele: Clientele;
 let merchant: Clients;
 /** Two customers of one tenant, each with one of everything, and a token of the first. */
 let own: World;
@@ -17,8 +16,8 @@ let foreign: World;
 let token: string;
 let foreignToken: string;
 
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   await renew();
 });
 /** To be called by a test whose calls succeed: they may use the worlds up. */
@@ -27,7 +26,6 @@ async function renew(): Promise<void> {
   [own, foreign] = await Promise.all([populate(merchant), populate(merchant)]);
   [token, foreignToken] = await Promise.all([tokenOf(own), tokenOf(foreign)]);
 }
-afterAll(() => clientele.stop());
 
 async function tokenOf({ customer }: World): Promise<string> {
   const { secret } = await merchant.customerTokens.createCustomerToken({

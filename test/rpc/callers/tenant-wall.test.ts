@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { DescMethodUnary, JsonObject } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeAll, beforeEach, expect, test } from "vitest";
 import { tenantOfSecret } from "../../../src/rpc/callers/secret.js";
-import { type Clientele, startClientele } from "../../support/clientele.js";
+import { useClientele } from "../../support/clientele.js";
 import { idsOf } from "../../support/fields.js";
 import { casesOf, methods, nameOf, reads, replaceAt, replaceField, requestFor } from "../../support/scenario.js";
 import { changesBetween, snapshot } from "../../support/snapshot.js";
@@ -14,18 +14,16 @@ interface Tenant {
   readonly world: World;
 }
 
-let clientele: Clientele;
 let foreign: Tenant;
 let own: Tenant;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   foreign = await newTenant();
 });
 // A call that succeeds may use its world up.
 beforeEach(async () => {
   own = await newTenant();
 });
-afterAll(() => clientele.stop());
 
 async function newTenant(): Promise<Tenant> {
   const { testKey, test: clients } = await clientele.createAccount();

@@ -4,20 +4,19 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import knex, { type Knex } from "knex";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { CustomerService, UpdateCustomerRequestSchema } from "../../../gen/clientele/v1/customers_pb.js";
-import { type Clientele, startClientele, type TestAccount, transports } from "../../support/clientele.js";
+import { type TestAccount, transports, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 
 const { updateCustomer, getCustomer } = CustomerService.method;
 const graceMs = 250;
 const lockTimeoutMs = 2_000;
 
-let clientele: Clientele;
 let account: TestAccount;
 let id: string;
 // Holds locks. A pool of its own, so that what the service does can be looked at meanwhile.
 let holder: Knex;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   holder = knex({ client: "pg", connection: clientele.databaseUrl, pool: { min: 0, max: 1 } });
 });
 beforeEach(async () => {
@@ -26,7 +25,6 @@ beforeEach(async () => {
 });
 afterAll(async () => {
   await holder.destroy();
-  await clientele.stop();
 });
 
 /** Locks the customer until disposed of. */

@@ -1,9 +1,9 @@
 import { type DescMethodUnary, fromJson, type JsonObject, type JsonValue, toBinary } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { ApiKeyService } from "../../../gen/clientele/v1/api_keys_pb.js";
 import { CustomerService } from "../../../gen/clientele/v1/customers_pb.js";
 import { PasswordService } from "../../../gen/clientele/v1/passwords_pb.js";
-import { type Clientele, startClientele } from "../../support/clientele.js";
+import { useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 import { casesOf, mutations, otherRequest, reads, requestFor } from "../../support/scenario.js";
 import { dump } from "../../support/snapshot.js";
@@ -16,14 +16,10 @@ const start = new Date("2026-03-01T12:00:00Z");
 const day = 24 * 60 * 60 * 1000;
 let now = start;
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele({ clock: () => now });
-});
+const clientele = useClientele({ clock: () => now });
 beforeEach(() => {
   now = start;
 });
-afterAll(() => clientele.stop());
 
 async function tenant() {
   const account = await clientele.createAccount();

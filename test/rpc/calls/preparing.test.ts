@@ -1,12 +1,12 @@
 import { Code, createClient, createRouterTransport, type Interceptor } from "@connectrpc/connect";
 import type { Knex } from "knex";
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { OrderService } from "../../../gen/clientele/v1/orders_pb.js";
 import type { Card, CardVault } from "../../../src/external/card-vault.js";
 import { type Caller, callerKey } from "../../../src/rpc/callers/caller.js";
 import { callInterceptor, prepared, served } from "../../../src/rpc/calls/call.js";
 import { rpcError, unavailable } from "../../../src/rpc/errors.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { newToken } from "../../support/payment-methods.js";
@@ -21,16 +21,14 @@ const stalledVault: CardVault = {
   describe: () => new Promise((answer, fail) => asked.push({ answer, fail })),
 };
 
-let clientele: Clientele;
 let clients: Clients;
+const clientele = useClientele({ cardVault: stalledVault }, { CLIENTELE_POOL_SIZE: String(poolSize) });
 beforeAll(async () => {
-  clientele = await startClientele({ cardVault: stalledVault }, { CLIENTELE_POOL_SIZE: String(poolSize) });
   ({ test: clients } = await clientele.createAccount());
 });
 beforeEach(() => {
   asked.length = 0;
 });
-afterAll(() => clientele.stop());
 
 async function busyConnections(): Promise<number> {
   const { rows } = await clientele.db.raw(

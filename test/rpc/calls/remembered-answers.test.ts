@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Clientele, startClientele } from "../../support/clientele.js";
+import { expect, test } from "vitest";
+import { useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { dumpOf, tracesOf } from "../../support/dumps.js";
 import { casesOf, mutations, requestFor } from "../../support/scenario.js";
 import { overFetch } from "../../support/ways.js";
 import { populate } from "../../support/world.js";
 
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele();
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele();
 
 // So that the answer is erased with the customer, whatever it says.
 test.for(casesOf(mutations))(

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { ApiKeyKind } from "../../../gen/clientele/v1/api_keys_pb.js";
 import { createAddress } from "../../support/addresses.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { type ListPage, type ReadPage, walkBackwards, walkForwards } from "../../support/paging.js";
@@ -9,11 +9,7 @@ import { attachPaymentMethod } from "../../support/payment-methods.js";
 import { createCheckout, createOrder, guest } from "../../support/purchases.js";
 
 let time = Date.parse("2026-03-01T12:00:00Z");
-let clientele: Clientele;
-beforeAll(async () => {
-  clientele = await startClientele({ clock: () => new Date(time) });
-});
-afterAll(() => clientele.stop());
+const clientele = useClientele({ clock: () => new Date(time) });
 
 interface Row {
   readonly id: string;

@@ -2,12 +2,12 @@ import { Writable } from "node:stream";
 import { create, type DescMethodUnary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { pino } from "pino";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import { ApiKeyKind } from "../../../gen/clientele/v1/api_keys_pb.js";
 import { CustomerService } from "../../../gen/clientele/v1/customers_pb.js";
 import { errorForLog } from "../../../src/rpc/log.js";
 import { cardNumbers, otherDigits } from "../../support/card-numbers.js";
-import { type Clientele, startClientele, type TestAccount, transports } from "../../support/clientele.js";
+import { type TestAccount, transports, useClientele } from "../../support/clientele.js";
 import { createCustomer, newEmail } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { plain } from "../../support/images.js";
@@ -34,13 +34,11 @@ const logger = pino(
   }),
 );
 
-let clientele: Clientele;
 let account: TestAccount;
+const clientele = useClientele({ logger });
 beforeAll(async () => {
-  clientele = await startClientele({ logger });
   account = await clientele.createAccount();
 });
-afterAll(() => clientele.stop());
 
 function call(method: DescMethodUnary, request: Record<string, unknown>, headers = {}): Promise<unknown> {
   const transport = transports["Connect in binary"]!(clientele, account.testKey);

@@ -1,17 +1,15 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
 import { CreateCustomerRequestSchema } from "../../../gen/clientele/v1/customers_pb.js";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 
-let clientele: Clientele;
 let clients: Clients;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   clients = (await clientele.createAccount()).test;
 });
-afterAll(() => clientele.stop());
 
 describe("a request that is as wide as a message may be", () => {
   const many = (count: number) => Array.from({ length: count }, (_, index) => index);

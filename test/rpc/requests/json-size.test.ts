@@ -1,15 +1,13 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Clientele, type Clients, startClientele } from "../../support/clientele.js";
+import { beforeAll, expect, test } from "vitest";
+import { type Clients, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 
-let clientele: Clientele;
 let clients: Clients;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   clients = (await clientele.createAccount()).test;
 });
-afterAll(() => clientele.stop());
 
 const keys = (count: number, value: JsonObject[string]) =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, value]));

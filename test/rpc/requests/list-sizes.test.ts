@@ -1,18 +1,16 @@
 import { create, type DescField, type DescMessage, type DescMethod, toBinary } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { CustomFieldType } from "../../../gen/clientele/v1/custom_fields_pb.js";
 import { services } from "../../../src/routes.js";
-import { type Clientele, startClientele, type TestAccount } from "../../support/clientele.js";
+import { type TestAccount, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 
-let clientele: Clientele;
 let account: TestAccount;
+const clientele = useClientele();
 beforeAll(async () => {
-  clientele = await startClientele();
   account = await clientele.createAccount();
 });
-afterAll(() => clientele.stop());
 
 const methods: readonly DescMethod[] = services
   .filter(({ typeName }) => typeName.startsWith("clientele."))
