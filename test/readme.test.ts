@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
-import { accessSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { accessSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { accessOf } from "../src/access.js";
@@ -43,8 +43,7 @@ test("what the first start prints works word for word", async () => {
 }, 60_000);
 
 test("the table of the configuration names every variable, and no other", () => {
-  const [, table = ""] = readme.split("## Configuration");
-  const named = [...table.matchAll(/^\| `([A-Z_]+)` *\|/gm)].map(([, name]) => name);
+  const named = [...read("docs/configuration.md").matchAll(/^\| `([A-Z_]+)` *\|/gm)].map(([, name]) => name);
   const known = [...read("src/config.ts").matchAll(/^ {4}([A-Z_]+): /gm)].map(([, name]) => name);
   expect(known.length).toBeGreaterThan(10);
   expect(named).toEqual(known);
@@ -70,9 +69,15 @@ test("the table of the services says of each whether customers may call any of i
 });
 
 test("every file that the documents point to exists", () => {
-  for (const file of ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"]) {
+  const pages = readdirSync(pathOf("docs"), { recursive: true, encoding: "utf8" }).filter((name) =>
+    name.endsWith(".md"),
+  );
+  const files = ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", ...pages.map((page) => join("docs", page))];
+  for (const file of files) {
     const targets = [...read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target]) => target!);
-    for (const target of targets) expect(() => accessSync(pathOf(target)), `${file}: ${target}`).not.toThrow();
+    for (const target of targets) {
+      expect(() => accessSync(pathOf(join(dirname(file), target))), `${file}: ${target}`).not.toThrow();
+    }
   }
 });
 
