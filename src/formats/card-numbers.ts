@@ -1,7 +1,5 @@
-const shortest = 13;
-const longest = 19;
-const anyDigit = /\d/;
-const networks = /[2-6]/;
+import { parsePhoneNumberFromString } from "libphonenumber-js/min";
+import { isOfNetwork, longestCardNumber as longest, shortestCardNumber as shortest } from "./card-networks.js";
 
 // What may stand between the digits of a number that is written in groups: spaces, dashes, the minus sign, and what
 // nobody sees, such as the soft hyphens and the marks of direction that are copied along.
@@ -17,22 +15,15 @@ const hexadecimal =
   /(?<![0-9a-z])(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[0-9]*[a-f])[0-9a-f]{24,})(?![0-9a-z])/gi;
 
 /**
- * Whether a text holds what may be the number of a payment card: 13 to 19 digits that pass the Luhn check (ISO/IEC 7812),
- * with spaces or dashes between. Other digits may stand around it, such as an expiry date, in groups of their own.
+ * Whether a text holds the number of a payment card: digits with the prefix and the length of a card network that pass
+ * the Luhn check (ISO/IEC 7812), with spaces or dashes between. Other digits may stand around it, such as an expiry
+ * date, in groups of their own. A time, a French SIRET and a telephone number of 13 digits or fewer are none.
  */
-export function holdsCardNumber(text: string, atLeast = shortest, beginning = anyDigit): boolean {
+export function holdsCardNumber(text: string, atLeast = shortest): boolean {
   if (text.length < shortest) return false;
   const plain = withPlainDigits(text);
   if (!longRun.test(plain)) return false;
-  return (plain.replace(hexadecimal, "x").match(run) ?? []).some((found) => isCardNumberIn(found, atLeast, beginning));
-}
-
-/**
- * Whether a name that a program makes up holds such a number. It must begin as those of the card networks do, with 2 to
- * 6: else every tenth name with a time in milliseconds would hold one.
- */
-export function holdsCardNumberAsName(text: string): boolean {
-  return holdsCardNumber(text, shortest, networks);
+  return (plain.replace(hexadecimal, "x").match(run) ?? []).some((found) => isCardNumberIn(found, atLeast));
 }
 
 /** Whether a text is such a number and nothing else. */
@@ -40,12 +31,9 @@ export function isCardNumber(text: string): boolean {
   return text.length < 100 && alone.test(withPlainDigits(text)) && holdsCardNumber(text);
 }
 
-/**
- * Whether a number, of JSON, may be that of a card. Unlike in a text it must begin as those of the card networks do, with
- * 2 to 6: else every tenth time in milliseconds would be one.
- */
+/** Whether a number, of JSON, is that of a card. */
 export function isCardNumberAsNumber(value: number): boolean {
-  return Number.isInteger(value) && /^[2-6]\d{12,18}$/.test(String(value)) && passesLuhn(String(value));
+  return Number.isInteger(value) && /^\d+$/.test(String(value)) && isCardNumberOf(String(value));
 }
 
 /**
@@ -64,11 +52,11 @@ export function withoutCardNumbers(text: string): string {
 
 // The whole run, or some of its groups where each has three digits or more, as on a card: digits that stand alone are
 // rather a list, of which some part would pass the check by chance.
-function isCardNumberIn(text: string, atLeast: number, beginning: RegExp): boolean {
+function isCardNumberIn(text: string, atLeast: number): boolean {
   const groups = text.match(/\d+/g) ?? [];
   const digits = groups.join("");
   const isOne = (from: number, to: number) =>
-    to - from >= atLeast && to - from <= longest && beginning.test(digits.charAt(from)) && passesLuhn(digits, from, to);
+    to - from >= atLeast && to - from <= longest && isCardNumberOf(digits.slice(from, to));
   if (isOne(0, digits.length)) return true;
   let from = 0;
   for (let first = 0; first < groups.length; first++) {
@@ -82,12 +70,26 @@ function isCardNumberIn(text: string, atLeast: number, beginning: RegExp): boole
   return false;
 }
 
+function isCardNumberOf(digits: string): boolean {
+  return passesLuhn(digits) && isOfNetwork(digits) && !isSiret(digits) && !isPhone(digits);
+}
+
+// A SIRET begins with a SIREN of nine digits, which has a check digit of its own.
+function isSiret(digits: string): boolean {
+  return digits.length === 14 && passesLuhn(digits.slice(0, 9));
+}
+
+// Maestro has numbers of 12 and 13 digits, as the mobile telephones of Colombia, Indonesia and the Philippines do.
+function isPhone(digits: string): boolean {
+  return digits.length <= 13 && parsePhoneNumberFromString(`+${digits}`)?.isValid() === true;
+}
+
 // From the right, every second digit counts twice.
-function passesLuhn(digits: string, from = 0, to = digits.length): boolean {
+function passesLuhn(digits: string): boolean {
   let sum = 0;
-  for (let at = to - 1; at >= from; at--) {
+  for (let at = digits.length - 1; at >= 0; at--) {
     const digit = digits.charCodeAt(at) - 48;
-    const counted = (to - at) % 2 === 0 ? digit * 2 : digit;
+    const counted = (digits.length - at) % 2 === 0 ? digit * 2 : digit;
     sum += counted > 9 ? counted - 9 : counted;
   }
   return sum % 10 === 0;

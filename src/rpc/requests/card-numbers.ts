@@ -1,7 +1,6 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import {
   holdsCardNumber,
-  holdsCardNumberAsName,
   isCardNumber,
   isCardNumberAsNumber,
   isCardNumberAsPhone,
@@ -17,9 +16,9 @@ export function refuseCardNumbers(schema: DescMessage, message: object, prefix =
   if (fields.length > 0) throw cardNumberGiven(fields);
 }
 
-/** Refuses a name that a program made up, such as that of a call. Throws INVALID_ARGUMENT, reason CARD_NUMBER_GIVEN. */
+/** Refuses a text that is no field of a message, such as the name of a call. Throws INVALID_ARGUMENT, reason CARD_NUMBER_GIVEN. */
 export function refuseCardNumber(text: string, field: string): void {
-  if (holdsCardNumberAsName(text)) throw cardNumberGiven([field]);
+  if (holdsCardNumber(text)) throw cardNumberGiven([field]);
 }
 
 /** The paths at which a message holds the number of a card, at most a hundred. */
@@ -40,11 +39,10 @@ function cardNumberGiven(fields: readonly string[]) {
 /** Whether a text is refused. */
 type Refuses = (text: string) => boolean;
 
-// Ours or the vault's, not typed by anybody: in a run of random characters anything may stand. Only a number that stands
-// there alone is no such name.
-const referenceNames = /^(.*_)?(ids?|token|cursor|etag)$|^photo_url$/;
-// But these the caller makes up. A generated id is sent back in them too.
-const chosenIds = new Set(["clientele.v1.Customer.id", "clientele.v1.ExternalReference.id"]);
+// Random characters, in which anything may stand. Only a number that stands there alone is none of them.
+const generatedNames = /^(.*_)?(cursor|etag|page_token)$|^photo_url$/;
+// A caller makes up ids and tokens, or sends back a generated id.
+const referenceNames = /^(.*_)?(ids?|token)$/;
 const generatedId = /^[a-z]+_[0-7][0-9a-hjkmnp-tv-z]{25}$/;
 // Kept in the format of its country with its check digits, which in France are those of cards.
 const verified = new Set(["clientele.v1.TaxIdentifier.value"]);
@@ -53,8 +51,8 @@ const verified = new Set(["clientele.v1.TaxIdentifier.value"]);
 function ruleOf(field: DescField): Refuses | undefined {
   const fullName = `${field.parent.typeName}.${field.name}`;
   if (field.proto.options?.debugRedact || verified.has(fullName)) return undefined;
-  if (chosenIds.has(fullName)) return (text) => !generatedId.test(text) && holdsCardNumber(text);
-  if (referenceNames.test(field.name)) return isCardNumber;
+  if (generatedNames.test(field.name)) return isCardNumber;
+  if (referenceNames.test(field.name)) return (text) => !generatedId.test(text) && holdsCardNumber(text);
   if (/^(.*_)?phone$/.test(field.name)) return isCardNumberAsPhone;
   return field.name === "filter" ? isRefusedAsFilter : holdsCardNumber;
 }
