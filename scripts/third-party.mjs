@@ -11,6 +11,9 @@ import { file_buf_validate_validate as validate } from "@bufbuild/protovalidate/
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const target = join(root, "third_party");
 const copies = [
+  ["google-gax/build/protos/google/api/annotations.proto", "google/api/annotations.proto"],
+  ["google-gax/build/protos/google/api/field_behavior.proto", "google/api/field_behavior.proto"],
+  ["google-gax/build/protos/google/api/http.proto", "google/api/http.proto"],
   ["google-gax/build/protos/google/rpc/error_details.proto", "google/rpc/error_details.proto"],
   ["@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto", "grpc/reflection/v1/reflection.proto"],
   ["@grpc/reflection/build/proto/grpc/reflection/v1alpha/reflection.proto", "grpc/reflection/v1alpha/reflection.proto"],
