@@ -73,6 +73,7 @@ export type Address = Message<"clientele.v1.Address"> & {
   /**
    * The recipient's telephone number: digits, spaces and `+ - . / ( )`, 3 to 32 characters with 3 to 15 digits. Answered as
    * E.164, such as `+50683236988`, where it is possible in its country, else as typed.
+   * An extension is answered as `;ext=125`, however it is typed. A `tel:` before the number is dropped.
    *
    * @generated from field: optional string phone = 8;
    */
@@ -129,7 +130,7 @@ export type Address = Message<"clientele.v1.Address"> & {
   postalCode?: string | undefined;
 
   /**
-   * The country, as an ISO 3166-1 alpha-2 code or an English name; answered as the code.
+   * The country, as an ISO 3166-1 alpha-2 or alpha-3 code or an English name; answered as the code.
    *
    * @generated from field: optional string country = 16;
    */

@@ -183,6 +183,7 @@ export type Contact = Message<"clientele.v1.Contact"> & {
   /**
    * The telephone number: digits, spaces and `+ - . / ( )`, 3 to 32 characters with 3 to 15 digits. Answered as
    * E.164, such as `+50683236988`, where it is possible in its country, else as typed.
+   * An extension is answered as `;ext=125`, however it is typed. A `tel:` before the number is dropped.
    *
    * @generated from field: optional string phone = 3;
    */

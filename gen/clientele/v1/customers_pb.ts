@@ -74,13 +74,15 @@ export type Customer = Message<"clientele.v1.Customer"> & {
   /**
    * The telephone number: digits, spaces and `+ - . / ( )`, 3 to 32 characters with 3 to 15 digits. Answered as
    * E.164, such as `+50683236988`, where it is possible in its country, else as typed.
+   * An extension is answered as `;ext=125`, however it is typed. A `tel:` before the number is dropped.
    *
    * @generated from field: optional string phone = 7;
    */
   phone?: string | undefined;
 
   /**
-   * The country, as an ISO 3166-1 alpha-2 code or an English name such as "Costa Rica"; answered as the code.
+   * The country, as an ISO 3166-1 alpha-2 or alpha-3 code or an English name such as "Costa Rica".
+   * Answered as the alpha-2 code; `XK` is Kosovo.
    *
    * @generated from field: optional string country = 8;
    */

@@ -51,7 +51,8 @@ export type TaxIdentifier = Message<"clientele.v1.TaxIdentifier"> & {
   value: string;
 
   /**
-   * The country of the authority, as an ISO 3166-1 alpha-2 code or an English name; that of the type, and never another.
+   * The country of the authority, as an ISO 3166-1 alpha-2 or alpha-3 code or an English name.
+   * It is that of the type, and never another.
    * Answered as the code.
    *
    * @generated from field: string country = 4;
