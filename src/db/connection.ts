@@ -1,9 +1,22 @@
-import { createHash } from "node:crypto";
 import knex, { type Knex } from "knex";
-import pg from "pg";
+import type pg from "pg";
 import { allowStops, type Cancellable, forbidStops, stoppable } from "./cancel.js";
-import { callCancelled, deadlineExceeded, deadlineLeft, presentCancellation } from "./deadline.js";
+import { callCancelled, deadlineExceeded, isCallOver, millisecondsLeft, presentScope, type Scope } from "./deadline.js";
 import { isConnectionLost, isStaleStatement } from "./errors.js";
+import { createNames, parserOf } from "./statements.js";
+import { backstopMs, createTimeLimits, type Ending } from "./time-limits.js";
+
+// What happens to a statement:
+// 1. It waits for a connection of the pool, at most as long as its call has left.
+// 2. A call that is over, because it is cancelled or late, sends nothing.
+// 3. Where the time limit of the connection does not fit what is left, a SET travels with the statement.
+// 4. It is sent by a name, so that Postgres parses it once per connection.
+// 5. When the call is cancelled meanwhile, another connection asks Postgres to stop it.
+// 6. When Postgres stays silent after the deadline, the connection is given up.
+// 7. COMMIT and ROLLBACK are sent also when the call is over, and nothing stops them.
+// 8. Where Postgres does not know the name any more, the statement is sent again without one.
+// 9. A lost connection leaves the pool; the next statement opens another one.
+// 10. No connection goes back to the pool while a request to stop it is on its way.
 
 /** How to reach Postgres. */
 export interface ConnectOptions {
@@ -19,17 +32,20 @@ export interface ConnectOptions {
   readonly log?: (message: string) => void;
 }
 
-interface Statement {
+/** A query as Knex gives it to its client, and its answer. */
+interface Query {
   sql: string;
   bindings?: readonly unknown[];
   options?: Record<string, unknown>;
+  /** Given where the text is that of a statement which has one; else it is made from the text. */
+  name?: string;
   response?: { command?: string };
 }
 
 type Connection = pg.Client & Cancellable;
 
 interface PostgresClient extends Knex.Client {
-  _query(connection: Connection, statement: Statement): Promise<Statement>;
+  _query(connection: Connection, query: Query): Promise<Query>;
 }
 
 type Statics = Pick<typeof Knex.Client, keyof typeof Knex.Client>;
@@ -39,14 +55,10 @@ const PostgresClient: Statics & (new (config: Knex.Config) => PostgresClient) = 
   .constructor;
 
 const acquireMs = 2_000;
-const backstopMs = 60_000;
-/** How far a statement's time limit is rounded up, so that calls with alike deadlines share one. */
-const roundMs = 50;
-/** A connection's time limit that is at most this much longer than what is left is left as it is. */
-const toleranceMs = 150;
 /** How long after its deadline a silent connection is given up. */
 const silenceMs = 150;
-const mostNames = 500;
+/** Longer than any text by which a transaction ends. */
+const longestEnding = 40;
 
 /**
  * Opens a pool. Nothing is sent before the first statement, and a lost connection is replaced by the next one. Statements
@@ -64,7 +76,7 @@ export function connect(options: ConnectOptions): Knex {
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
       keepAliveInitialDelayMillis: 30_000,
-      types: { getTypeParser },
+      types: { getTypeParser: parserOf },
       // A changed time limit travels with the statement that needs it, in one round trip.
       ...{ pipeline: true },
     },
@@ -78,16 +90,16 @@ export function connect(options: ConnectOptions): Knex {
 
 // A class for each pool, because knex makes the client of a transaction from the prototype, without the constructor.
 function clientFor(options: ConnectOptions): typeof Knex.Client {
-  const limits = new WeakMap<Connection, number>();
-  const names = new Map<string, string>();
   const unlimited = options.unlimited === true;
+  const limits = createTimeLimits(options.namedStatements);
+  const nameOf = options.namedStatements ? createNames() : undefined;
 
   return class extends PostgresClient {
     override async acquireRawConnection(): Promise<Connection> {
       const connection: Connection = await super.acquireRawConnection();
       // Sent as a statement, because PgBouncer refuses parameters that it does not know at the start of a session.
       await connection.query(sessionSettings(unlimited));
-      if (options.namedStatements) limits.set(connection, backstopMs);
+      limits.begin(connection);
       return connection;
     }
 
@@ -98,74 +110,36 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
     }
 
     override async acquireConnection(): Promise<unknown> {
-      const cancellation = unlimited ? undefined : presentCancellation();
-      const left = (unlimited ? undefined : deadlineLeft()) ?? Number.POSITIVE_INFINITY;
-      if (cancellation?.cancelled) throw callCancelled();
-      if (left <= 0) throw deadlineExceeded();
-      const short = left <= acquireMs;
-      if (this.pool === undefined || (!short && cancellation === undefined)) return await super.acquireConnection();
-      const pending = this.pool.acquire();
-      let late = false;
-      const stop = () => {
-        if ("abort" in pending && typeof pending.abort === "function") pending.abort();
-      };
-      const onLate = () => {
-        late = true;
-        stop();
-      };
-      const timer = short ? setTimeout(onLate, left) : undefined;
-      cancellation?.stops.add(stop);
+      const scope = unlimited ? undefined : presentScope();
+      requireWaiting(scope);
+      const isShort = millisecondsLeft(scope) <= acquireMs;
+      if (this.pool === undefined || (!isShort && scope?.cancellation === undefined)) {
+        return await super.acquireConnection();
+      }
       try {
-        return await pending.promise;
+        return await acquireWithin(this.pool, scope);
       } catch (error) {
-        if (cancellation?.cancelled) throw callCancelled();
-        if (late) throw deadlineExceeded();
+        if (isCallOver(error)) throw error;
         options.log?.(`Acquire connection error: ${error}`);
         throw isPoolTimeout(error) ? new knex.KnexTimeoutError("Timeout acquiring a connection") : error;
-      } finally {
-        clearTimeout(timer);
-        cancellation?.stops.delete(stop);
       }
     }
 
-    override async _query(connection: Connection, statement: Statement): Promise<Statement> {
-      const ends = /^\s*(commit|rollback)\b/i.exec(statement.sql)?.[1]?.toUpperCase();
-      const given = statement.options;
-      const cancellation = unlimited || ends !== undefined ? undefined : presentCancellation();
-      if (cancellation?.cancelled) throw callCancelled();
-      if (!unlimited) {
-        const left = Math.min(deadlineLeft() ?? backstopMs, backstopMs);
-        if (ends === undefined && left <= 0) throw deadlineExceeded();
-        if (ends === undefined) limitNext(connection, left);
-        statement.options = { ...given, query_timeout: Math.max(left, 0) + silenceMs };
-      }
-      // With the transaction goes what was set in it.
-      if (ends === "ROLLBACK" || (ends !== undefined && !options.namedStatements)) limits.delete(connection);
-      const name = options.namedStatements ? nameOf(statement, names) : undefined;
-      const unnamed = statement.options;
-      if (name !== undefined) statement.options = { ...unnamed, name };
+    override async _query(connection: Connection, query: Query): Promise<Query> {
+      const ending = endingOf(query.sql);
+      if (ending !== undefined) return await endTransaction(connection, query, ending);
+      const scope = unlimited ? undefined : presentScope();
+      requireWaiting(scope);
+      if (!unlimited) limits.next(connection, timeOf(scope));
+      const name = nameOf === undefined ? undefined : (query.name ?? nameOf(query));
+      const { cancellation } = scope ?? {};
       const running = cancellation && stoppable(connection);
       if (running !== undefined) cancellation?.stops.add(running.stop);
       try {
-        const requested = ends === undefined ? undefined : forbidStops(connection);
-        if (requested !== undefined) await requested;
-        const done = await super._query(connection, statement);
-        // A broken transaction answers a commit with a rollback, which knex takes for success.
-        if (ends === "COMMIT" && done.response?.command === "ROLLBACK")
-          throw new Error("the transaction was rolled back");
-        return done;
+        return await send(connection, query, name, scope);
       } catch (error) {
-        if (ends !== undefined) limits.delete(connection);
-        const isStale = name !== undefined && isStaleStatement(error);
-        if (isStale || isConnectionLost(error)) connection.__knex__disposed = error;
-        // Whatever it was, such as the rest of a broken transaction, it came of that.
-        if (cancellation?.cancelled) throw callCancelled();
-        if (!isStale || connection.getTransactionStatus() !== "I") throw error;
-        if (unnamed === undefined) delete statement.options;
-        else statement.options = unnamed;
-        return await super._query(connection, statement);
+        return await sendUnnamed(connection, query, name, scope, error);
       } finally {
-        if (ends !== undefined) allowStops(connection);
         if (running !== undefined) cancellation?.stops.delete(running.stop);
         const pending = running?.answered();
         if (pending !== undefined) await pending;
@@ -173,19 +147,102 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
     }
   };
 
-  /** Makes Postgres stop the next statements when `left` milliseconds have passed, without waiting for its answer. */
-  function limitNext(connection: Connection, left: number): void {
-    // A transaction pooler gives every transaction another session, whose settings must not be touched.
-    const scope = options.namedStatements ? "SET" : "SET LOCAL";
-    if (scope === "SET LOCAL" && connection.getTransactionStatus() !== "T") return;
-    const present = limits.get(connection);
-    if (present !== undefined && present >= left && present <= left + toleranceMs) return;
-    const limit = Math.ceil(left / roundMs) * roundMs;
-    limits.set(connection, limit);
-    connection.query(`${scope} statement_timeout = ${limit}`, (error: Error | null) => {
-      if (error) limits.delete(connection);
+  // To the driver. Where it stays silent after the deadline, the connection is given up.
+  function send(connection: Connection, query: Query, name: string | undefined, scope: Scope | undefined) {
+    const config: pg.QueryConfig & { query_timeout?: number } = {
+      text: query.sql,
+      values: (query.bindings ?? []) as unknown[],
+      ...query.options,
+    };
+    if (name !== undefined) config.name = name;
+    if (!unlimited) config.query_timeout = Math.max(timeOf(scope), 0) + silenceMs;
+    return new Promise<Query>((resolve, reject) => {
+      connection.query(config, (error, response) => {
+        if (error) return reject(error);
+        query.response = response;
+        resolve(query);
+      });
     });
   }
+
+  // Once more, where the name alone was the matter; else throws what it means.
+  async function sendUnnamed(
+    connection: Connection,
+    query: Query,
+    name: string | undefined,
+    scope: Scope | undefined,
+    error: unknown,
+  ): Promise<Query> {
+    const isStale = name !== undefined && isStaleStatement(error);
+    if (isStale || isConnectionLost(error)) connection.__knex__disposed = error;
+    // Whatever it was, such as the rest of a broken transaction, it came of that.
+    if (scope?.cancellation?.cancelled) throw callCancelled();
+    if (!isStale || connection.getTransactionStatus() !== "I") throw error;
+    return await send(connection, query, undefined, scope);
+  }
+
+  // Also when the call is over. Nothing stops it, so that its answer is the truth.
+  async function endTransaction(connection: Connection, query: Query, ending: Ending): Promise<Query> {
+    limits.end(connection, ending);
+    try {
+      const requested = forbidStops(connection);
+      if (requested !== undefined) await requested;
+      const done = await send(connection, query, undefined, unlimited ? undefined : presentScope());
+      // A broken transaction answers a commit with a rollback, which knex takes for success.
+      if (ending === "COMMIT" && done.response?.command === "ROLLBACK")
+        throw new Error("the transaction was rolled back");
+      return done;
+    } catch (error) {
+      limits.forget(connection);
+      if (isConnectionLost(error)) connection.__knex__disposed = error;
+      throw error;
+    } finally {
+      allowStops(connection);
+    }
+  }
+}
+
+type Pool = NonNullable<Knex.Client["pool"]>;
+
+// Waits for a connection, until the call is over.
+async function acquireWithin(pool: Pool, scope: Scope | undefined): Promise<unknown> {
+  const pending = pool.acquire();
+  const stop = () => {
+    if ("abort" in pending && typeof pending.abort === "function") pending.abort();
+  };
+  let late = false;
+  const onLate = () => {
+    late = true;
+    stop();
+  };
+  const left = millisecondsLeft(scope);
+  const timer = left <= acquireMs ? setTimeout(onLate, left) : undefined;
+  scope?.cancellation?.stops.add(stop);
+  try {
+    return await pending.promise;
+  } catch (error) {
+    if (scope?.cancellation?.cancelled) throw callCancelled();
+    throw late ? deadlineExceeded() : error;
+  } finally {
+    clearTimeout(timer);
+    scope?.cancellation?.stops.delete(stop);
+  }
+}
+
+// Refuses what nobody waits for any more.
+function requireWaiting(scope: Scope | undefined): void {
+  if (scope?.cancellation?.cancelled) throw callCancelled();
+  if (millisecondsLeft(scope) <= 0) throw deadlineExceeded();
+}
+
+function timeOf(scope: Scope | undefined): number {
+  return Math.min(millisecondsLeft(scope), backstopMs);
+}
+
+function endingOf(sql: string): Ending | undefined {
+  // Looked at first, because most statements are long.
+  if (sql.length > longestEnding) return undefined;
+  return /^\s*(commit|rollback)\b/i.exec(sql)?.[1]?.toUpperCase() as Ending | undefined;
 }
 
 function sessionSettings(unlimited: boolean): string {
@@ -197,17 +254,6 @@ function sessionSettings(unlimited: boolean): string {
     SET idle_in_transaction_session_timeout = ${unlimited ? 0 : 15_000};`;
 }
 
-// Only the first texts are named, so that SQL built from input cannot fill the server's memory.
-function nameOf({ sql, bindings }: Statement, names: Map<string, string>): string | undefined {
-  const known = names.get(sql);
-  if (known !== undefined || names.size >= mostNames) return known;
-  const several = sql.includes(";") && (bindings === undefined || bindings.length === 0);
-  if (several || !/^\s*(select|insert|update|delete|with|merge|values)\b/i.test(sql)) return undefined;
-  const name = createHash("sha256").update(sql).digest("base64url").slice(0, 22);
-  names.set(sql, name);
-  return name;
-}
-
 // The pool's own errors tell by their class alone.
 function isPoolTimeout(error: unknown): boolean {
   return error instanceof Error && error.constructor.name === "TimeoutError";
@@ -215,27 +261,4 @@ function isPoolTimeout(error: unknown): boolean {
 
 function streamOf(connection: Connection): { destroy(): void } | undefined {
   return Reflect.get(connection, "connection")?.stream;
-}
-
-const { builtins } = pg.types;
-const textArray = 1009;
-/** Types that would lose something in pg's own parsers, and the type whose parser is used for them. */
-const readAs = new Map<number, number>([
-  [builtins.DATE, builtins.TEXT],
-  [builtins.TIMESTAMP, builtins.TEXT],
-  [builtins.NUMERIC, builtins.TEXT],
-  [1182, textArray], // date[]
-  [1115, textArray], // timestamp[]
-  [1231, textArray], // numeric[]
-]);
-
-function getTypeParser(oid: number): (text: string) => unknown {
-  if (oid === builtins.INT8) return safeInteger;
-  return pg.types.getTypeParser(readAs.get(oid) ?? oid, "text");
-}
-
-function safeInteger(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value)) throw new RangeError("a bigint is beyond the safe integers");
-  return value;
 }

@@ -8,7 +8,8 @@ export interface Cancellation {
   readonly stops: Set<() => void>;
 }
 
-interface Scope {
+/** Until when somebody waits: a deadline as of Date.now(), Infinity for none, and a cancellation. */
+export interface Scope {
   readonly until: number;
   readonly cancellation: Cancellation | undefined;
 }
@@ -49,23 +50,49 @@ export function cancel(cancellation: Cancellation): void {
   cancellation.stops.clear();
 }
 
+/** Who waits at present; undefined when nothing tells. */
+export function presentScope(): Scope | undefined {
+  return scopes.getStore();
+}
+
+/** Runs `fn` for those who wait in `scope`, and for nobody else. */
+export function runInScope<T>(scope: Scope | undefined, fn: () => T): T {
+  return scopes.run(scope, fn);
+}
+
+/** Milliseconds left in a scope, negative when it is too late; Infinity without a deadline. */
+export function millisecondsLeft(scope: Scope | undefined): number {
+  const until = scope?.until ?? Number.POSITIVE_INFINITY;
+  return until === Number.POSITIVE_INFINITY ? until : until - Date.now();
+}
+
 /** Milliseconds left to the present call, negative when it is too late; undefined when nothing set a deadline. */
 export function deadlineLeft(): number | undefined {
-  const until = scopes.getStore()?.until;
-  return until === undefined || until === Number.POSITIVE_INFINITY ? undefined : until - Date.now();
+  const left = millisecondsLeft(presentScope());
+  return left === Number.POSITIVE_INFINITY ? undefined : left;
 }
 
 /** Whether anybody waits for the present call; undefined when nothing tells. */
 export function presentCancellation(): Cancellation | undefined {
-  return scopes.getStore()?.cancellation;
+  return presentScope()?.cancellation;
 }
 
-/** The error of a statement that was not sent because its time was over. It carries the SQLSTATE that Postgres would give. */
+class CallOver extends Error {
+  /** The SQLSTATE that Postgres gives when it is told to stop a statement, or its time is over. */
+  readonly code = "57014";
+}
+
+/** The error of a statement that was not sent because its time was over. */
 export function deadlineExceeded(): Error & { code: string } {
-  return Object.assign(new Error("the deadline passed before the statement was sent"), { code: "57014" });
+  return new CallOver("the deadline passed before the statement was sent");
 }
 
-/** The error of a statement that nobody waits for, with the SQLSTATE that Postgres gives when it is told to stop one. */
+/** The error of a statement that nobody waits for. */
 export function callCancelled(): Error & { code: string } {
-  return Object.assign(new Error("the call was cancelled"), { code: "57014" });
+  return new CallOver("the call was cancelled");
+}
+
+/** Whether an error is one of the two above. */
+export function isCallOver(error: unknown): boolean {
+  return error instanceof CallOver;
 }

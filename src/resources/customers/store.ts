@@ -1,5 +1,7 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
+import { type Keys, shareRead } from "../../db/shared-reads.js";
+import { defineStatement } from "../../db/statements.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import type { AddressRow } from "../addresses/store.js";
 import { changeWithEvent } from "../events/store.js";
@@ -141,9 +143,14 @@ export async function insertCustomer(db: Knex, tenantId: string, customer: NewCu
   return inserted;
 }
 
-/** A customer with its default address; undefined if there is none of that id, or it was purged. One statement. */
+const selectByIds = defineStatement<ShownCustomerRow, Keys>((db, { tenantId, keys }) =>
+  selectShown(db, tenantId).whereRaw("customers.id = any(?)", [keys as string[]]),
+);
+const readCustomer = shareRead(selectByIds, ({ id }) => id);
+
+/** A customer with its default address; undefined if there is none of that id, or it was purged. */
 export async function findCustomer(db: Knex, tenantId: string, id: string): Promise<ShownCustomerRow | undefined> {
-  return shownRow(await selectShown(db, tenantId).where("customers.id", id).first());
+  return shownRow(await readCustomer(db, tenantId, id));
 }
 
 /** Lets a customer name a default address that is inserted after it, in the same transaction. */
