@@ -1,5 +1,6 @@
 import { parsePhoneNumberFromString } from "libphonenumber-js/min";
 import { isOfNetwork, longestCardNumber as longest, shortestCardNumber as shortest } from "./card-networks.js";
+import { passesLuhn } from "./luhn.js";
 
 // What may stand between the digits of a number that is written in groups: spaces, dashes, the minus sign, and what
 // nobody sees, such as the soft hyphens and the marks of direction that are copied along.
@@ -82,17 +83,6 @@ function isSiret(digits: string): boolean {
 // Maestro has numbers of 12 and 13 digits, as the mobile telephones of Colombia, Indonesia and the Philippines do.
 function isPhone(digits: string): boolean {
   return digits.length <= 13 && parsePhoneNumberFromString(`+${digits}`)?.isValid() === true;
-}
-
-// From the right, every second digit counts twice.
-function passesLuhn(digits: string): boolean {
-  let sum = 0;
-  for (let at = digits.length - 1; at >= 0; at--) {
-    const digit = digits.charCodeAt(at) - 48;
-    const counted = (digits.length - at) % 2 === 0 ? digit * 2 : digit;
-    sum += counted > 9 ? counted - 9 : counted;
-  }
-  return sum % 10 === 0;
 }
 
 // The digits of other scripts, and of other widths, are those of ASCII.

@@ -9,7 +9,7 @@ const known = new Set(countryCodes);
 // Names by Unicode's CLDR, which Node carries. Computed once: a look-up by Intl costs as much as a query.
 const displayNames = new Map(namesByCldr("long"));
 
-// Names in use that neither source has, and codes that ISO reserves.
+// Names in use that neither source has, and codes of value added tax.
 const otherNames: Readonly<Record<string, string>> = {
   Bolivia: "BO",
   "Bolivia, Plurinational State of": "BO",
@@ -54,6 +54,7 @@ const otherNames: Readonly<Record<string, string>> = {
   "Virgin Islands (U.S.)": "VI",
   Wales: "GB",
   EL: "GR",
+  XI: "GB",
   XKX: "XK",
 };
 

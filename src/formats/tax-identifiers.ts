@@ -1,4 +1,6 @@
 import { stdnum, type Validator } from "stdnum";
+import { plainText } from "./folding.js";
+import { correctedRules, uncertainForms } from "./tax-rules.js";
 
 // By country, the names of its identifiers and what stdnum calls them. They identify businesses, or whoever is billed;
 // numbers that only identify a person, such as a social security number, are none.
@@ -74,14 +76,29 @@ const validators: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 interface TaxIdentifierType {
   /** ISO 3166-1 alpha-2. */
   readonly country: string;
+  /** May stand in front of a number: the country, or what its authority writes instead. */
+  readonly prefixes: readonly string[];
   readonly validator: Validator;
 }
+
+const otherPrefixes: Readonly<Record<string, readonly string[]>> = {
+  // The Belarusian name of the number, its H already a Latin letter.
+  BY: ["УHП", "UNP"],
+  GB: ["XI"],
+  GR: ["EL"],
+  MC: ["FR"],
+};
 
 const types: ReadonlyMap<string, TaxIdentifierType> = new Map(
   Object.entries(validators).flatMap(([country, names]) =>
     Object.entries(names).flatMap(([name, key]) => {
       const validator = stdnum[country]?.[key];
-      return validator === undefined ? [] : [[`${country.toLowerCase()}_${name}`, { country, validator }] as const];
+      if (validator === undefined) return [];
+      const prefixes = [country, ...(otherPrefixes[country] ?? [])];
+      const type = { country, prefixes, validator };
+      const own = [[`${country.toLowerCase()}_${name}`, type] as const];
+      // Businesses of Northern Ireland trade goods with the European Union under their British number.
+      return country === "GB" ? [...own, ["xi_vat", type] as const] : own;
     }),
   ),
 );
@@ -94,17 +111,36 @@ export function countryOfTaxType(type: string): string | undefined {
   return types.get(type)?.country;
 }
 
-const compact = /^[A-Z0-9+&Ñ]+$/;
+// Letters of Belarus that look like Latin ones.
+const cyrillic = "АВЕКМНОРСТХ";
+const latin = "ABEKMHOPCTX";
 
 /**
- * A tax identifier in the one form in which it is kept, without white space and punctuation; undefined if the type is
- * not known, or the format or a check digit is wrong.
+ * A tax identifier in the one form in which it is kept, without white space and punctuation, and mostly without the
+ * country in front; undefined if the type is not known, or the format or a check digit is wrong. Where a check digit is
+ * not certain, the format alone counts.
  */
 export function compactTaxIdentifier(type: string, value: string): string | undefined {
+  const known = types.get(type);
+  if (known === undefined) return undefined;
+  const typed = plainText(value)
+    .toUpperCase()
+    .replace(/[АВЕКМНОРСТХ]/g, (letter) => latin.charAt(cyrillic.indexOf(letter)))
+    .replace(/\s/gu, "");
+  const compact = typed.replace(/\p{P}/gu, (sign) => (/[&*]/.test(sign) ? sign : ""));
+  const bare = known.prefixes.filter((prefix) => compact.startsWith(prefix)).map((it) => compact.slice(it.length));
+  // First as it stands, because the letters in front may belong to the number. Last with the punctuation that says, in
+  // Costa Rica, where zeros are missing.
+  return [compact, ...bare, typed].map((text) => checked(type, text, known)).find((result) => result !== undefined);
+}
+
+function checked(type: string, text: string, { validator }: TaxIdentifierType): string | undefined {
+  const corrected = correctedRules[type];
+  if (corrected?.(text) || uncertainForms[type]?.test(text)) return text;
+  if (corrected !== undefined) return undefined;
   try {
-    const result = types.get(type)?.validator.validate(value.replace(/\s+/g, "").toUpperCase());
-    // Some of its validators let punctuation pass.
-    return result?.isValid && compact.test(result.compact) ? result.compact : undefined;
+    const result = validator.validate(text);
+    return result.isValid && /^[A-Z0-9+&*Ñ]+$/.test(result.compact) ? result.compact : undefined;
   } catch {
     // Some of its validators trip over what is nearly nothing.
     return undefined;

@@ -36,7 +36,7 @@ export type TaxIdentifier = Message<"clientele.v1.TaxIdentifier"> & {
    * dk_vat, do_rnc, ec_ruc, ee_vat, es_vat, fi_vat, fr_vat, gb_vat, gr_vat, gt_nit, hr_vat, hu_vat, id_npwp, ie_vat, il_hp,
    * in_gst, in_pan, is_vat, it_vat, jp_cn, kr_brn, lt_vat, lu_vat, lv_vat, mc_vat, mt_vat, mx_rfc, nl_vat, no_vat, nz_gst,
    * pe_ruc, pl_vat, pt_vat, py_ruc, ro_vat, rs_pib, ru_inn, se_vat, sg_uen, si_vat, sk_vat, sv_nit, th_tin, tr_vkn, tw_ubn,
-   * ua_edrpou, us_ein, uy_rut, ve_rif, vn_mst and za_vat. Numbers that only identify a person, such as a social security
+   * ua_edrpou, us_ein, uy_rut, ve_rif, vn_mst, xi_vat and za_vat. Numbers that only identify a person, such as a social security
    * number, are not taken.
    *
    * @generated from field: string type = 2;
