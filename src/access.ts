@@ -19,6 +19,7 @@ import { WebhookService } from "../gen/clientele/v1/webhooks_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection as ReflectionV1 } from "../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.js";
+import { serverFields, shopperFields, signUpFields } from "./resources/customers/fields.js";
 import { type AccessRule, hasField } from "./rpc/callers/access.js";
 
 type MethodsOf<Service extends DescService> = { readonly [Method in keyof Service["method"]]: AccessRule };
@@ -39,43 +40,6 @@ const aboutNobody: AccessRule = { callers: ["secret_key", "customer_token"], cus
 const ownByRow: AccessRule = { callers: ["secret_key", "customer_token"], customer: "by row" };
 const forGuests = (rule: AccessRule): AccessRule => ({ ...rule, callers: [...rule.callers, "publishable_key"] });
 
-// What is a shopper's own to say. Not the id, which only the merchant's systems may choose, because it is never given
-// away again; nor what the merchant says of the customer: `enabled`, `metadata`, `external_references`.
-const signUpFields = [
-  "email",
-  "name",
-  "first_name",
-  "last_name",
-  "display_name",
-  "phone",
-  "country",
-  "locale",
-  "type",
-  "shipping",
-  "custom_fields",
-  "password",
-];
-// A password is changed by its own RPC, which asks for the old one.
-const personalFields = [
-  ...signUpFields.filter((field) => field !== "password"),
-  "default_address_id",
-  "default_payment_method_id",
-];
-// What every caller may send back as it was read, because nobody writes it.
-const outputOnly = [
-  "country_name",
-  "live_mode",
-  "photo_url",
-  "tax_identifiers",
-  "state",
-  "create_time",
-  "update_time",
-  "delete_time",
-  "purge_time",
-  "has_password",
-  "etag",
-];
-
 // A line for each RPC, checked by the compiler: a service with an RPC that stands in no line does not compile.
 const table = new Map<string, Readonly<Record<string, AccessRule>>>([
   allow(AccountService, {
@@ -92,7 +56,7 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
   allow(CustomerService, {
     createCustomer: {
       callers: ["secret_key", "publishable_key"],
-      writes: { message: "customer", fields: signUpFields, ignored: outputOnly },
+      writes: { message: "customer", fields: signUpFields, ignored: serverFields },
     },
     getCustomer: own("id"),
     getCustomerOverview: secretKey,
@@ -102,7 +66,7 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     listCustomers: secretKey,
     updateCustomer: {
       ...own("customer.id"),
-      writes: { message: "customer", fields: personalFields, ignored: ["id", ...outputOnly] },
+      writes: { message: "customer", fields: shopperFields, ignored: ["id", ...serverFields] },
     },
     deleteCustomer: own("id"),
     undeleteCustomer: secretKey,

@@ -1,6 +1,6 @@
 import type { Knex } from "knex";
 import type { AddressRow } from "../resources/addresses/store.js";
-import type { CustomerRow } from "../resources/customers/store.js";
+import type { CustomerRow } from "../resources/customers/fields.js";
 import { shownTaxIdentifiers, taxIdentifierRows } from "../resources/tax-identifiers/shown-store.js";
 
 /** A customer with all of its addresses and tax identifiers, the oldest first. */

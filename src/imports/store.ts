@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 import type { AddressColumns } from "../resources/addresses/store.js";
-import { emailKey } from "../resources/customers/email-store.js";
-import type { CustomerColumns, ExternalReferenceColumns } from "../resources/customers/store.js";
+import { keyOfEmail } from "../resources/customers/email-store.js";
+import type { CustomerColumns, ExternalReferenceColumns } from "../resources/customers/fields.js";
 import { type ManyEventsRow, manyEvents } from "../resources/events/store.js";
 import type { PasswordColumns } from "../resources/passwords/store.js";
 import { newTaxIdentifierRow, type TaxIdentifierColumns } from "../resources/tax-identifiers/store.js";
@@ -121,7 +121,7 @@ export async function insertCustomers(
   const names = Object.keys(rows[0] ?? {});
   const changed = trx.raw(
     `insert into customers (tenant_id, email_key, ${names.map(() => "??").join(", ")})
-     select ?, case when ? and (given.delete_time is null or not ?) then ${emailKey.replace("?", "given.email")} end,
+     select ?, case when ? and (given.delete_time is null or not ?) then ${keyOfEmail.replace("?", "given.email")} end,
        ${names.map(() => "??").join(", ")}
      from jsonb_populate_recordset(null::customers, ?::jsonb) with ordinality given
      order by given.ordinality

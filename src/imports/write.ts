@@ -2,7 +2,8 @@ import type { Knex } from "knex";
 import type { AccountSettings } from "../../gen/clientele/v1/accounts_pb.js";
 import { isDataRefused } from "../db/errors.js";
 import { inTransaction } from "../db/transaction.js";
-import { explainViolation, holdsEmail } from "../resources/customers/write.js";
+import { explainConflict } from "../resources/customers/conflicts.js";
+import { emailsAreUnique } from "../resources/customers/email.js";
 import { type Refusal, refusalOf } from "./refusal.js";
 import * as store from "./store.js";
 
@@ -25,7 +26,7 @@ export async function writeRows(
   settings: AccountSettings,
   now: Date,
 ): Promise<Rejection[]> {
-  const email = { unique: holdsEmail(settings), freeAfterDelete: settings.emailReusableAfterDelete === true };
+  const email = { unique: emailsAreUnique(settings), freeAfterDelete: settings.emailReusableAfterDelete === true };
   const rejections: Rejection[] = [];
   for (const group of groupsOf(rows)) rejections.push(...(await writeGroup(group)));
   return rejections;
@@ -113,7 +114,7 @@ function rejected(row: Row, conflict: keyof typeof conflicts): Rejection {
 
 function explained({ line }: Row, error: unknown): Rejection {
   try {
-    return explainViolation(error);
+    return explainConflict(error);
   } catch (meaning) {
     const refusal = refusalOf(meaning) ?? {
       reason: "ROW_REFUSED",

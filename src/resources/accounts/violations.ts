@@ -7,7 +7,6 @@ import {
   type SettingViolation,
   SettingViolationSchema,
 } from "../../../gen/clientele/v1/accounts_pb.js";
-import { maxMetadataBytes, metadataViolations } from "../customers/rules.js";
 import { findAddressesElsewhere, findIncompleteAddresses } from "./address-violations-store.js";
 import {
   type Found,
@@ -16,6 +15,7 @@ import {
   findSharedEmails,
   listLargeMetadata,
 } from "./customer-violations-store.js";
+import { maxMetadataBytes, metadataViolations } from "./metadata.js";
 
 /** One setting that present data may break. */
 interface Rule {

@@ -1,6 +1,6 @@
 import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
-import type { Call } from "../../rpc/callers/caller.js";
+import type { ChangeCall } from "../../rpc/callers/caller.js";
 import { refused } from "../../rpc/errors.js";
 import { populatedPaths } from "../../rpc/requests/field-mask.js";
 import { addressToColumns, writableFields } from "./convert.js";
@@ -11,7 +11,7 @@ import * as store from "./store.js";
  * so that the limit and the first one are exact. Throws FAILED_PRECONDITION when the limit is reached.
  */
 export async function addAddress(
-  { db, tenantId, event }: Pick<Call, "db" | "tenantId" | "event">,
+  { db, tenantId, event }: Pick<ChangeCall, "db" | "tenantId" | "event">,
   customerId: string,
   id: string,
   address: Address,

@@ -8,13 +8,14 @@ import {
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { callOf } from "../../rpc/callers/caller.js";
+import { transact } from "../../rpc/calls/transaction.js";
 import { notFound } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { applyMask, changedPaths } from "../../rpc/requests/field-mask.js";
 import { required } from "../../rpc/requests/validate.js";
-import { lockActiveCustomer } from "../customers/rules.js";
-import { updateCustomer } from "../customers/store.js";
+import { lockActiveCustomer } from "../customers/lock.js";
+import * as customers from "../customers/store.js";
 import { addAddress } from "./add.js";
 import { addressFromRow, addressToColumns, writableFields } from "./convert.js";
 import { validAddress } from "./rules.js";
@@ -23,23 +24,17 @@ import * as store from "./store.js";
 export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
   return {
     async createAddress(req, ctx) {
-      const call = callOf(ctx);
-      return await inTransaction(call.db, async (trx) => {
-        const { settings } = await deps.settings.read(trx, call.tenantId);
-        const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
+      return await transact(callOf(ctx), async (call) => {
+        const { db, tenantId, event } = call;
+        const { settings } = await deps.settings.read(db, tenantId);
+        const customer = await lockActiveCustomer(db, tenantId, req.customerId);
         const address = validAddress(required(req.address, "address"), settings, "address");
-        const { row, isFirst } = await addAddress(
-          { ...call, db: trx },
-          customer.id,
-          deps.newId("adr"),
-          address,
-          settings,
-        );
+        const { row, isFirst } = await addAddress(call, customer.id, deps.newId("adr"), address, settings);
         if (!isFirst || settings.firstAddressBecomesDefault !== true) {
           return { address: addressFromRow(row, customer.default_address_id) };
         }
-        const changed = call.event("customer.updated", ["default_address_id"]);
-        await updateCustomer(trx, call.tenantId, customer.id, { default_address_id: row.id }, changed);
+        const changed = event("customer.updated", ["default_address_id"]);
+        await customers.update(db, tenantId, customer.id, { default_address_id: row.id }, changed);
         return { address: addressFromRow(row, row.id) };
       });
     },
@@ -88,7 +83,7 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
         requireEtag("address", row, req.etag);
         if (customer.default_address_id === row.id) {
           const changed = event("customer.updated", ["default_address_id"]);
-          await updateCustomer(trx, tenantId, customer.id, { default_address_id: null }, changed);
+          await customers.update(trx, tenantId, customer.id, { default_address_id: null }, changed);
         }
         await store.deleteAddress(trx, tenantId, customer.id, row.id, event("address.deleted"));
         return {};
@@ -101,7 +96,7 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
         const { row, customer } = await lockedAddress(trx, tenantId, req.customerId, req.id);
         if (customer.default_address_id !== row.id) {
           const changed = event("customer.updated", ["default_address_id"]);
-          await updateCustomer(trx, tenantId, customer.id, { default_address_id: row.id }, changed);
+          await customers.update(trx, tenantId, customer.id, { default_address_id: row.id }, changed);
         }
         return { address: addressFromRow(row, row.id) };
       });
@@ -110,7 +105,7 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
 }
 
 // The customer first, always: two calls that lock the same rows in one order cannot deadlock.
-async function lockedAddress(trx: Knex, tenantId: string, customerId: string, id: string) {
+async function lockedAddress(trx: Knex.Transaction, tenantId: string, customerId: string, id: string) {
   const customer = await lockActiveCustomer(trx, tenantId, customerId);
   const row = await store.lockAddress(trx, tenantId, customerId, id);
   if (row === undefined) throw notFound("address");

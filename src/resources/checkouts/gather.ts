@@ -19,7 +19,7 @@ import { addressFromRow, writableFields } from "../addresses/convert.js";
 import { validAddress } from "../addresses/rules.js";
 import { findAddress } from "../addresses/store.js";
 import { customerFromRow } from "../customers/convert.js";
-import type { CustomerRow } from "../customers/store.js";
+import type { CustomerRow } from "../customers/fields.js";
 import { paymentMethodFromCard, paymentMethodFromRow } from "../payment-methods/convert.js";
 import { findToken } from "../payment-methods/store.js";
 import { type DescribedToken, requireAttachedBefore, requireOwn, type UseToken } from "../payment-methods/token.js";
@@ -83,7 +83,7 @@ export async function gather(call: Call, asked: Asked, buyer: Buyer): Promise<Ca
   return {
     request: requestOf(asked, requestShipping?.country ?? buyer.country ?? customer.country ?? undefined),
     requestShipping,
-    requestPaymentMethod: await customerPaymentMethod(call, customer, buyer),
+    requestPaymentMethod: await customerPaymentMethod(customer, buyer),
     requestTaxIdentifiers,
     // A checkout takes no custom fields.
     customer: customerFromRow(customer, { ...call, customFields: [] }),
@@ -103,11 +103,11 @@ async function guestPaymentMethod({ db, tenantId, now }: Call, described: Descri
   return paymentMethodFromCard(token, card, now);
 }
 
-async function customerPaymentMethod(call: Call, customer: CustomerRow, { described, settings, use }: Buyer) {
+async function customerPaymentMethod(customer: CustomerRow, { described, settings, use }: Buyer) {
   if (described === undefined) return undefined;
   requireAttachedBefore(described, settings);
   const firstBecomesDefault = settings.firstPaymentMethodBecomesDefault === true;
-  return await use(call, customer, { ...described, firstBecomesDefault });
+  return await use(customer, { ...described, firstBecomesDefault });
 }
 
 // What is output only is nobody's to write: the copy would name an address, a customer and times that it never had.

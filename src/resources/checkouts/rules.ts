@@ -2,7 +2,8 @@ import type { Knex } from "knex";
 import { CheckoutState } from "../../../gen/clientele/v1/checkouts_pb.js";
 import type { Owner } from "../../rpc/callers/caller.js";
 import { notFound, refused, rpcError } from "../../rpc/errors.js";
-import { type CustomerRow, lockCustomer } from "../customers/store.js";
+import type { CustomerRow } from "../customers/fields.js";
+import { lockCustomer } from "../customers/store.js";
 import { stateOf, stateToColumn } from "./convert.js";
 import { type Happening, nextState } from "./state.js";
 import { type CheckoutRow, findCheckout, lockCheckout } from "./store.js";
@@ -14,7 +15,12 @@ export interface LockedCheckout {
 }
 
 /** Locks a checkout of `owner`, its customer before it: the order of all locks. Throws NOT_FOUND. */
-export async function lockWithCustomer(trx: Knex, tenantId: string, id: string, owner: Owner): Promise<LockedCheckout> {
+export async function lockWithCustomer(
+  trx: Knex.Transaction,
+  tenantId: string,
+  id: string,
+  owner: Owner,
+): Promise<LockedCheckout> {
   const found = await findCheckout(trx, tenantId, id, owner);
   const customerId = found?.customer_id ?? null;
   const customer = customerId === null ? undefined : await lockCustomer(trx, tenantId, customerId);

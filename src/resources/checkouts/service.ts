@@ -9,13 +9,14 @@ import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { type Call, callOf, ownerOf } from "../../rpc/callers/caller.js";
 import { prepared } from "../../rpc/calls/call.js";
+import { transact } from "../../rpc/calls/transaction.js";
 import { invalidField, notFound, requiredMessage } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { changedPaths } from "../../rpc/requests/field-mask.js";
-import { lockActiveCustomer, requireActive } from "../customers/rules.js";
+import { lockActiveCustomer, requireActive } from "../customers/lock.js";
 import { findCustomer } from "../customers/store.js";
-import { describeToken, previewToken, useToken } from "../payment-methods/token.js";
+import { attachingUse, describeToken, previewingUse } from "../payment-methods/token.js";
 import { checkoutFromRow, previewFromColumns, resolvedToColumns, stateToColumn } from "./convert.js";
 import { type Asked, gather, requireGuest } from "./gather.js";
 import { askedBy, fieldsToResolve } from "./input.js";
@@ -33,12 +34,12 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
       }
       const described = await describe(pooled, req, ctx.signal);
       return (call) =>
-        inTransaction(call.db, async (trx) => {
-          const { tenantId, now } = call;
-          const { settings } = await deps.settings.read(trx, tenantId);
-          const customer = req.customerId === "" ? undefined : await lockActiveCustomer(trx, tenantId, req.customerId);
-          const buyer = { customer, described, settings, use: useToken };
-          const resolved = resolve(await gather({ ...call, db: trx }, req, buyer));
+        transact(call, async (inside) => {
+          const { db, tenantId, now } = inside;
+          const { settings } = await deps.settings.read(db, tenantId);
+          const customer = req.customerId === "" ? undefined : await lockActiveCustomer(db, tenantId, req.customerId);
+          const buyer = { customer, described, settings, use: attachingUse(inside) };
+          const resolved = resolve(await gather(inside, req, buyer));
           const columns = {
             id: deps.newId("chk"),
             url: req.url,
@@ -47,7 +48,7 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
             expire_time: new Date(now.getTime() + Number(settings.checkoutLifetime?.seconds) * 1000),
             ...resolvedToColumns(resolved),
           };
-          const row = await store.insertCheckout(trx, tenantId, columns, call.event("checkout.created"));
+          const row = await store.insertCheckout(db, tenantId, columns, inside.event("checkout.created"));
           return { checkout: checkoutFromRow(row, now) };
         });
     }),
@@ -62,7 +63,7 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
       const described = await describe(call, req, ctx.signal);
       const { settings } = await deps.settings.read(call.db, call.tenantId);
       const customer = found && requireActive(found);
-      const resolved = resolve(await gather(call, req, { customer, described, settings, use: previewToken }));
+      const resolved = resolve(await gather(call, req, { customer, described, settings, use: previewingUse(call) }));
       return { checkout: previewFromColumns(req.url, req.customerId, resolvedToColumns(resolved)) };
     },
 
@@ -76,22 +77,22 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
       if (found.customer_id === null) requireGuest(asked, fields);
       const described = await describe(pooled, asked, ctx.signal);
       return (call) =>
-        inTransaction(call.db, async (trx) => {
-          const { tenantId, now, event } = call;
-          const { settings } = await deps.settings.read(trx, tenantId);
-          const locked = await lockWithCustomer(trx, tenantId, req.id, ownerOf(call));
+        transact(call, async (inside) => {
+          const { db, tenantId, now, event } = inside;
+          const { settings } = await deps.settings.read(db, tenantId);
+          const locked = await lockWithCustomer(db, tenantId, req.id, ownerOf(inside));
           const { row } = locked;
           requireEtag("checkout", row, req.etag);
           const state = requirePending(row, now, "update");
           const before = checkoutFromRow(row, now);
           const country = fields.has("shipping") ? undefined : before.shipping?.country;
-          const buyer = { customer: requireBuyer(locked), described, settings, use: useToken, country };
-          const candidates = await gather({ ...call, db: trx }, asked, buyer);
+          const buyer = { customer: requireBuyer(locked), described, settings, use: attachingUse(inside), country };
+          const candidates = await gather(inside, asked, buyer);
           const resolved = resolvedToColumns(resolve(candidates, { before, fields }));
           const columns = { ...resolved, state, ...(fields.has("url") && { url: req.url }) };
           const paths = changedPaths(CheckoutSchema, before, checkoutFromRow({ ...row, ...columns }, now));
           if (paths.length === 0) return { checkout: before };
-          const updated = await store.updateCheckout(trx, tenantId, row.id, columns, event("checkout.updated", paths));
+          const updated = await store.updateCheckout(db, tenantId, row.id, columns, event("checkout.updated", paths));
           return { checkout: checkoutFromRow(updated, now) };
         });
     }),

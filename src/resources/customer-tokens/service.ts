@@ -10,7 +10,7 @@ import { type Call, callOf, clientAddressOf } from "../../rpc/callers/caller.js"
 import { prepared } from "../../rpc/calls/call.js";
 import { notFound, notPermitted, refused } from "../../rpc/errors.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
-import { lockActiveCustomer } from "../customers/rules.js";
+import { lockActiveCustomer } from "../customers/lock.js";
 import { findCustomer } from "../customers/store.js";
 import { confirmIdentity, customerOfIdentity } from "../identities/sign-in.js";
 import { logIn, loginFailed } from "../passwords/login.js";

@@ -19,32 +19,11 @@ import type { AddressRow } from "../addresses/store.js";
 import { shownValues, storedValues } from "../custom-fields/values.js";
 import { photoUrl } from "../photos/token.js";
 import { taxIdentifierFromRow } from "../tax-identifiers/convert.js";
-import type { CustomerColumns, CustomerRow } from "./store.js";
-
-/** What a mask may name. */
-export const writableFields = [
-  "email",
-  "name",
-  "first_name",
-  "last_name",
-  "display_name",
-  "phone",
-  "country",
-  "locale",
-  "type",
-  "enabled",
-  "metadata",
-  "custom_fields",
-  "external_references",
-  "shipping",
-  "default_address_id",
-  "default_payment_method_id",
-  "request_to_be_forgotten",
-];
+import { type CustomerColumns, type CustomerRow, type PlainColumns, plainFields } from "./fields.js";
 
 const type = enumColumn<CustomerType>(CustomerTypeSchema);
 
-/** What a customer is shown by beside its row: the call, and the definitions of the custom fields. */
+/** The context that turns a row into a message: the call, and the definitions of the custom fields. */
 export interface View extends Pick<Call, "liveMode" | "publicUrl"> {
   readonly customFields: readonly CustomField[];
 }
@@ -56,20 +35,11 @@ export function customerFromRow(
 ): Customer {
   // Filled in place, because a list makes a hundred of them.
   const customer = create(CustomerSchema);
+  fillPlain(customer, row);
   customer.id = row.id;
-  if (row.email !== null) customer.email = row.email;
-  if (row.name !== null) customer.name = row.name;
-  if (row.first_name !== null) customer.firstName = row.first_name;
-  if (row.last_name !== null) customer.lastName = row.last_name;
   customer.displayName = displayNameOf(row);
-  if (row.phone !== null) customer.phone = row.phone;
-  if (row.country !== null) {
-    customer.country = row.country;
-    customer.countryName = countryName(row.country);
-  }
-  if (row.locale !== null) customer.locale = row.locale;
+  if (row.country !== null) customer.countryName = countryName(row.country);
   customer.type = type.fromColumn(row.type);
-  customer.enabled = row.enabled;
   customer.requestToBeForgotten = row.request_to_be_forgotten;
   customer.liveMode = liveMode;
   customer.photoUrl = photoUrlOf(row, publicUrl);
@@ -77,8 +47,6 @@ export function customerFromRow(
   customer.customFields = shownValues(row.custom_fields, customFields);
   customer.externalReferences = row.external_references.map((reference) => create(ExternalReferenceSchema, reference));
   if (shipping) customer.shipping = addressFromRow(shipping, row.default_address_id);
-  if (row.default_address_id !== null) customer.defaultAddressId = row.default_address_id;
-  if (row.default_payment_method_id !== null) customer.defaultPaymentMethodId = row.default_payment_method_id;
   customer.hasPassword = row.password_id !== null;
   if (row.tax_identifiers) customer.taxIdentifiers = row.tax_identifiers.map(taxIdentifierFromRow);
   customer.state = row.delete_time === null ? CustomerState.ACTIVE : CustomerState.DELETED;
@@ -90,37 +58,46 @@ export function customerFromRow(
   return customer;
 }
 
-/** The columns of a customer without blanks. Values of custom fields `before` that nobody sees stay as they are. */
+/** The columns of a customer without blanks. The values of custom fields in `before` that no answer shows stay. */
 export function customerToColumns(
   customer: Customer,
   customFields: readonly CustomField[],
   before?: Pick<CustomerRow, "custom_fields">,
 ): CustomerColumns {
   return {
-    email: customer.email ?? null,
-    name: customer.name ?? null,
-    first_name: customer.firstName ?? null,
-    last_name: customer.lastName ?? null,
-    display_name: customer.displayName ?? null,
-    phone: customer.phone ?? null,
-    country: customer.country ?? null,
-    locale: customer.locale ?? null,
+    ...plainToColumns(customer),
     type: type.toColumn(customer.type),
-    enabled: customer.enabled ?? true,
     metadata: customer.metadata ?? {},
     custom_fields: storedValues(customer.customFields ?? {}, customFields, before?.custom_fields),
     external_references: customer.externalReferences.map(({ name, id }) => ({ name, id })),
-    default_address_id: customer.defaultAddressId ?? null,
-    default_payment_method_id: customer.defaultPaymentMethodId ?? null,
   };
 }
 
-// Request, else e-mail, else name, else id (SC).
+// Texts and flags, by the table of fields.
+function fillPlain(customer: Customer, row: CustomerRow): void {
+  const message: Partial<Record<keyof Customer, unknown>> = customer;
+  for (const { column, localName } of plain) {
+    const value = row[column];
+    if (value !== null) message[localName] = value;
+  }
+}
+
+function plainToColumns(customer: Customer): PlainColumns {
+  const values = plain.map(({ column, localName, otherwise }) => [column, customer[localName] ?? otherwise]);
+  return Object.fromEntries(values);
+}
+
+const plain = plainFields.map(({ name, column, kind, initially = false }) => {
+  const localName = CustomerSchema.fields.find((field) => field.name === name)!.localName as keyof Customer;
+  return { column, localName, otherwise: kind === "flag" ? initially : null };
+});
+
+// SimpleCheckout: the name that was written, else the e-mail address, else the name, else the id.
 function displayNameOf(row: CustomerRow): string {
   return row.display_name ?? row.email ?? row.name ?? row.id;
 }
 
-// The customer's own photo, else the default picture of 4G; without an e-mail address it is as good as one of the id.
+// The customer's own photo, else a generated picture. Without an e-mail address it is generated from the id.
 function photoUrlOf({ tenant_id, photo_token, email, id }: CustomerRow, publicUrl: string): string {
   if (photo_token !== null) return photoUrl(publicUrl, tenant_id, photo_token);
   const digest = hash("md5", (email ?? id).toLowerCase());

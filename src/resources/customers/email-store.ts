@@ -1,21 +1,27 @@
 import type { Knex } from "knex";
 
-// An e-mail address that must be its owner's own is held by the hash of its trimmed, lower-cased form, in a unique
-// column. Rows written while duplicates were allowed have none, and they are not given one when addresses have to be
-// unique from then on: that would write every row anew. They cannot become more then, and a query finds them.
-
-/** What makes an address, bound to the first place, its owner's own; null asks for no such thing. */
-export const emailKey = "sha256(convert_to(lower(btrim(?::text)), 'UTF8'))";
+// A unique column holds the key of an address that no other customer may have: the hash of its trimmed, lower-cased form.
+// Rows written while duplicates were allowed have no key. They get none when the settings start to require unique
+// addresses, because that would rewrite every row. No more such rows are written then, and a query finds the others.
 
 /**
- * The key of a customer whose address becomes that of the first and the second place: one that stays the same stays as it
- * is held, or not held, so that who shared it before is not refused.
+ * The key of an address after a write: `claim` makes the address its owner's own, `release` lets others take it, and
+ * `keep` leaves the key as it is.
  */
-export const changedEmailKey = `case when lower(btrim(email)) = lower(btrim(?::text)) then email_key else ${emailKey} end`;
+export type EmailKey = "claim" | "release" | "keep";
+
+/** The key of the address bound to the first place; null for no address. */
+export const keyOfEmail = "sha256(convert_to(lower(btrim(?::text)), 'UTF8'))";
 
 /**
- * Selects a row if an active customer has an address that must be unique now, and holds no key of it. Bound to the tenant,
- * the address, and the id of the customer that wants it.
+ * The key of a customer whose address becomes that of the first and the second place. An address that stays the same
+ * keeps its key or the lack of one, so that a customer who shared it before is not refused.
+ */
+export const changedKeyOfEmail = `case when lower(btrim(email)) = lower(btrim(?::text)) then email_key else ${keyOfEmail} end`;
+
+/**
+ * Selects a row if an active customer has an address that must be unique now, without a key. Bound to the tenant, the
+ * address, and the id of the customer that is to get the address.
  */
 export const ownerWithoutKey = `
   select from customers owner
@@ -25,13 +31,13 @@ export const ownerWithoutKey = `
 interface Claim {
   readonly id: string;
   readonly email: string | null;
-  /** The version of the settings that ask for unique addresses; absent while they are held. */
+  /** The version of the settings that require unique addresses; absent while the settings are locked. */
   readonly settingsVersion?: number;
 }
 
 /**
- * Whether a customer, new or not, may not take an address because an owner without a key has it. One that has the
- * address already may keep it.
+ * Whether an owner without a key keeps a customer, new or not, from taking an address. A customer that has the address
+ * already may keep it.
  */
 export async function isRefusedByOwner(db: Knex, tenantId: string, claim: Claim): Promise<boolean> {
   const { id, email, settingsVersion = null } = claim;
@@ -45,9 +51,9 @@ export async function isRefusedByOwner(db: Knex, tenantId: string, claim: Claim)
   return refused.rows.length > 0;
 }
 
-/** Gives an active, locked customer the key of its address, unless somebody has it. */
-export async function claimEmailKey(trx: Knex, tenantId: string, id: string): Promise<void> {
-  const key = emailKey.replace("?", "customers.email");
+/** Gives an active, locked customer the key of its address, unless another customer has it. */
+export async function claimEmailKey(trx: Knex.Transaction, tenantId: string, id: string): Promise<void> {
+  const key = keyOfEmail.replace("?", "customers.email");
   await trx("customers")
     .where({ tenant_id: tenantId, id, email_key: null, delete_time: null })
     .whereRaw(`not exists (select from customers o where o.tenant_id = ? and o.email_key = ${key})`, [tenantId])

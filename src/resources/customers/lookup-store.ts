@@ -1,11 +1,6 @@
 import type { Knex } from "knex";
-import {
-  type CustomerRow,
-  type ExternalReferenceColumns,
-  type ShownCustomerRow,
-  selectShown,
-  shownRow,
-} from "./store.js";
+import type { CustomerRow, ExternalReferenceColumns } from "./fields.js";
+import { type ShownCustomerRow, selectShown, shownRow } from "./store.js";
 
 /** Those of the customers that there are, in no order. */
 export async function findCustomers(db: Knex, tenantId: string, ids: readonly string[]): Promise<ShownCustomerRow[]> {

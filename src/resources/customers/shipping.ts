@@ -1,26 +1,48 @@
 import { isDeepStrictEqual } from "node:util";
 import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
-import type { Call } from "../../rpc/callers/caller.js";
+import type { Customer } from "../../../gen/clientele/v1/customers_pb.js";
+import type { TransactionCall } from "../../rpc/callers/caller.js";
+import { invalidField } from "../../rpc/errors.js";
 import type { NewId } from "../../rpc/ids.js";
 import { populatedPaths } from "../../rpc/requests/field-mask.js";
 import { addAddress } from "../addresses/add.js";
 import { addressToColumns } from "../addresses/convert.js";
+import { validAddress } from "../addresses/rules.js";
 import { updateAddress } from "../addresses/store.js";
-import type { CustomerRow } from "./store.js";
+import type { CustomerRow } from "./fields.js";
 
-/** Whether two addresses say the same. What identifies an address is not written with it. */
-export function sameAddress(before: Address | undefined, after: Address | undefined): boolean {
-  if (before === undefined || after === undefined) return before === after;
-  return isDeepStrictEqual(addressToColumns(before), addressToColumns(after));
+/** A change of the default address that a customer is updated with. */
+export interface ChangedShipping {
+  /** The address to write; undefined to have no default. */
+  readonly address: Address | undefined;
+  /** The paths of the customer that change with it. */
+  readonly paths: readonly string[];
 }
 
 /**
- * Changes the default address of a locked customer, or makes one; answers which it is. Without an address the customer
- * has no default.
+ * The change of the default address between two customers; undefined if there is none. An absent address removes the
+ * default only if the mask names `shipping`: a mask of everything says nothing about it.
  */
+export function changedShipping(
+  before: Customer,
+  next: Customer,
+  settings: AccountSettings,
+  { isNamed, changesDefault }: { readonly isNamed: boolean; readonly changesDefault: boolean },
+): ChangedShipping | undefined {
+  if (next.shipping === undefined && !isNamed) return undefined;
+  const address = next.shipping && validAddress(next.shipping, settings, "customer.shipping", before.shipping);
+  if (isSameAddress(before.shipping, address)) return undefined;
+  if (changesDefault) {
+    throw invalidField("customer.shipping", "cannot be changed together with default_address_id");
+  }
+  const stays = before.shipping !== undefined && address !== undefined;
+  return { address, paths: stays ? ["shipping"] : ["shipping", "default_address_id"] };
+}
+
+/** Writes the default address of a locked customer, or makes one. Answers its id, or null for no default. */
 export async function writeShipping(
-  call: Call,
+  call: TransactionCall,
   newId: NewId,
   row: CustomerRow,
   address: Address | undefined,
@@ -31,6 +53,12 @@ export async function writeShipping(
   const changed = call.event("address.updated", populatedPaths(AddressSchema, address, shippingPaths));
   await updateAddress(call.db, call.tenantId, row.id, row.default_address_id, addressToColumns(address), changed);
   return row.default_address_id;
+}
+
+// The id and the etag of an address are not written with it.
+function isSameAddress(before: Address | undefined, after: Address | undefined): boolean {
+  if (before === undefined || after === undefined) return before === after;
+  return isDeepStrictEqual(addressToColumns(before), addressToColumns(after));
 }
 
 const shippingPaths = AddressSchema.fields

@@ -26,7 +26,7 @@ import { type TextRules, textRulesOf } from "../../rpc/requests/text-rules.js";
 import type { TenantSettings } from "../accounts/settings.js";
 import { writableFields as addressPaths } from "../addresses/convert.js";
 import { emailPattern, maxTextLength, slugPattern } from "../custom-fields/values.js";
-import { writableFields as customerPaths } from "../customers/convert.js";
+import { writableFields as customerPaths } from "../customers/fields.js";
 import { maxBytes, minCharacters } from "../passwords/rules.js";
 import { maxPhotoBytes, maxPixels, photoTypes } from "../photos/image.js";
 

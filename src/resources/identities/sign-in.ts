@@ -1,14 +1,14 @@
 import type { AuthorizationCode } from "../../../gen/clientele/v1/customer_tokens_pb.js";
-import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { Unreachable } from "../../external/http-json.js";
 import { type Identity, NotConfirmed } from "../../external/identity-provider.js";
-import type { Call } from "../../rpc/callers/caller.js";
+import type { Call, TransactionCall } from "../../rpc/callers/caller.js";
+import { transact } from "../../rpc/calls/transaction.js";
 import { conflict, invalidField, reasonOf, refused, rpcError, unavailable, violationsOf } from "../../rpc/errors.js";
 import type { NewId } from "../../rpc/ids.js";
 import type { TenantSettings } from "../accounts/settings.js";
+import { checkNewCustomer, insertCustomer } from "../customers/create.js";
 import { lockLookup } from "../customers/lookup-store.js";
-import { checkNewCustomer, insertCustomer } from "../customers/write.js";
 import { customerFromClaims, verifiedEmail } from "./claims.js";
 import * as store from "./store.js";
 
@@ -67,15 +67,15 @@ export async function customerOfIdentity(
   const { tenantId } = call;
   const known = await store.findCustomerId(call.db, tenantId, identity);
   if (known !== undefined) return known;
-  return await inTransaction(call.db, async (trx) => {
-    const on = { ...call, db: trx };
+  return await transact(call, async (inside) => {
+    const trx = inside.db;
     await lockLookup(trx, tenantId, `identity ${identity.issuer} ${identity.subject}`);
     const meanwhile = await store.findCustomerId(trx, tenantId, identity);
     if (meanwhile !== undefined) return meanwhile;
     const email = verifiedEmail(identity.claims);
     if (email !== undefined) await lockLookup(trx, tenantId, `email ${email.toLowerCase()}`);
     const present = await settings.read(trx, tenantId);
-    const customerId = (await candidateFor(on, email)) ?? (await makeCustomer(on, newId, identity, present));
+    const customerId = (await candidateFor(inside, email)) ?? (await makeCustomer(inside, newId, identity, present));
     const linked = { id: newId("idn"), issuer: identity.issuer, subject: identity.subject, customerId };
     await store.linkIdentity(trx, tenantId, linked, call.event("customer_identity.created"));
     return customerId;
@@ -84,12 +84,17 @@ export async function customerOfIdentity(
 
 // Who signs in otherwise must not be found by an address that anybody may have typed at sign-up: its owner would share
 // the account with whoever did.
-async function candidateFor({ db, tenantId }: Call, email: string | undefined): Promise<string | undefined> {
+async function candidateFor({ db, tenantId }: TransactionCall, email: string | undefined): Promise<string | undefined> {
   const [candidate, other] = email === undefined ? [] : await store.lockCandidates(db, tenantId, email);
   return candidate === undefined || other !== undefined || candidate.signs_in ? undefined : candidate.id;
 }
 
-async function makeCustomer(call: Call, newId: NewId, identity: Confirmed, present: TenantSettings): Promise<string> {
+async function makeCustomer(
+  call: TransactionCall,
+  newId: NewId,
+  identity: Confirmed,
+  present: TenantSettings,
+): Promise<string> {
   if (identity.existingCustomersOnly) throw refused("IDENTITY_UNKNOWN", "No customer is known by this identity.");
   const checked = explained(() =>
     checkNewCustomer(customerFromClaims(identity.claims), { ...present, kind: call.kind }),

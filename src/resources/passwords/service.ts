@@ -1,16 +1,16 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Customer } from "../../../gen/clientele/v1/customers_pb.js";
 import type { PasswordService } from "../../../gen/clientele/v1/passwords_pb.js";
-import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { type Call, callOf, clientAddressOf } from "../../rpc/callers/caller.js";
 import { prepared } from "../../rpc/calls/call.js";
+import { transact } from "../../rpc/calls/transaction.js";
 import { invalidField, notFound } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { holderOf } from "../customer-tokens/store.js";
 import { customerFromRow, type View } from "../customers/convert.js";
-import { lockActiveCustomer, requireActive } from "../customers/rules.js";
-import { findCustomer, updateCustomer } from "../customers/store.js";
+import { lockActiveCustomer, requireActive } from "../customers/lock.js";
+import * as customers from "../customers/store.js";
 import { passwordPath, requirePassword } from "./rules.js";
 import * as store from "./store.js";
 import { removeLogin, writePassword } from "./write.js";
@@ -27,7 +27,7 @@ export function passwordService(deps: Deps): ServiceImpl<typeof PasswordService>
     changePassword: prepared(async (req, ctx) => {
       const call = callOf(ctx);
       requirePassword(req.newPassword, "new_password");
-      const row = requireActive(await findCustomer(call.db, call.tenantId, req.customerId));
+      const row = requireActive(await customers.findCustomer(call.db, call.tenantId, req.customerId));
       const attempt = { whose: `customer ${row.id}`, from: clientAddressOf(ctx) };
       const present = await deps.verifyCounted(call, attempt, async () => {
         const password = await store.findPassword(call.db, call.tenantId, row.id);
@@ -52,19 +52,19 @@ export function passwordService(deps: Deps): ServiceImpl<typeof PasswordService>
 
   async function write(call: Call, id: string, hash: string | undefined, { etag = "", present }: Condition) {
     const { tenantId } = call;
-    const customer = await inTransaction(call.db, async (trx) => {
-      const { customFields } = await deps.settings.read(trx, tenantId);
-      const inside = { ...call, db: trx, customFields };
-      const row = await lockActiveCustomer(trx, tenantId, id);
+    const customer = await transact(call, async (inside) => {
+      const { db, event } = inside;
+      const { customFields } = await deps.settings.read(db, tenantId);
+      const row = await lockActiveCustomer(db, tenantId, id);
       requireEtag("customer", row, etag);
       // Another one was faster.
       if (present !== undefined && row.password_id !== present) throw passwordWrong();
       if (hash !== undefined || row.password_id !== null) {
         const password_id = hash === undefined ? null : await writePassword(inside, deps.newId, id, hash);
         if (password_id === null) await removeLogin(inside, id);
-        await updateCustomer(trx, tenantId, id, { password_id }, call.event("customer.updated", [passwordPath]));
+        await customers.update(db, tenantId, id, { password_id }, event("customer.updated", [passwordPath]));
       }
-      return await shown(inside, id);
+      return await shown({ ...inside, customFields }, id);
     });
     call.afterCommit(() => deps.tokens.forget(holderOf(tenantId, id)));
     return { customer };
@@ -72,7 +72,7 @@ export function passwordService(deps: Deps): ServiceImpl<typeof PasswordService>
 }
 
 async function shown(call: Call & View, id: string): Promise<Customer> {
-  const row = await findCustomer(call.db, call.tenantId, id);
+  const row = await customers.findCustomer(call.db, call.tenantId, id);
   if (row === undefined) throw notFound("customer");
   return customerFromRow(row, call, row.shipping);
 }

@@ -10,13 +10,14 @@ import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { type Call, callOf } from "../../rpc/callers/caller.js";
 import { prepared } from "../../rpc/calls/call.js";
+import { transact } from "../../rpc/calls/transaction.js";
 import { notFound, refused, rpcError } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { applyMask } from "../../rpc/requests/field-mask.js";
 import { required, requireValid } from "../../rpc/requests/validate.js";
-import { lockActiveCustomer } from "../customers/rules.js";
-import { findCustomer, updateCustomer } from "../customers/store.js";
+import { lockActiveCustomer } from "../customers/lock.js";
+import * as customers from "../customers/store.js";
 import { paymentMethodFromRow, writableFields } from "./convert.js";
 import * as store from "./store.js";
 import { attachToken, canonicalToken, describeToken, isToken, requireAttachedBefore } from "./token.js";
@@ -27,20 +28,21 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
       const { id, label } = req.paymentMethod!;
       const described = await describeFor(callOf(ctx), req.customerId, id, "payment_method.id", ctx.signal);
       return (call) =>
-        inTransaction(call.db, async (trx) => {
-          const { settings } = await deps.settings.read(trx, call.tenantId);
+        transact(call, async (inside) => {
+          const { db, tenantId, now } = inside;
+          const { settings } = await deps.settings.read(db, tenantId);
           if (settings.paymentMethodAttachment === PaymentMethodAttachment.IMPLICIT) {
             throw refused(
               "ATTACHMENT_IMPLICIT_ONLY",
               "Payment methods are attached by use, in a checkout or as a default.",
             );
           }
-          const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
+          const customer = await lockActiveCustomer(db, tenantId, req.customerId);
           const firstBecomesDefault = settings.firstPaymentMethodBecomesDefault === true;
           const attachment = { ...described, label, firstBecomesDefault };
-          const { row, attached, defaultId } = await attachToken({ ...call, db: trx }, customer, attachment);
+          const { row, attached, defaultId } = await attachToken(inside, customer, attachment);
           if (!attached) throw rpcError("PAYMENT_METHOD_ATTACHED", "The customer has this payment method already.");
-          return { paymentMethod: paymentMethodFromRow(row, defaultId, call.now) };
+          return { paymentMethod: paymentMethodFromRow(row, defaultId, now) };
         });
     }),
 
@@ -83,17 +85,18 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
     setDefaultPaymentMethod: prepared(async (req, ctx) => {
       const described = await describeFor(callOf(ctx), req.customerId, req.id, "id", ctx.signal);
       return (call) =>
-        inTransaction(call.db, async (trx) => {
-          const { settings } = await deps.settings.read(trx, call.tenantId);
-          const customer = await lockActiveCustomer(trx, call.tenantId, req.customerId);
+        transact(call, async (inside) => {
+          const { db, tenantId, now } = inside;
+          const { settings } = await deps.settings.read(db, tenantId);
+          const customer = await lockActiveCustomer(db, tenantId, req.customerId);
           requireAttachedBefore(described, settings);
           const attachment = { ...described, firstBecomesDefault: false };
-          const { row } = await attachToken({ ...call, db: trx }, customer, attachment);
+          const { row } = await attachToken(inside, customer, attachment);
           if (customer.default_payment_method_id !== row.id) {
-            const changed = call.event("customer.updated", ["default_payment_method_id"]);
-            await updateCustomer(trx, call.tenantId, customer.id, { default_payment_method_id: row.id }, changed);
+            const changed = inside.event("customer.updated", ["default_payment_method_id"]);
+            await customers.update(db, tenantId, customer.id, { default_payment_method_id: row.id }, changed);
           }
-          return { paymentMethod: paymentMethodFromRow(row, row.id, call.now) };
+          return { paymentMethod: paymentMethodFromRow(row, row.id, now) };
         });
     }),
 
@@ -105,7 +108,7 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
         requireEtag("payment method", row, req.etag);
         if (customer.default_payment_method_id === row.id) {
           const changed = event("customer.updated", ["default_payment_method_id"]);
-          await updateCustomer(trx, tenantId, customer.id, { default_payment_method_id: null }, changed);
+          await customers.update(trx, tenantId, customer.id, { default_payment_method_id: null }, changed);
         }
         const { paymentMethodDetachment } = settings;
         const detached = event("payment_method.detached");
@@ -117,12 +120,12 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
 
   // A stranger's customer must cost nothing and tell nothing, so it is looked for before the vault is asked.
   async function describeFor(call: Call, customerId: string, id: string, field: string, signal: AbortSignal) {
-    if ((await findCustomer(call.db, call.tenantId, customerId)) === undefined) throw notFound("customer");
+    if ((await customers.findCustomer(call.db, call.tenantId, customerId)) === undefined) throw notFound("customer");
     return await describeToken(deps.cardVault, call, id, field, signal);
   }
 }
 
-async function lockedPaymentMethod(trx: Knex, tenantId: string, customerId: string, id: string) {
+async function lockedPaymentMethod(trx: Knex.Transaction, tenantId: string, customerId: string, id: string) {
   const customer = await lockActiveCustomer(trx, tenantId, customerId);
   const row = isToken(id) ? await store.lockToken(trx, tenantId, canonicalToken(id)) : undefined;
   if (row === undefined || row.customer_id !== customerId) throw notFound("payment method");

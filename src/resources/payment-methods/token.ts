@@ -1,9 +1,9 @@
 import { type AccountSettings, PaymentMethodAttachment } from "../../../gen/clientele/v1/accounts_pb.js";
 import type { PaymentMethod } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import type { Card, CardVault } from "../../external/card-vault.js";
-import type { Call } from "../../rpc/callers/caller.js";
+import type { Call, TransactionCall } from "../../rpc/callers/caller.js";
 import { conflict, invalidField, notFound, refused } from "../../rpc/errors.js";
-import { updateCustomer } from "../customers/store.js";
+import * as customers from "../customers/store.js";
 import { cardToColumns, paymentMethodFromCard, paymentMethodFromRow } from "./convert.js";
 import * as store from "./store.js";
 
@@ -85,7 +85,7 @@ interface Attachment extends DescribedToken {
  * Gives a token to a locked customer, inside of its transaction. One that the customer already has is left as it is:
  * `attached` is false then. Throws FAILED_PRECONDITION if it is consumed or another customer's.
  */
-export async function attachToken({ db, tenantId, event }: Call, customer: Owner, attachment: Attachment) {
+export async function attachToken({ db, tenantId, event }: TransactionCall, customer: Owner, attachment: Attachment) {
   const { token, card, label, firstBecomesDefault } = attachment;
   const isFirst = firstBecomesDefault && !(await store.hasPaymentMethods(db, tenantId, customer.id));
   const columns = card && cardToColumns(token, card, label);
@@ -100,29 +100,32 @@ export async function attachToken({ db, tenantId, event }: Call, customer: Owner
   }
   if (isFirst) {
     const changed = event("customer.updated", ["default_payment_method_id"]);
-    await updateCustomer(db, tenantId, customer.id, { default_payment_method_id: token }, changed);
+    await customers.update(db, tenantId, customer.id, { default_payment_method_id: token }, changed);
   }
   return { row: inserted, attached: true, defaultId: isFirst ? token : customer.default_payment_method_id };
 }
 
-/** Uses a token for an active customer, and shows it as the customer then has it. */
-export type UseToken = (call: Call, customer: Owner, attachment: Attachment) => Promise<PaymentMethod>;
+/** Uses a token for an active customer. Answers the payment method as the customer then has it. */
+export type UseToken = (customer: Owner, attachment: Attachment) => Promise<PaymentMethod>;
 
 /** Uses a token by attaching it; see `attachToken`. */
-export const useToken: UseToken = async (call, customer, attachment) => {
-  const { row, defaultId } = await attachToken(call, customer, attachment);
-  return paymentMethodFromRow(row, defaultId, call.now);
-};
+export function attachingUse(call: TransactionCall): UseToken {
+  return async (customer, attachment) => {
+    const { row, defaultId } = await attachToken(call, customer, attachment);
+    return paymentMethodFromRow(row, defaultId, call.now);
+  };
+}
 
-/** What `useToken` would show or throw; it changes and locks nothing. One not attached yet has no times and no etag. */
-export const previewToken: UseToken = async ({ db, tenantId, now }, customer, attachment) => {
-  const { token, card, firstBecomesDefault } = attachment;
-  const row = await store.findToken(db, tenantId, token);
-  if (row !== undefined) {
-    requireOwn(row, customer.id);
-    return paymentMethodFromRow(row, customer.default_payment_method_id, now);
-  }
-  if (card === undefined) throw conflict();
-  const isDefault = firstBecomesDefault && !(await store.hasPaymentMethods(db, tenantId, customer.id));
-  return Object.assign(paymentMethodFromCard(token, card, now), { customerId: customer.id, isDefault });
-};
+/** Answers or throws as `attachingUse`, but changes and locks nothing. A token not attached yet has no times and no etag. */
+export function previewingUse({ db, tenantId, now }: Call): UseToken {
+  return async (customer, { token, card, firstBecomesDefault }) => {
+    const row = await store.findToken(db, tenantId, token);
+    if (row !== undefined) {
+      requireOwn(row, customer.id);
+      return paymentMethodFromRow(row, customer.default_payment_method_id, now);
+    }
+    if (card === undefined) throw conflict();
+    const isDefault = firstBecomesDefault && !(await store.hasPaymentMethods(db, tenantId, customer.id));
+    return Object.assign(paymentMethodFromCard(token, card, now), { customerId: customer.id, isDefault });
+  };
+}

@@ -2,7 +2,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { type AccountSettings, PaymentMethodDetachment } from "../../../gen/clientele/v1/accounts_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import type { Call } from "../../rpc/callers/caller.js";
+import type { Call, ChangeCall } from "../../rpc/callers/caller.js";
 import { revokeCustomerTokensOf } from "../customer-tokens/store.js";
 import { holdNumbers } from "../events/log-store.js";
 import { detachPaymentMethodsOf } from "../payment-methods/store.js";
@@ -10,14 +10,12 @@ import { receiptToColumn } from "./convert.js";
 import { personal } from "./manifest.js";
 import * as store from "./store.js";
 
-type ErasingCall = Pick<Call, "db" | "tenantId" | "event" | "now">;
-
 /**
  * Leaves nothing of the person behind a locked customer, inside of its transaction, and answers the receipt. Everything
  * that writes for a customer locks it first, so what is on its way is erased too, or finds no customer any more.
  */
 export async function eraseCustomer(
-  { db, tenantId, event, now }: ErasingCall,
+  { db, tenantId, event, now }: ChangeCall,
   customerId: string,
   settings: AccountSettings,
 ): Promise<JsonObject> {

@@ -1,3 +1,5 @@
+import { clearedColumns } from "../customers/fields.js";
+
 /** The rows of one table that tell of a person, and what an erasure does to them. */
 export interface PersonalRows {
   readonly table: string;
@@ -127,28 +129,13 @@ export const personal: readonly PersonalRows[] = [
   deleted("idempotency_keys", { hidden: ["key", "request_hash", "response"] }),
   cleared(
     "customers",
-    {
-      email: "null",
-      name: "null",
-      first_name: "null",
-      last_name: "null",
-      display_name: "null",
-      phone: "null",
-      country: "null",
-      locale: "null",
-      type: "null",
-      metadata: "'{}'",
-      custom_fields: "'{}'",
-      external_references: "'[]'",
-      default_address_id: "null",
-      default_payment_method_id: "null",
-    },
-    { email_key: "null", search_text: generated, photo_token: "null", password_id: "null" },
+    clearedAs("personal"),
+    { email_key: "null", search_text: generated, ...clearedAs("secret") },
     {
       customer: ["id"],
       event: "customer.erased",
       also: {
-        enabled: "false",
+        ...clearedAs("impersonal"),
         request_to_be_forgotten: "true",
         purged: "true",
         purge_time: "null",
@@ -158,6 +145,12 @@ export const personal: readonly PersonalRows[] = [
     },
   ),
 ];
+
+// The columns of a customer, as its table of fields says.
+function clearedAs(content: (typeof clearedColumns)[number]["content"]): Columns {
+  const columns = clearedColumns.filter((column) => column.content === content);
+  return Object.fromEntries(columns.map(({ column, value }) => [column, value]));
+}
 
 // What is left of a token, where it is not known by its hash: the hash.
 function erasedToken(token: string): string {

@@ -1,11 +1,13 @@
 import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import type { Call } from "../../rpc/callers/caller.js";
+import type { Call, ChangeCall } from "../../rpc/callers/caller.js";
 import { deleteAddressesOf } from "../addresses/store.js";
+import { emailKeyAfterDelete, reserveEmail } from "../customers/email.js";
+import type { CustomerRow } from "../customers/fields.js";
 import { listDueCustomers } from "../customers/lookup-store.js";
-import * as store from "../customers/store.js";
-import { keepEmail } from "../customers/write.js";
+import * as customers from "../customers/store.js";
+
 import { deleteIdentitiesOf } from "../identities/store.js";
 import { removeLogin } from "../passwords/write.js";
 import { detachPaymentMethodsOf } from "../payment-methods/store.js";
@@ -13,17 +15,14 @@ import { deletePhotoOf } from "../photos/store.js";
 import { deleteTaxCertificatesOf } from "../tax-certificates/store.js";
 import { deleteTaxIdentifiersOf } from "../tax-identifiers/store.js";
 
-type PurgeCall = Pick<Call, "db" | "tenantId" | "now" | "event">;
-
 /** Leaves nothing of a locked customer but its id. What belongs to it alone goes with it; checkouts and orders stay. */
-export async function purgeCustomer(call: PurgeCall, row: store.CustomerRow, settings: AccountSettings) {
+export async function purgeCustomer(call: ChangeCall, row: CustomerRow, settings: AccountSettings) {
   const { db, tenantId, event } = call;
   const { id } = row;
-  const freesEmail = settings.emailReusableAfterDelete === true;
   const purged = event(row.delete_time === null ? "customer.deleted" : "customer.purged");
-  await keepEmail(db, tenantId, id, settings);
-  await store.purgeCustomer(db, tenantId, id, { freesEmail }, purged);
-  await store.replaceExternalReferences(db, tenantId, id, []);
+  await reserveEmail(db, tenantId, id, settings);
+  await customers.purge(db, tenantId, id, emailKeyAfterDelete(settings), purged);
+  await customers.replaceExternalReferences(db, tenantId, id, []);
   await removeLogin(call, id);
   await deleteIdentitiesOf(db, tenantId, id, event("customer_identity.deleted"));
   await deletePhotoOf(db, tenantId, id, event("photo.deleted"));
@@ -60,7 +59,7 @@ export async function purgeDueCustomers(deps: Pick<Deps, "db" | "clock" | "setti
 async function purgeIfDue({ db, settings }: Pick<Deps, "db" | "settings">, tenantId: string, id: string, now: Date) {
   return await inTransaction(db, async (trx) => {
     const { settings: present } = await settings.read(trx, tenantId);
-    const row = await store.lockCustomer(trx, tenantId, id);
+    const row = await customers.lockCustomer(trx, tenantId, id);
     // Another replica was faster, or the customer was brought back.
     if (row === undefined || row.purge_time === null || row.purge_time > now) return false;
     const event: Call["event"] = (type, changedPaths = []) => ({ type, changedPaths, actor: "system", time: now });

@@ -1,7 +1,8 @@
 import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
-import type { Call } from "../../rpc/callers/caller.js";
+import type { TransactionCall } from "../../rpc/callers/caller.js";
 import { refused } from "../../rpc/errors.js";
 import type { NewId } from "../../rpc/ids.js";
+import type { CustomerRow } from "../customers/fields.js";
 import { eraseCustomer } from "./erase.js";
 import * as store from "./store.js";
 
@@ -10,7 +11,7 @@ import * as store from "./store.js";
  * nothing delays it. Answers the request that stands already, if there is one.
  */
 export async function requestErasure(
-  call: Call,
+  call: TransactionCall,
   newId: NewId,
   customerId: string,
   settings: AccountSettings,
@@ -33,7 +34,7 @@ export async function requestErasure(
 
 /** Cancels the erasure that a locked customer waits for. Throws FAILED_PRECONDITION unless it is still to come. */
 export async function cancelErasure(
-  { db, tenantId, now, event }: Call,
+  { db, tenantId, now, event }: TransactionCall,
   row: store.ErasureRow | undefined,
 ): Promise<store.ErasureRow> {
   if (row?.state !== "scheduled" || row.due_time <= now) {
@@ -41,4 +42,24 @@ export async function cancelErasure(
   }
   const cancelled = event("erasure.cancelled", ["state", "cancel_time"]);
   return await store.endErasure(db, tenantId, row.id, { state: "cancelled", receipt: null }, cancelled);
+}
+
+/**
+ * Requests the erasure of a locked customer, or cancels it. Answers the rest of a customer that is erased at once, else
+ * undefined.
+ */
+export async function requestOrCancelErasure(
+  call: TransactionCall,
+  newId: NewId,
+  customerId: string,
+  isWanted: boolean,
+  settings: AccountSettings,
+): Promise<CustomerRow | undefined> {
+  const { db, tenantId } = call;
+  if (!isWanted) {
+    await cancelErasure(call, await store.lockStandingErasure(db, tenantId, customerId));
+    return undefined;
+  }
+  const { state } = await requestErasure(call, newId, customerId, settings);
+  return state === "done" ? await store.lockSubject(db, tenantId, customerId) : undefined;
 }

@@ -3,7 +3,7 @@ import type { Knex } from "knex";
 import type { Owner } from "../../rpc/callers/caller.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { type Page, selectPage } from "../../rpc/lists/paging.js";
-import type { CustomerRow } from "../customers/store.js";
+import type { CustomerRow } from "../customers/fields.js";
 import { changeWithEvent } from "../events/store.js";
 import type { PersonalRows } from "./manifest.js";
 

@@ -10,7 +10,7 @@ import { notFound, refused } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { required } from "../../rpc/requests/validate.js";
-import { lockActiveCustomer } from "../customers/rules.js";
+import { lockActiveCustomer } from "../customers/lock.js";
 import { taxCertificateFromRow, taxCertificateToColumns } from "./convert.js";
 import { contentTypeOf } from "./file.js";
 import { validTaxCertificate } from "./rules.js";

@@ -10,7 +10,7 @@ import { conflict, notFound, refused } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { required } from "../../rpc/requests/validate.js";
-import { lockActiveCustomer } from "../customers/rules.js";
+import { lockActiveCustomer } from "../customers/lock.js";
 import { givenPaths, newTaxIdentifierColumns, taxIdentifierFromRow } from "./convert.js";
 import { taxTypeTaken, validTaxIdentifier } from "./rules.js";
 import * as store from "./store.js";

@@ -33,6 +33,14 @@ export interface Call extends Caller {
   readonly afterCommit: (fn: () => void) => void;
 }
 
+/** A call bound to a transaction. A function that locks or writes takes this, so that the pool does not compile. */
+export interface TransactionCall extends Call {
+  readonly db: Knex.Transaction;
+}
+
+/** The part of a call that a change needs; a job has no more than this. */
+export type ChangeCall = Pick<TransactionCall, "db" | "tenantId" | "now" | "event">;
+
 /** What every query adds for a caller that reaches one customer's rows alone. */
 export interface Owner {
   readonly customer_id?: string;

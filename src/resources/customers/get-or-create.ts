@@ -1,0 +1,70 @@
+import type { Knex } from "knex";
+import { type Customer, CustomerKey } from "../../../gen/clientele/v1/customers_pb.js";
+import type { Deps } from "../../deps.js";
+import type { Call } from "../../rpc/callers/caller.js";
+import { transact } from "../../rpc/calls/transaction.js";
+import { conflict, invalidField, reasonOf, requiredMessage } from "../../rpc/errors.js";
+import { customerFromRow } from "./convert.js";
+import { createCustomer } from "./create.js";
+import * as lookups from "./lookup-store.js";
+import type { ShownCustomerRow } from "./store.js";
+
+/** The value that a customer is looked up by. */
+export interface Lookup {
+  /** The same text for every caller that looks up the same customer. */
+  readonly key: string;
+  readonly find: (trx: Knex.Transaction, tenantId: string, lock: boolean) => Promise<ShownCustomerRow | undefined>;
+  /** The reason of the error if a customer with the value exists already. */
+  readonly taken: string;
+}
+
+const attempts = 3;
+
+/**
+ * Finds a customer or makes it. Callers with the same lookup take turns. A CreateCustomer between them violates the unique
+ * key; then the next attempt finds its customer.
+ */
+export async function getOrCreate(
+  deps: Pick<Deps, "settings" | "newId">,
+  call: Call,
+  given: Customer,
+  lookup: Lookup,
+  passwordHash: string | undefined,
+) {
+  const { customFields } = await deps.settings.read(call.db, call.tenantId);
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const answer = await transact(call, async (inside) => {
+      await lookups.lockLookup(inside.db, inside.tenantId, lookup.key);
+      // An answer that is stored for an Idempotency-Key must not outlive the erasure of its customer.
+      const row = await lookup.find(inside.db, inside.tenantId, call.db.isTransaction === true);
+      if (row !== undefined) {
+        return { customer: customerFromRow(row, { ...call, customFields }, row.shipping), created: false };
+      }
+      return { customer: await createCustomer(deps, inside, given, passwordHash), created: true };
+    }).catch((error: unknown) => {
+      if (reasonOf(error) !== lookup.taken || attempt === attempts - 1) throw error;
+    });
+    if (answer !== undefined) return answer;
+  }
+  throw conflict();
+}
+
+/** The lookup of a request. Throws INVALID_ARGUMENT if the customer lacks the value. */
+export function lookupOf({ email = "", externalReferences }: Customer, by: CustomerKey): Lookup {
+  if (by === CustomerKey.EXTERNAL_REFERENCE) {
+    const [reference] = externalReferences;
+    if (reference === undefined) throw invalidField("customer.external_references", requiredMessage);
+    return {
+      key: `reference ${reference.name} ${reference.id}`,
+      find: (trx, tenantId, lock) => lookups.findCustomerByReference(trx, tenantId, reference, lock),
+      taken: "EXTERNAL_REFERENCE_TAKEN",
+    };
+  }
+  const address = email.trim();
+  if (address === "") throw invalidField("customer.email", requiredMessage);
+  return {
+    key: `email ${address.toLowerCase()}`,
+    find: (trx, tenantId, lock) => lookups.findCustomerByEmail(trx, tenantId, address, lock),
+    taken: "EMAIL_TAKEN",
+  };
+}

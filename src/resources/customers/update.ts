@@ -1,0 +1,112 @@
+import { isDeepStrictEqual } from "node:util";
+import { type Customer, CustomerSchema, type UpdateCustomerRequest } from "../../../gen/clientele/v1/customers_pb.js";
+import type { TransactionCall } from "../../rpc/callers/caller.js";
+import { requireEtag } from "../../rpc/etag.js";
+import type { NewId } from "../../rpc/ids.js";
+import { applyMask } from "../../rpc/requests/field-mask.js";
+import type { TenantSettings } from "../accounts/settings.js";
+import type { AddressRow } from "../addresses/store.js";
+import { passwordPath } from "../passwords/rules.js";
+import { writePassword } from "../passwords/write.js";
+import { requestOrCancelErasure } from "../privacy/request.js";
+import { explainConflict } from "./conflicts.js";
+import { customerFromRow, customerToColumns, type View } from "./convert.js";
+import { emailKeyFor, requireFreeEmail, requireMutableEmail } from "./email.js";
+import { type CustomerRow, writableFields } from "./fields.js";
+import { type CustomerRules, validCustomer } from "./rules.js";
+import { type ChangedShipping, changedShipping, writeShipping } from "./shipping.js";
+import * as store from "./store.js";
+
+/** The customer that an update starts from, with its default address. */
+export interface CurrentCustomer {
+  readonly row: CustomerRow;
+  readonly shipping: AddressRow | undefined;
+}
+
+/** An update that is checked and not yet written. */
+export interface CustomerChange {
+  readonly columns: store.ChangedColumns;
+  /** The paths for the event; none if the update changes nothing. */
+  readonly changedPaths: readonly string[];
+  /** Absent if the default address stays as it is. */
+  readonly shipping?: ChangedShipping;
+  /** Whether to request the erasure of the customer or to cancel it; absent if neither. */
+  readonly wantsErasure?: boolean;
+}
+
+/** Applies an update to a customer: mask, derived fields and validation. It reads and writes nothing. */
+export function applyUpdate(
+  { row, shipping }: CurrentCustomer,
+  { customer, updateMask }: UpdateCustomerRequest,
+  rules: CustomerRules & View,
+): CustomerChange {
+  const { settings, customFields } = rules;
+  requireEtag("customer", row, customer!.etag);
+  const before = customerFromRow(row, rules, shipping);
+  const masked = applyMask(CustomerSchema, before, customer!, updateMask, writableFields);
+  const next = withoutDerivedValues(masked.next, before, row);
+  const columns: store.ChangedColumns = {
+    ...customerToColumns(validCustomer(next, rules, before), customFields, row),
+    request_to_be_forgotten: next.requestToBeForgotten ?? unnamedWish(row, updateMask?.paths),
+  };
+  requireMutableEmail(row, columns, settings);
+  const changedPaths = masked.changedPaths.filter((path) => path !== "shipping" && isChanged(row, columns, path));
+  const changed = masked.changedPaths.includes("shipping")
+    ? changedShipping(before, next, settings, {
+        isNamed: updateMask?.paths.includes("shipping") === true,
+        changesDefault: changedPaths.includes("default_address_id"),
+      })
+    : undefined;
+  return {
+    columns,
+    // The customer changes with its address, so that of two updates with one etag only one succeeds.
+    changedPaths: [...changedPaths, ...(changed?.paths ?? [])],
+    ...(changed && { shipping: changed }),
+    ...(changedPaths.includes("request_to_be_forgotten") && { wantsErasure: columns.request_to_be_forgotten === true }),
+  };
+}
+
+/** Writes a change of a locked customer with its belongings. Answers the row after it. */
+export async function writeChange(
+  call: TransactionCall,
+  newId: NewId,
+  row: CustomerRow,
+  change: CustomerChange,
+  { settings }: Pick<TenantSettings, "settings">,
+  passwordHash: string | undefined,
+): Promise<CustomerRow> {
+  const { db, tenantId, event } = call;
+  const { wantsErasure, shipping } = change;
+  if (wantsErasure !== undefined) {
+    const erased = await requestOrCancelErasure(call, newId, row.id, wantsErasure, settings);
+    // Nothing else of the update matters to a customer that is erased at once.
+    if (erased !== undefined) return erased;
+  }
+  const changedPaths = passwordHash === undefined ? change.changedPaths : [...change.changedPaths, passwordPath];
+  if (changedPaths.length === 0) return row;
+  const columns = { ...change.columns };
+  if (shipping) columns.default_address_id = await writeShipping(call, newId, row, shipping.address, settings);
+  if (passwordHash !== undefined) columns.password_id = await writePassword(call, newId, row.id, passwordHash);
+  if (changedPaths.includes("external_references")) {
+    await store.replaceExternalReferences(db, tenantId, row.id, columns.external_references).catch(explainConflict);
+  }
+  if (changedPaths.includes("email")) await requireFreeEmail(db, tenantId, row.id, columns.email, settings);
+  const updated = event("customer.updated", changedPaths);
+  return await store.update(db, tenantId, row.id, columns, updated, emailKeyFor(settings)).catch(explainConflict);
+}
+
+// A derived display name that is written back stays derived.
+function withoutDerivedValues(next: Customer, before: Customer, row: CustomerRow): Customer {
+  const isDerived = next.displayName?.trim() === before.displayName;
+  return isDerived ? Object.assign(next, { displayName: row.display_name ?? undefined }) : next;
+}
+
+// A mask of everything without a value says nothing about the wish. A mask that names it clears it.
+function unnamedWish(row: CustomerRow, paths: readonly string[] = []): boolean {
+  return row.request_to_be_forgotten && !paths.includes("request_to_be_forgotten");
+}
+
+// A value that is only spelled differently stays as it was stored. Fields without a column are for the caller to compare.
+function isChanged(row: CustomerRow, columns: store.ChangedColumns, path: string): boolean {
+  return !(path in columns) || !isDeepStrictEqual(Reflect.get(row, path), Reflect.get(columns, path));
+}
