@@ -58,10 +58,16 @@ const clauses: Readonly<Record<string, () => string>> = {
 };
 
 test("each field that a filter may name is known here, and named by the contract", () => {
-  expect(Object.keys(clauses)).toEqual(Object.keys(filterableFields([])));
+  const names = Object.keys(filterableFields([])).sort();
+  expect(Object.keys(clauses).sort()).toEqual(names);
   const contract = readFileSync(join(import.meta.dirname, "../../../proto/clientele/v1/customers.proto"), "utf8");
   const [, said = ""] = /\/\/ Fields are (.*?)which compares/s.exec(contract) ?? [];
-  expect(said.replace(/ \(.*?\)/g, "").match(/[a-z_]{2,}(?=[,.]| and)/g)).toEqual(Object.keys(clauses));
+  expect(
+    said
+      .replace(/ \(.*?\)/g, "")
+      .match(/[a-z_]{2,}(?=[,.]| and)/g)
+      ?.sort(),
+  ).toEqual(names);
 });
 
 test.for(Object.keys(clauses).filter((name) => name !== "custom_fields"))("a filter by %s is kept", async (name) => {
