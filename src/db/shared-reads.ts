@@ -15,7 +15,7 @@ import type { Statement } from "./statements.js";
 /** What a shared statement is given: one tenant, and the keys of the rows to read. */
 export interface Keys {
   readonly tenantId: string;
-  readonly keys: readonly string[];
+  readonly keys: string[];
 }
 
 /** Reads one row of a tenant by its key. */

@@ -45,6 +45,23 @@ export function defineStatement<Row, Given extends object>(
   };
 }
 
+const mostShapes = 200;
+
+/**
+ * Keeps the statements of a query whose text depends on what is asked for, by a `shape` that tells the texts apart. Only
+ * the first shapes are kept; the others are built anew each time.
+ */
+export function createShapes<Row, Given extends object>() {
+  const statements = new Map<string, Statement<Row, Given>>();
+  return (shape: string, build: (db: Knex, given: Given) => Knex.QueryBuilder | Knex.Raw): Statement<Row, Given> => {
+    const known = statements.get(shape);
+    if (known !== undefined) return known;
+    const statement = defineStatement<Row, Given>(build);
+    if (statements.size < mostShapes) statements.set(shape, statement);
+    return statement;
+  };
+}
+
 function builtBy<Given extends object>(build: (db: Knex, given: Given) => Knex.QueryBuilder | Knex.Raw) {
   const places = new Proxy({}, { get: (_, name) => new Parameter(String(name)) }) as Given;
   const { sql, bindings } = build(builder, places).toSQL().toNative();

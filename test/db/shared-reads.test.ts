@@ -20,7 +20,7 @@ const find = shareRead(
   defineStatement<ThingRow, Keys>((db, { tenantId, keys }) =>
     db("things")
       .where({ tenant_id: tenantId })
-      .whereRaw("id = any(?)", [keys as string[]])
+      .whereRaw("id = any(?)", [keys])
       // A thing takes as long as it says, and one that is broken fails the statement.
       .select("tenant_id", "id", db.raw("1 / (id <> 'broken')::int * value as value"))
       .select(db.raw("pg_backend_pid() || ' ' || statement_timestamp() as statement"))

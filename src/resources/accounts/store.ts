@@ -1,5 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
+import { defineStatement } from "../../db/statements.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { type CustomFieldRow, definitionsOfTenant, rowsFromJson } from "../custom-fields/store.js";
 import { changeWithEvent } from "../events/store.js";
@@ -35,13 +36,16 @@ export async function findTenant(db: Knex, tenantId: string): Promise<TenantRow 
   return await db("tenants").where({ tenant_id: tenantId }).first();
 }
 
+const selectTenantRules = defineStatement<TenantRow & { fields: CustomFieldRow[] }, { readonly tenantId: string }>(
+  (db, { tenantId }) =>
+    db("tenants")
+      .where({ tenant_id: tenantId })
+      .select("tenants.*", db.raw(`${definitionsOfTenant} as fields`)),
+);
+
 /** The tenant with the definitions of its custom fields, by position. One statement. */
 export async function findTenantRules(db: Knex, tenantId: string) {
-  const query = db("tenants").where({ tenant_id: tenantId });
-  const row: (TenantRow & { fields: CustomFieldRow[] }) | undefined = await query.first(
-    "tenants.*",
-    db.raw(`${definitionsOfTenant} as fields`),
-  );
+  const [row] = await selectTenantRules(db, { tenantId });
   return row && { tenant: row, fields: rowsFromJson(row.fields) };
 }
 

@@ -1,4 +1,6 @@
 import type { Knex } from "knex";
+import { type Keys, shareRead } from "../../db/shared-reads.js";
+import { defineStatement } from "../../db/statements.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { orderPage, type Page, selectPage } from "../../rpc/lists/paging.js";
 import { changeWithEvent } from "../events/store.js";
@@ -54,16 +56,29 @@ export async function insertAddress(
   return row!;
 }
 
+const readAddress = shareRead(
+  defineStatement<AddressOfCustomerRow, Keys>((db, { tenantId, keys }) =>
+    db("addresses")
+      .join("customers", { "customers.tenant_id": "addresses.tenant_id", "customers.id": "addresses.customer_id" })
+      .where("addresses.tenant_id", tenantId)
+      .whereRaw("(customer_id, addresses.id) in (select key ->> 0, key ->> 1 from unnest(?::jsonb[]) key)", [keys])
+      .select("addresses.*", "default_address_id"),
+  ),
+  (row) => keyOf(row.customer_id, row.id),
+);
+
 export async function findAddress(
   db: Knex,
   tenantId: string,
   customerId: string,
   id: string,
 ): Promise<AddressOfCustomerRow | undefined> {
-  return await db("addresses")
-    .join("customers", { "customers.tenant_id": "addresses.tenant_id", "customers.id": "addresses.customer_id" })
-    .where({ "addresses.tenant_id": tenantId, customer_id: customerId, "addresses.id": id })
-    .first("addresses.*", "default_address_id");
+  return await readAddress(db, tenantId, keyOf(customerId, id));
+}
+
+// An id of an address is found below its customer's.
+function keyOf(customerId: string, id: string): string {
+  return JSON.stringify([customerId, id]);
 }
 
 export async function lockAddress(

@@ -1,4 +1,5 @@
 import type { Knex } from "knex";
+import { defineStatement } from "../../db/statements.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { type Page, selectPage } from "../../rpc/lists/paging.js";
 import { changeWithEvent } from "../events/store.js";
@@ -61,9 +62,14 @@ export async function revokeApiKey(trx: Knex, tenantId: string, id: string, even
   return row!;
 }
 
+const selectCredential = defineStatement<CredentialRow, { readonly tenantId: string; readonly hash: Buffer }>(
+  (db, { tenantId, hash }) =>
+    db("api_keys")
+      .join("tenants", "tenants.tenant_id", "api_keys.tenant_id")
+      .where({ "api_keys.tenant_id": tenantId, secret_hash: hash, revoke_time: null })
+      .select("api_keys.id", "kind", "account_id", "live_mode", "page_token_key"),
+);
+
 export async function findCredential(db: Knex, tenantId: string, hash: Buffer): Promise<CredentialRow | undefined> {
-  return await db("api_keys")
-    .join("tenants", "tenants.tenant_id", "api_keys.tenant_id")
-    .where({ "api_keys.tenant_id": tenantId, secret_hash: hash, revoke_time: null })
-    .first("api_keys.id", "kind", "account_id", "live_mode", "page_token_key");
+  return (await selectCredential(db, { tenantId, hash }))[0];
 }

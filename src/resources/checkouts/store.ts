@@ -1,6 +1,8 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
-import type { Owner } from "../../rpc/callers/caller.js";
+import { type Keys, shareRead } from "../../db/shared-reads.js";
+import { defineStatement } from "../../db/statements.js";
+import { isOf, type Owner } from "../../rpc/callers/caller.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { type Page, selectPage } from "../../rpc/lists/paging.js";
 import { changeWithEvent } from "../events/store.js";
@@ -44,15 +46,21 @@ export async function insertCheckout(trx: Knex, tenantId: string, columns: Check
   return row!;
 }
 
+const readCheckout = shareRead(
+  defineStatement<CheckoutRow, Keys>((db, { tenantId, keys }) =>
+    db("checkouts").where({ tenant_id: tenantId }).whereRaw("id = any(?)", [keys]),
+  ),
+  ({ id }) => id,
+);
+
 export async function findCheckout(
   db: Knex,
   tenantId: string,
   id: string,
   owner: Owner,
 ): Promise<CheckoutRow | undefined> {
-  return await db("checkouts")
-    .where({ tenant_id: tenantId, id, ...owner })
-    .first();
+  const row = await readCheckout(db, tenantId, id);
+  return row !== undefined && isOf(owner, row) ? row : undefined;
 }
 
 export async function lockCheckout(

@@ -1,5 +1,6 @@
 import type { Knex } from "knex";
 import { notify } from "../../db/notifications.js";
+import { defineStatement } from "../../db/statements.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { orderPage, type Page, selectPage } from "../../rpc/lists/paging.js";
 import { changeWithEvent } from "../events/store.js";
@@ -124,15 +125,20 @@ async function revoke(
   return rows;
 }
 
+const selectTokenCredential = defineStatement<TokenCredentialRow, { readonly tenantId: string; readonly hash: Buffer }>(
+  (db, { tenantId, hash }) =>
+    db("customer_tokens")
+      .join("tenants", "tenants.tenant_id", "customer_tokens.tenant_id")
+      .where({ "customer_tokens.tenant_id": tenantId, secret_hash: hash, revoke_time: null })
+      .select("customer_tokens.id", "customer_id", "expire_time", "account_id", "live_mode", "page_token_key"),
+);
+
 export async function findTokenCredential(
   db: Knex,
   tenantId: string,
   hash: Buffer,
 ): Promise<TokenCredentialRow | undefined> {
-  return await db("customer_tokens")
-    .join("tenants", "tenants.tenant_id", "customer_tokens.tenant_id")
-    .where({ "customer_tokens.tenant_id": tenantId, secret_hash: hash, revoke_time: null })
-    .first("customer_tokens.id", "customer_id", "expire_time", "account_id", "live_mode", "page_token_key");
+  return (await selectTokenCredential(db, { tenantId, hash }))[0];
 }
 
 const keptMs = 30 * 24 * 60 * 60 * 1000;

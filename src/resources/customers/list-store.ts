@@ -1,7 +1,8 @@
 import type { Knex } from "knex";
+import { createShapes } from "../../db/statements.js";
 import type { Filter } from "../../rpc/lists/filter-clause.js";
 import { applyFilter } from "../../rpc/lists/filter-sql.js";
-import { type Page, selectPage } from "../../rpc/lists/paging.js";
+import { type Page, selectPage, shapeOf, withValues } from "../../rpc/lists/paging.js";
 import { filterableFields } from "./list-fields.js";
 import { type ShownCustomerRow, selectShown, shownRow } from "./store.js";
 
@@ -20,14 +21,39 @@ const filterColumns: Readonly<Record<string, string>> = {
 
 /** A page of customers, and how many there are on all pages if that is wanted. One statement, unless the page is empty. */
 export async function listCustomers(db: Knex, tenantId: string, wanted: Wanted, page: Page) {
-  const query = narrow(selectShown(db, tenantId), wanted);
-  if (wanted.includeTotalSize) query.select(db.raw("(?) as total_size", [count(db, tenantId, wanted)]));
-  const rows: (ShownCustomerRow & { total_size?: number })[] = await selectPage(query, "customers", page);
+  const rows: ListedRow[] = await selectCustomers(db, tenantId, wanted, page);
   const counted = rows[0]?.total_size;
   const totalSize = wanted.includeTotalSize
     ? (counted ?? Number((await count(db, tenantId, wanted))[0]?.count))
     : undefined;
   return { rows: rows.map(shownRow), totalSize };
+}
+
+interface ListedRow extends ShownCustomerRow {
+  total_size?: number;
+}
+
+const shapes = createShapes<ListedRow, Record<string, string | null>>();
+
+// Without a filter there are few texts, which are built once.
+async function selectCustomers(db: Knex, tenantId: string, wanted: Wanted, page: Page): Promise<ListedRow[]> {
+  const shape = wanted.filter.clauses.length === 0 ? shapeOf(page) : undefined;
+  if (shape === undefined) return await buildList(db, tenantId, wanted, page);
+  const statement = shapes(`${shape} ${wanted.showDeleted} ${wanted.includeTotalSize}`, (builder, places) => {
+    const values = valuesOf(page).map((value, index) => (value === null ? null : places[index]!));
+    return buildList(builder, places.tenantId!, wanted, withValues(page, values));
+  });
+  return await statement(db, { tenantId, ...Object.fromEntries(valuesOf(page).entries()) });
+}
+
+function valuesOf({ cursor }: Page): readonly (string | null)[] {
+  return cursor?.values ?? [];
+}
+
+function buildList(db: Knex, tenantId: string, wanted: Wanted, page: Page): Knex.QueryBuilder {
+  const query = narrow(selectShown(db, tenantId), wanted);
+  if (wanted.includeTotalSize) query.select(db.raw("(?) as total_size", [count(db, tenantId, wanted)]));
+  return selectPage(query, "customers", page);
 }
 
 function count(db: Knex, tenantId: string, wanted: Wanted) {

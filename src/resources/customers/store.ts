@@ -61,7 +61,7 @@ export async function insert(db: Knex, tenantId: string, customer: NewCustomer, 
 }
 
 const selectByIds = defineStatement<ShownCustomerRow, Keys>((db, { tenantId, keys }) =>
-  selectShown(db, tenantId).whereRaw("customers.id = any(?)", [keys as string[]]),
+  selectShown(db, tenantId).whereRaw("customers.id = any(?)", [keys]),
 );
 const readCustomer = shareRead(selectByIds, ({ id }) => id);
 

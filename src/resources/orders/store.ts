@@ -1,5 +1,7 @@
 import type { Knex } from "knex";
-import type { Owner } from "../../rpc/callers/caller.js";
+import { type Keys, shareRead } from "../../db/shared-reads.js";
+import { defineStatement } from "../../db/statements.js";
+import { isOf, type Owner } from "../../rpc/callers/caller.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { type Page, selectPage } from "../../rpc/lists/paging.js";
 import { listed, type SnapshotRow } from "../checkouts/store.js";
@@ -23,10 +25,16 @@ export async function insertOrder(trx: Knex, tenantId: string, columns: OrderCol
   return row!;
 }
 
+const readOrder = shareRead(
+  defineStatement<OrderRow, Keys>((db, { tenantId, keys }) =>
+    db("orders").where({ tenant_id: tenantId }).whereRaw("id = any(?)", [keys]),
+  ),
+  ({ id }) => id,
+);
+
 export async function findOrder(db: Knex, tenantId: string, id: string, owner: Owner): Promise<OrderRow | undefined> {
-  return await db("orders")
-    .where({ tenant_id: tenantId, id, ...owner })
-    .first();
+  const row = await readOrder(db, tenantId, id);
+  return row !== undefined && isOf(owner, row) ? row : undefined;
 }
 
 /** A page of orders, of one customer unless `customerId` is empty. */

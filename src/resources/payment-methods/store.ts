@@ -1,5 +1,7 @@
 import type { Knex } from "knex";
 import { PaymentMethodDetachment } from "../../../gen/clientele/v1/accounts_pb.js";
+import { type Keys, shareRead } from "../../db/shared-reads.js";
+import { defineStatement } from "../../db/statements.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { orderPage, type Page, selectPage } from "../../rpc/lists/paging.js";
 import { changeWithEvent } from "../events/store.js";
@@ -61,19 +63,28 @@ export async function lockToken(trx: Knex, tenantId: string, id: string): Promis
   return await trx("payment_methods").where({ tenant_id: tenantId }).whereRaw(ofToken, [id]).forUpdate().first();
 }
 
+const readPaymentMethod = shareRead(
+  defineStatement<PaymentMethodOfCustomerRow, Keys>((db, { tenantId, keys }) =>
+    db("payment_methods")
+      .join("customers", {
+        "customers.tenant_id": "payment_methods.tenant_id",
+        "customers.id": "payment_methods.customer_id",
+      })
+      .where("payment_methods.tenant_id", tenantId)
+      .whereRaw("payment_methods.id = any(?)", [keys])
+      .select("payment_methods.*", "default_payment_method_id"),
+  ),
+  ({ id }) => id,
+);
+
 export async function findPaymentMethod(
   db: Knex,
   tenantId: string,
   customerId: string,
   id: string,
 ): Promise<PaymentMethodOfCustomerRow | undefined> {
-  return await db("payment_methods")
-    .join("customers", {
-      "customers.tenant_id": "payment_methods.tenant_id",
-      "customers.id": "payment_methods.customer_id",
-    })
-    .where({ "payment_methods.tenant_id": tenantId, customer_id: customerId, "payment_methods.id": id })
-    .first("payment_methods.*", "default_payment_method_id");
+  const row = await readPaymentMethod(db, tenantId, id);
+  return row?.customer_id === customerId ? row : undefined;
 }
 
 /** A page of a customer's payment methods; undefined if there is no such customer. One statement. */

@@ -1,5 +1,7 @@
 import type { Knex } from "knex";
-import type { Owner } from "../../rpc/callers/caller.js";
+import { type Keys, shareRead } from "../../db/shared-reads.js";
+import { defineStatement } from "../../db/statements.js";
+import { isOf, type Owner } from "../../rpc/callers/caller.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { type Page, selectPage } from "../../rpc/lists/paging.js";
 import { changeWithEvent } from "../events/store.js";
@@ -45,15 +47,21 @@ export async function insertTaxIdentifier(
   return row!;
 }
 
+const readTaxIdentifier = shareRead(
+  defineStatement<TaxIdentifierRow, Keys>((db, { tenantId, keys }) =>
+    db("tax_identifiers").where({ tenant_id: tenantId }).whereRaw("id = any(?)", [keys]),
+  ),
+  ({ id }) => id,
+);
+
 export async function findTaxIdentifier(
   db: Knex,
   tenantId: string,
   id: string,
   owner: Owner,
 ): Promise<TaxIdentifierRow | undefined> {
-  return await db("tax_identifiers")
-    .where({ tenant_id: tenantId, id, ...owner })
-    .first();
+  const row = await readTaxIdentifier(db, tenantId, id);
+  return row !== undefined && isOf(owner, row) ? row : undefined;
 }
 
 export async function lockTaxIdentifier(

@@ -51,6 +51,11 @@ export function ownerOf({ customerId }: Caller): Owner {
   return customerId === undefined ? {} : { customer_id: customerId };
 }
 
+/** Whether an owner reaches a row. */
+export function isOf(owner: Owner, row: { readonly customer_id: string | null }): boolean {
+  return owner.customer_id === undefined || owner.customer_id === row.customer_id;
+}
+
 export const callerKey = createContextKey<Caller | undefined>(undefined);
 export const callKey = createContextKey<Call | undefined>(undefined);
 

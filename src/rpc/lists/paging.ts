@@ -112,6 +112,21 @@ function open(token: string, mac: (payload: string) => Buffer): Cursor {
   return { direction, values };
 }
 
+/**
+ * What tells the texts of two queries for a page apart, where the values of their cursors are places; undefined where a
+ * value of the page stands in the text.
+ */
+export function shapeOf({ size, order, cursor, offset }: Page): string | undefined {
+  if (offset > 0 || order.some(({ member }) => member !== undefined)) return undefined;
+  const nulls = cursor?.values.map((value) => value === null);
+  return JSON.stringify([size, order, cursor?.direction, nulls]);
+}
+
+/** A page whose cursor has other values, such as places. */
+export function withValues(page: Page, values: readonly (string | null)[]): Page {
+  return page.cursor === undefined ? page : { ...page, cursor: { ...page.cursor, values } };
+}
+
 /** Narrows a query to one page, and one row more to know whether it is the last. */
 export function selectPage(query: Knex.QueryBuilder, table: string, page: Page): Knex.QueryBuilder {
   if (page.cursor !== undefined) whereBeyond(query, termsOf(table, page), page.cursor.values);
