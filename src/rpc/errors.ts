@@ -160,8 +160,8 @@ export function notFound(resource: string): ConnectError {
 }
 
 /** A search found nothing, where the settings make that an error (4G). */
-export function nothingFound(): ConnectError {
-  return rpcError("NOTHING_FOUND", "No customers found matching the query.");
+export function nothingFound(query: string): ConnectError {
+  return rpcError("NOTHING_FOUND", `No customers found matching the query: '${query}'.`);
 }
 
 /** The state of things forbids it; the reason says which rule, PreconditionFailure what breaks it if there are several. */

@@ -11,6 +11,7 @@ import * as customFields from "./0009_custom_fields.js";
 import * as events from "./0010_events.js";
 import * as webhooks from "./0011_webhooks.js";
 import * as erasures from "./0012_erasures.js";
+import * as search from "./0013_search.js";
 
 /** All migrations by name, in the order in which they run. Append only. */
 export const migrations: Readonly<Record<string, Knex.Migration>> = {
@@ -26,4 +27,5 @@ export const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0010_events": events,
   "0011_webhooks": webhooks,
   "0012_erasures": erasures,
+  "0013_search": search,
 };

@@ -27,11 +27,12 @@ import { deleteLocked, undeleteLocked } from "./delete.js";
 import type { CustomerRow } from "./fields.js";
 import { getOrCreate, lookupOf } from "./get-or-create.js";
 import { filterableFields, orderableFields } from "./list-fields.js";
-import { foldQuery, listCustomers, searchCustomers } from "./list-store.js";
+import { listCustomers } from "./list-store.js";
 import { lockActiveCustomer } from "./lock.js";
 import * as lookups from "./lookup-store.js";
 import { overviewFromRow } from "./overview.js";
 import { findOverview } from "./overview-store.js";
+import { countFound, isBlankQuery, searchCustomers } from "./search-store.js";
 import * as store from "./store.js";
 import { applyUpdate, writeChange } from "./update.js";
 
@@ -88,14 +89,19 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
 
     async searchCustomers(req, ctx) {
       const call = callOf(ctx);
-      const query = foldQuery(req.query);
-      if (query === "") throw invalidField("query", "The search query cannot be empty.");
+      const query = req.query.trim().replace(/\s+/g, " ");
+      if (isBlankQuery(query)) throw invalidField("query", "The search query cannot be empty.");
       const page = pageOf(call, SearchCustomersRequestSchema, req, bestMatchFirst);
-      const { rows, ...tokens } = toPage(await searchCustomers(call.db, call.tenantId, query, page), page);
+      const [found, totalSize] = await Promise.all([
+        searchCustomers(call.db, call.tenantId, query, page),
+        req.includeTotalSize ? countFound(call.db, call.tenantId, query) : undefined,
+      ]);
+      const { rows, ...tokens } = toPage(found, page);
       const { settings, customFields } = await deps.settings.read(call.db, call.tenantId);
-      const isEmpty = rows.length === 0 && req.pageToken === "";
-      if (isEmpty && settings.searchNoMatch === SearchNoMatch.NOT_FOUND) throw nothingFound();
-      return { customers: rows.map((row) => customerFromRow(row, { ...call, customFields }, row.shipping)), ...tokens };
+      const isEmpty = rows.length === 0 && req.pageToken === "" && req.page <= 1;
+      if (isEmpty && settings.searchNoMatch === SearchNoMatch.NOT_FOUND) throw nothingFound(query);
+      const customers = rows.map((row) => customerFromRow(row, { ...call, customFields }, row.shipping));
+      return { customers, ...tokens, ...(totalSize !== undefined && { totalSize }) };
     },
 
     updateCustomer: prepared(async (req) => {

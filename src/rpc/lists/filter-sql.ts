@@ -1,6 +1,6 @@
 import type { Knex } from "knex";
 import type { Clause, Filter, Member } from "./filter-clause.js";
-import { boundOf, likeParts, meaningsOf } from "./filter-match.js";
+import { boundOf, likeParts, meaningsOf } from "./filter-values.js";
 
 interface Condition {
   readonly sql: string;
@@ -11,7 +11,7 @@ const comparisons = { gt: ">", ge: ">=", lt: "<", le: "<=" } as const;
 const parameters = { text: "?::text", timestamp: "?::timestamptz", boolean: "?::boolean", enum: "?::text" } as const;
 
 /**
- * Narrows a query to the rows that a filter holds for, see `matches`. `columns` gives the SQL of each field, such as
+ * Narrows a query to the rows that a filter holds for. `columns` gives the SQL of each field, such as
  * `customers.email`: a column, or an expression that can stand before an operator; of a map or a record, a column of jsonb.
  */
 export function applyFilter<Query extends Knex.QueryBuilder>(
@@ -116,11 +116,9 @@ function ofMember(clause: Clause, { of, key }: Member, column: string): Conditio
   }
 }
 
+// Both sides are folded by the database, so that they fold alike.
 function like(column: string, { operands }: Clause): Condition {
-  const patterns = operands.map(({ text }) => likeParts(text).map(escaped).join("%"));
-  return { sql: `lower(${column}) like lower(?::text)`, bindings: patterns };
-}
-
-function escaped(part: string): string {
-  return part.replace(/[\\%_]/g, "\\$&");
+  const parts = operands.flatMap(({ text }) => likeParts(text));
+  const pattern = parts.map(() => "literal_pattern(?::text)").join(" || '%' || ");
+  return { sql: `fold_text(${column}) like ${pattern}`, bindings: parts };
 }

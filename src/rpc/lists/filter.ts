@@ -9,7 +9,7 @@ import {
   type Operator,
   operators,
 } from "./filter-clause.js";
-import { valueIn } from "./filter-match.js";
+import { valueIn } from "./filter-values.js";
 
 const ordered = ["eq", "in", "gt", "ge", "lt", "le", "is_null"] as const;
 const listed = ["eq", "in", "is_null"] as const;

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseFilter, printFilter } from "../../../src/rpc/lists/filter.js";
-import { matches } from "../../../src/rpc/lists/filter-match.js";
 import { failureOf } from "../../support/errors.js";
 import { fields, filterOf } from "./filter-cases.js";
+import { matches } from "./filter-model.js";
 
 const invalid = (description: unknown) => ({
   code: "InvalidArgument",
