@@ -51,9 +51,13 @@ await paymentMethods.setDefaultPaymentMethod({ customerId, id: `cct_sandbox_${ru
 console.log("Set default payment method");
 
 // The default address and the default payment method are used.
-const { checkout } = await checkouts.createCheckout({ url: "https://buy.stripe.com/test_example", customerId });
+const { checkout } = await checkouts.createCheckout({
+  checkout: { url: "https://buy.stripe.com/test_example", customerId },
+});
 console.log(`Created checkout: ${checkout!.id}`);
 console.log(`Customer: ${checkout!.displayName}`);
 
-const next = await checkouts.createCheckout({ url: "https://buy.stripe.com/test_another_product", customerId });
+const next = await checkouts.createCheckout({
+  checkout: { url: "https://buy.stripe.com/test_another_product", customerId },
+});
 console.log(`Next checkout: ${next.checkout!.id}`);

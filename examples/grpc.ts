@@ -37,15 +37,14 @@ await call(PaymentMethodService.method.setDefaultPaymentMethod, { customerId, id
 console.log("Set default payment method");
 
 const { checkout } = await call(CheckoutService.method.createCheckout, {
-  url: "https://buy.stripe.com/test_example",
-  customerId, // The default address and the default payment method are used.
+  // The default address and the default payment method are used.
+  checkout: { url: "https://buy.stripe.com/test_example", customerId },
 });
 console.log(`Created checkout: ${checkout!.id}`);
 console.log(`Customer: ${checkout!.displayName}`);
 
 const next = await call(CheckoutService.method.createCheckout, {
-  url: "https://buy.stripe.com/test_another_product",
-  customerId,
+  checkout: { url: "https://buy.stripe.com/test_another_product", customerId },
 });
 console.log(`Next checkout: ${next.checkout!.id}`);
 

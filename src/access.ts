@@ -105,8 +105,8 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
   allow(PhotoService, { uploadPhoto: own("customer_id"), deletePhoto: own("customer_id") }),
   allow(CheckoutService, {
     // A guest's with a publishable key; with a customer token always its customer's.
-    createCheckout: forGuests(ownByDefault("customer_id")),
-    previewCheckout: forGuests(ownByDefault("customer_id")),
+    createCheckout: forGuests(ownByDefault("checkout.customer_id")),
+    previewCheckout: forGuests(ownByDefault("checkout.customer_id")),
     updateCheckout: ownByRow,
     cancelCheckout: ownByRow,
     getCheckout: ownByRow,

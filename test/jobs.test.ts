@@ -31,7 +31,9 @@ test("a softly deleted customer is purged when its purge_time has come, and not 
   const home = { line1: "123 Main St", city: "Austin", country: "US" };
   const { address } = await clients.addresses.createAddress({ customerId: "c1", address: home });
   await clients.paymentMethods.setDefaultPaymentMethod({ customerId: "c1", id: "cct_sandbox_purged" });
-  const { checkout } = await clients.checkouts.createCheckout({ customerId: "c1", url: "https://shop.example" });
+  const { checkout } = await clients.checkouts.createCheckout({
+    checkout: { customerId: "c1", url: "https://shop.example" },
+  });
   const { order } = await clients.orders.createOrder({ checkoutId: checkout!.id });
   const deleted = await clients.customers.deleteCustomer({ id: "c1" });
   const purgeTime = now.getTime() + month;

@@ -54,8 +54,8 @@ const uses: { name: string; use: Use }[] = [
     name: "SetDefaultPaymentMethod",
     use: (by, customerId, id) => by.paymentMethods.setDefaultPaymentMethod({ customerId, id }),
   },
-  { name: "CreateCheckout", use: (by, customerId, id) => createCheckout(by, { customerId, creditCardToken: id }) },
-  { name: "a guest's checkout", use: (by, _, id) => createCheckout(by, { ...guest(), creditCardToken: id }) },
+  { name: "CreateCheckout", use: (by, customerId, id) => createCheckout(by, { customerId, paymentMethodId: id }) },
+  { name: "a guest's checkout", use: (by, _, id) => createCheckout(by, { ...guest(), paymentMethodId: id }) },
 ];
 
 test.for(uses)("a live token is described by the vault in $name, a test token never", async ({ name, use }) => {

@@ -74,7 +74,7 @@ const sources: Steps = [
   {
     name: "a source that is not attached is refused in a checkout",
     method: createCheckout,
-    ask: ({ customer, source }) => ({ url, customerId: customer, creditCardToken: source }),
+    ask: ({ customer, source }) => ({ checkout: { url, customerId: customer, paymentMethodId: source } }),
     refused: { code: "FailedPrecondition", reason: "ATTACHMENT_EXPLICIT_ONLY" },
   },
   {
@@ -132,7 +132,7 @@ const purchases: Steps = [
   {
     name: "a checkout works",
     method: createCheckout,
-    ask: ({ customer }) => ({ url, customerId: customer }),
+    ask: ({ customer }) => ({ checkout: { url, customerId: customer } }),
     want: ({ customer, otherSource }) => ({
       checkout: { customerId: customer, paymentMethod: { id: otherSource }, state: "CHECKOUT_STATE_PENDING" },
     }),
@@ -159,7 +159,7 @@ const purchases: Steps = [
   {
     name: "the refused checkout is updated",
     method: updateCheckout,
-    ask: ({ checkout }) => ({ id: checkout, shipping: houston }),
+    ask: ({ checkout }) => ({ id: checkout, checkout: { shipping: houston } }),
     want: ({ otherSource }) => ({
       checkout: { shipping: houston, paymentMethod: { id: otherSource }, state: "CHECKOUT_STATE_PENDING" },
     }),

@@ -76,7 +76,7 @@ test.for(ways)("a shopper lives through ELASTIC_PATH over $name", { timeout: 120
   await own(createAddress, { customerId: id, address: houston });
   expect(await own(listAddresses, { customerId: id })).toMatchObject({ addresses: [houston] });
   const purchase = { url: "https://shop.example", shipping: houston };
-  const { checkout } = await own(createCheckout, { ...purchase, creditCardToken: newToken() });
+  const { checkout } = await own(createCheckout, { checkout: { ...purchase, paymentMethodId: newToken() } });
   const { order } = await own(createOrder, { checkoutId: checkout.id });
   expect(await own(listOrders, {})).toMatchObject({ orders: [{ id: order.id, customerId: id }] });
 
@@ -115,9 +115,7 @@ test.for(ways)("a shopper lives through ELASTIC_PATH over $name", { timeout: 120
 
   // The order of a guest has no customer.
   const guest = await page(createCheckout, {
-    ...purchase,
-    creditCardToken: newToken(),
-    contact: { email: "guest@example.com" },
+    checkout: { ...purchase, paymentMethodId: newToken(), contact: { email: "guest@example.com" } },
   });
   const { order: unclaimed } = await merchant(createOrder, { checkoutId: guest.checkout.id });
   expect(unclaimed).not.toHaveProperty("customerId");

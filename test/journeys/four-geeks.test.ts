@@ -110,8 +110,8 @@ test.for(ways)("a merchant lives through FOUR_GEEKS over $name", { timeout: 90_0
     message: "The customer could not be found, please check the id.",
   });
 
-  const purchase = { url: "https://shop.example", customerId: id, creditCardToken: `cct_sandbox_${account.accountId}` };
-  const { checkout } = await answer(createCheckout, { ...purchase, shipping: home });
+  const purchase = { url: "https://shop.example", customerId: id, paymentMethodId: `cct_sandbox_${account.accountId}` };
+  const { checkout } = await answer(createCheckout, { checkout: { ...purchase, shipping: home } });
   const { order } = await answer(createOrder, { checkoutId: checkout.id });
   await call(deleteCustomer, { id });
   expect(await failureOf(call(getCustomer, { id }))).toMatchObject({ code: "NotFound" });

@@ -104,12 +104,14 @@ test("a shopper signs up, keeps a profile and addresses, and sees payment method
 
   const customerId = customer!.id;
   await clients.paymentMethods.setDefaultPaymentMethod({ customerId, id: "cct_sandbox_shopper" });
-  const { checkout } = await clients.checkouts.createCheckout({ url: "https://shop.example", customerId });
+  const { checkout } = await clients.checkouts.createCheckout({
+    checkout: { url: "https://shop.example", customerId },
+  });
   const { order } = await clients.orders.createOrder({ checkoutId: checkout!.id });
   await page.reload();
   await page.getByRole("region", { name: "Orders" }).getByText(order!.id).waitFor();
   const cards = page.getByRole("region", { name: "Payment methods" });
-  await cards.getByText(`…${order!.paymentMethod!.last4}`).waitFor();
+  await cards.getByText(`…${order!.paymentMethod!.card!.last4}`).waitFor();
   await cards.getByRole("button", { name: "Remove" }).click();
   await cards.getByText("None yet.").waitFor();
 

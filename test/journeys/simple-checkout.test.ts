@@ -102,7 +102,7 @@ const steps: readonly Step<Kept>[] = [
   {
     name: "a checkout with only a URL and a customer shows both defaults, and the e-mail as display name",
     method: createCheckout,
-    ask: ({ customer }) => ({ url, customerId: customer }),
+    ask: ({ customer }) => ({ checkout: { url, customerId: customer } }),
     want: ({ home, token, customer }) => ({
       checkout: {
         url,
@@ -119,7 +119,7 @@ const steps: readonly Step<Kept>[] = [
   {
     name: "another address_id overrides only the address",
     method: createCheckout,
-    ask: ({ customer, work }) => ({ url, customerId: customer, addressId: work }),
+    ask: ({ customer, work }) => ({ checkout: { url, customerId: customer, addressId: work } }),
     want: ({ work, token }) => ({
       checkout: { displayName: email, shipping: { id: work, city: "Columbus" }, paymentMethod: { id: token } },
     }),

@@ -45,10 +45,13 @@ const failures: {
   {
     name: "INVALID_ARGUMENT for a missing field",
     method: createCheckout,
-    ask: () => ({ url: "https://shop.example" }),
+    ask: () => ({ checkout: { url: "https://shop.example" } }),
     want: {
       message: "This field is required.",
-      fields: { "contact.email": "This field is required.", shipping: "This field is required." },
+      fields: {
+        "checkout.contact.email": "This field is required.",
+        "checkout.shipping": "This field is required.",
+      },
     },
   },
   {

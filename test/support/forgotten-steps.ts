@@ -31,7 +31,9 @@ export const forgottenStepsBefore: readonly Step<Kept & { checkout: string }>[] 
   {
     name: "it starts to buy",
     method: CheckoutService.method.createCheckout,
-    ask: ({ forgotten }) => ({ customerId: forgotten, url: "https://shop.example/cart/2", shipping: houston }),
+    ask: ({ forgotten }) => ({
+      checkout: { customerId: forgotten, url: "https://shop.example/cart/2", shipping: houston },
+    }),
     keep: ({ checkout }) => ({ checkout: idOf(checkout) }),
   },
   {

@@ -83,9 +83,9 @@ export async function newPerson(clientele: Clientele, { test: clients }: TestAcc
     shipping: addressOf("inline"),
     displayName: say("called"),
   };
-  const { checkout: bought } = await clients.checkouts.createCheckout(checkout, key("checkout"));
+  const { checkout: bought } = await clients.checkouts.createCheckout({ checkout }, key("checkout"));
   await clients.orders.createOrder({ checkoutId: bought!.id }, key("order"));
-  await clients.checkouts.createCheckout({ ...checkout, displayName: say("pending") });
+  await clients.checkouts.createCheckout({ checkout: { ...checkout, displayName: say("pending") } });
   return { id, values: values as Person["values"] };
 }
 

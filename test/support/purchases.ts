@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Checkout, CreateCheckoutRequestSchema } from "../../gen/clientele/v1/checkouts_pb.js";
+import type { Checkout, CheckoutInputSchema } from "../../gen/clientele/v1/checkouts_pb.js";
 import type { Order } from "../../gen/clientele/v1/orders_pb.js";
 import { houston } from "./addresses.js";
 import type { Clients } from "./clientele.js";
@@ -9,15 +9,15 @@ export const url = "https://shop.example.com/cart/1";
 
 /** What a guest must give, and all that an order needs. */
 export function guest() {
-  return { contact: { email: "guest@example.com" }, shipping: houston, creditCardToken: newToken() };
+  return { contact: { email: "guest@example.com" }, shipping: houston, paymentMethodId: newToken() };
 }
 
 /** Starts a purchase of a customer, or of a guest who gives what `guest` holds. */
 export async function createCheckout(
   { checkouts }: Clients,
-  request: MessageInitShape<typeof CreateCheckoutRequestSchema>,
+  input: MessageInitShape<typeof CheckoutInputSchema>,
 ): Promise<Checkout> {
-  const { checkout } = await checkouts.createCheckout({ url, ...request });
+  const { checkout } = await checkouts.createCheckout({ checkout: { url, ...input } });
   return checkout!;
 }
 

@@ -4,12 +4,12 @@ import { address, canary, canaryPhone, certificate, customerOf, tinyPhoto, url, 
 const purchaseOf = (world: World): JsonObject => ({
   url,
   customerId: world.customer,
-  creditCardToken: world.freshToken,
+  paymentMethodId: world.freshToken,
   contact: { email: `${canary}@example.com`, name: `${canary} name`, phone: canaryPhone },
   shipping: address,
   displayName: `${canary} display`,
   locale: "en_US",
-  type: "CUSTOMER_TYPE_BUSINESS",
+  customerType: "CUSTOMER_TYPE_BUSINESS",
 });
 
 /** A request for each RPC that succeeds in a fresh world and fills every field that a client may fill. */
@@ -79,12 +79,9 @@ export const requests: Readonly<Record<string, (world: World) => JsonObject>> = 
   "PaymentMethodService.DetachPaymentMethod": (world) => ({ customerId: world.customer, id: world.paymentMethod }),
   "PhotoService.UploadPhoto": (world) => ({ customerId: world.customer, content: tinyPhoto }),
   "PhotoService.DeletePhoto": (world) => ({ customerId: world.customer }),
-  "CheckoutService.CreateCheckout": (world) => purchaseOf(world),
-  "CheckoutService.PreviewCheckout": (world) => purchaseOf(world),
-  "CheckoutService.UpdateCheckout": (world) => {
-    const { customerId: _, ...purchase } = purchaseOf(world);
-    return { id: world.checkout, ...purchase };
-  },
+  "CheckoutService.CreateCheckout": (world) => ({ checkout: purchaseOf(world) }),
+  "CheckoutService.PreviewCheckout": (world) => ({ checkout: purchaseOf(world) }),
+  "CheckoutService.UpdateCheckout": (world) => ({ id: world.checkout, checkout: purchaseOf(world) }),
   "CheckoutService.CancelCheckout": ({ checkout }) => ({ id: checkout }),
   "CheckoutService.GetCheckout": ({ checkout }) => ({ id: checkout }),
   "CheckoutService.ListCheckouts": ({ customer }) => ({ customerId: customer, pageSize: 1 }),

@@ -73,8 +73,8 @@ export function requestOfPage(method: DescMethod, world: World): JsonObject {
   const request = requestFor(method, world);
   if (nameOf(method) === "CustomerService.CreateCustomer") return { customer: personalOf(world) };
   if (!/^CheckoutService\.(Create|Preview)Checkout$/.test(nameOf(method))) return request;
-  const { customerId: _, ...ofGuest } = request;
-  return ofGuest;
+  const { customerId: _, ...ofGuest } = request.checkout as JsonObject;
+  return { checkout: ofGuest };
 }
 
 /** A request for a method that succeeds with a token of the world's customer, where there is one. */

@@ -110,7 +110,8 @@ export async function populate(clients: Clients): Promise<World> {
   const newAddress = async () => (await clients.addresses.createAddress({ customerId, address })).address!.id;
   const attach = async (id: string) =>
     (await clients.paymentMethods.attachPaymentMethod({ customerId, paymentMethod: { id } })).paymentMethod!.id;
-  const newCheckout = async () => (await clients.checkouts.createCheckout({ url, customerId })).checkout!.id;
+  const newCheckout = async () =>
+    (await clients.checkouts.createCheckout({ checkout: { url, customerId } })).checkout!.id;
   const newKey = async () =>
     (await clients.apiKeys.createApiKey({ apiKey: { kind: ApiKeyKind.SECRET, label: "spare" } })).apiKey!.id;
   const newField = async () => {
@@ -136,8 +137,8 @@ export async function populate(clients: Clients): Promise<World> {
     const { customer } = await clients.customers.createCustomer({
       customer: { email: `person.${unique}@example.com`, shipping: address },
     });
-    const payment = { customerId: customer!.id, creditCardToken: token("person") };
-    const { checkout } = await clients.checkouts.createCheckout({ url, ...payment });
+    const payment = { customerId: customer!.id, paymentMethodId: token("person") };
+    const { checkout } = await clients.checkouts.createCheckout({ checkout: { url, ...payment } });
     await clients.orders.createOrder({ checkoutId: checkout!.id });
     return customer!.id;
   };

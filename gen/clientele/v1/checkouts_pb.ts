@@ -16,6 +16,7 @@ import type { TaxCertificate } from "./tax_certificates_pb.js";
 import { file_clientele_v1_tax_certificates } from "./tax_certificates_pb.js";
 import type { TaxIdentifier } from "./tax_identifiers_pb.js";
 import { file_clientele_v1_tax_identifiers } from "./tax_identifiers_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.js";
 import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -24,130 +25,138 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/checkouts.proto.
  */
 export const file_clientele_v1_checkouts: GenFile = /*@__PURE__*/
-  fileDesc("ChxjbGllbnRlbGUvdjEvY2hlY2tvdXRzLnByb3RvEgxjbGllbnRlbGUudjEijgUKCENoZWNrb3V0EgoKAmlkGAEgASgJEgsKA3VybBgCIAEoCRIZCgtjdXN0b21lcl9pZBgDIAEoCUIE0M4YARIqCgVzdGF0ZRgEIAEoDjIbLmNsaWVudGVsZS52MS5DaGVja291dFN0YXRlEhQKDGRpc3BsYXlfbmFtZRgFIAEoCRImCgdjb250YWN0GAYgASgLMhUuY2xpZW50ZWxlLnYxLkNvbnRhY3QSJwoIc2hpcHBpbmcYByABKAsyFS5jbGllbnRlbGUudjEuQWRkcmVzcxIzCg5wYXltZW50X21ldGhvZBgIIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kEhMKBmxvY2FsZRgJIAEoCUgAiAEBEigKBHR5cGUYCiABKA4yGi5jbGllbnRlbGUudjEuQ3VzdG9tZXJUeXBlEi0KC3Jlc29sdXRpb25zGAsgAygLMhguY2xpZW50ZWxlLnYxLlJlc29sdXRpb24SLwoLY3JlYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGA4gASgJEi8KC2V4cGlyZV90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0Cg90YXhfaWRlbnRpZmllcnMYECADKAsyGy5jbGllbnRlbGUudjEuVGF4SWRlbnRpZmllchI2ChB0YXhfY2VydGlmaWNhdGVzGBEgAygLMhwuY2xpZW50ZWxlLnYxLlRheENlcnRpZmljYXRlQgkKB19sb2NhbGUiwQIKB0NvbnRhY3QS2gEKBWVtYWlsGAEgASgJQsUBukjBAboBuAEKBWVtYWlsEhxFbnRlciBhIHZhbGlkIGVtYWlsIGFkZHJlc3MuGpABdGhpcyA9PSAnJyB8fCB0aGlzLm1hdGNoZXMoJ15cXHMqW15cXHNALDs8PigpIl0rQFtBLVphLXowLTldKD86W0EtWmEtejAtOS1dKltBLVphLXowLTldKT8oPzpbLl1bQS1aYS16MC05XSg/OltBLVphLXowLTktXSpbQS1aYS16MC05XSk/KStcXHMqJCcpcgMY/gFIAIgBARIbCgRuYW1lGAIgASgJQgi6SAVyAxjIAUgBiAEBEh8KBXBob25lGAMgASgJQgu6SARyAhhA2M4YBEgCiAEBQggKBl9lbWFpbEIHCgVfbmFtZUIICgZfcGhvbmUiggEKClJlc29sdXRpb24SDQoFZmllbGQYASABKAkSLgoGc291cmNlGAIgASgOMh4uY2xpZW50ZWxlLnYxLlJlc29sdXRpb25Tb3VyY2USNQoPc2tpcHBlZF9kZWZhdWx0GAMgASgOMhwuY2xpZW50ZWxlLnYxLlNraXBwZWREZWZhdWx0ItcEChVDcmVhdGVDaGVja291dFJlcXVlc3QSNgoDdXJsGAEgASgJQim6SCbIAQFyIRiAEDIZXltIaF1bVHRdW1R0XVtQcF1bU3NdPzovL4gBARIhCgtjdXN0b21lcl9pZBgCIAEoCUIMukgFcgMY/wHQzhgBEhwKCmFkZHJlc3NfaWQYAyABKAlCCLpIBXIDGP8BEiMKEWNyZWRpdF9jYXJkX3Rva2VuGAQgASgJQgi6SAVyAxj/ARImCgdjb250YWN0GAUgASgLMhUuY2xpZW50ZWxlLnYxLkNvbnRhY3QSJwoIc2hpcHBpbmcYBiABKAsyFS5jbGllbnRlbGUudjEuQWRkcmVzcxIjCgxkaXNwbGF5X25hbWUYByABKAlCCLpIBXIDGMgBSACIAQESMgoGbG9jYWxlGAggASgJQh26SBpyGDIWXihbYS16XXsyfV9bQS1aXXsyfSk/JEgBiAEBEjIKBHR5cGUYCSABKA4yGi5jbGllbnRlbGUudjEuQ3VzdG9tZXJUeXBlQgi6SAWCAQIQARIvChJ0YXhfaWRlbnRpZmllcl9pZHMYCiADKAlCE7pIEJIBDRAUGAEiB3IFEAEY/wE6dbpIchpwChZzaGlwcGluZ19vcl9hZGRyZXNzX2lkEiZHaXZlIHNoaXBwaW5nIG9yIGFkZHJlc3NfaWQsIG5vdCBib3RoLhouIShoYXModGhpcy5zaGlwcGluZykgJiYgdGhpcy5hZGRyZXNzX2lkICE9ICcnKUIPCg1fZGlzcGxheV9uYW1lQgkKB19sb2NhbGUiQgoWQ3JlYXRlQ2hlY2tvdXRSZXNwb25zZRIoCghjaGVja291dBgBIAEoCzIWLmNsaWVudGVsZS52MS5DaGVja291dCLYBAoWUHJldmlld0NoZWNrb3V0UmVxdWVzdBI2CgN1cmwYASABKAlCKbpIJsgBAXIhGIAQMhleW0hoXVtUdF1bVHRdW1BwXVtTc10/Oi8viAEBEiEKC2N1c3RvbWVyX2lkGAIgASgJQgy6SAVyAxj/AdDOGAESHAoKYWRkcmVzc19pZBgDIAEoCUIIukgFcgMY/wESIwoRY3JlZGl0X2NhcmRfdG9rZW4YBCABKAlCCLpIBXIDGP8BEiYKB2NvbnRhY3QYBSABKAsyFS5jbGllbnRlbGUudjEuQ29udGFjdBInCghzaGlwcGluZxgGIAEoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzEiMKDGRpc3BsYXlfbmFtZRgHIAEoCUIIukgFcgMYyAFIAIgBARIyCgZsb2NhbGUYCCABKAlCHbpIGnIYMhZeKFthLXpdezJ9X1tBLVpdezJ9KT8kSAGIAQESMgoEdHlwZRgJIAEoDjIaLmNsaWVudGVsZS52MS5DdXN0b21lclR5cGVCCLpIBYIBAhABEi8KEnRheF9pZGVudGlmaWVyX2lkcxgKIAMoCUITukgQkgENEBQYASIHcgUQARj/ATp1ukhyGnAKFnNoaXBwaW5nX29yX2FkZHJlc3NfaWQSJkdpdmUgc2hpcHBpbmcgb3IgYWRkcmVzc19pZCwgbm90IGJvdGguGi4hKGhhcyh0aGlzLnNoaXBwaW5nKSAmJiB0aGlzLmFkZHJlc3NfaWQgIT0gJycpQg8KDV9kaXNwbGF5X25hbWVCCQoHX2xvY2FsZSJDChdQcmV2aWV3Q2hlY2tvdXRSZXNwb25zZRIoCghjaGVja291dBgBIAEoCzIWLmNsaWVudGVsZS52MS5DaGVja291dCKUBQoVVXBkYXRlQ2hlY2tvdXRSZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGP8BEhUKBGV0YWcYAiABKAlCB7pIBHICGEASLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEjYKA3VybBgEIAEoCUIpukgm2AEBciEYgBAyGV5bSGhdW1R0XVtUdF1bUHBdW1NzXT86Ly+IAQESHAoKYWRkcmVzc19pZBgFIAEoCUIIukgFcgMY/wESIwoRY3JlZGl0X2NhcmRfdG9rZW4YBiABKAlCCLpIBXIDGP8BEiYKB2NvbnRhY3QYByABKAsyFS5jbGllbnRlbGUudjEuQ29udGFjdBInCghzaGlwcGluZxgIIAEoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzEiMKDGRpc3BsYXlfbmFtZRgJIAEoCUIIukgFcgMYyAFIAIgBARIyCgZsb2NhbGUYCiABKAlCHbpIGnIYMhZeKFthLXpdezJ9X1tBLVpdezJ9KT8kSAGIAQESMgoEdHlwZRgLIAEoDjIaLmNsaWVudGVsZS52MS5DdXN0b21lclR5cGVCCLpIBYIBAhABEi8KEnRheF9pZGVudGlmaWVyX2lkcxgMIAMoCUITukgQkgENEBQYASIHcgUQARj/ATp1ukhyGnAKFnNoaXBwaW5nX29yX2FkZHJlc3NfaWQSJkdpdmUgc2hpcHBpbmcgb3IgYWRkcmVzc19pZCwgbm90IGJvdGguGi4hKGhhcyh0aGlzLnNoaXBwaW5nKSAmJiB0aGlzLmFkZHJlc3NfaWQgIT0gJycpQg8KDV9kaXNwbGF5X25hbWVCCQoHX2xvY2FsZSJCChZVcGRhdGVDaGVja291dFJlc3BvbnNlEigKCGNoZWNrb3V0GAEgASgLMhYuY2xpZW50ZWxlLnYxLkNoZWNrb3V0IkYKFUNhbmNlbENoZWNrb3V0UmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ARIVCgRldGFnGAIgASgJQge6SARyAhhAIkIKFkNhbmNlbENoZWNrb3V0UmVzcG9uc2USKAoIY2hlY2tvdXQYASABKAsyFi5jbGllbnRlbGUudjEuQ2hlY2tvdXQiLAoSR2V0Q2hlY2tvdXRSZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGP8BIj8KE0dldENoZWNrb3V0UmVzcG9uc2USKAoIY2hlY2tvdXQYASABKAsyFi5jbGllbnRlbGUudjEuQ2hlY2tvdXQicwoUTGlzdENoZWNrb3V0c1JlcXVlc3QSIQoLY3VzdG9tZXJfaWQYASABKAlCDLpIBXIDGP8B0M4YARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgieAoVTGlzdENoZWNrb3V0c1Jlc3BvbnNlEikKCWNoZWNrb3V0cxgBIAMoCzIWLmNsaWVudGVsZS52MS5DaGVja291dBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCSrAAQoQUmVzb2x1dGlvblNvdXJjZRIhCh1SRVNPTFVUSU9OX1NPVVJDRV9VTlNQRUNJRklFRBAAEh0KGVJFU09MVVRJT05fU09VUkNFX1JFUVVFU1QQARImCiJSRVNPTFVUSU9OX1NPVVJDRV9DVVNUT01FUl9ERUZBVUxUEAISJgoiUkVTT0xVVElPTl9TT1VSQ0VfQ1VTVE9NRVJfUFJPRklMRRADEhoKFlJFU09MVVRJT05fU09VUkNFX05PTkUQBCquAQoOU2tpcHBlZERlZmF1bHQSHwobU0tJUFBFRF9ERUZBVUxUX1VOU1BFQ0lGSUVEEAASGwoXU0tJUFBFRF9ERUZBVUxUX05PVF9TRVQQARIbChdTS0lQUEVEX0RFRkFVTFRfRVhQSVJFRBACEiAKHFNLSVBQRURfREVGQVVMVF9OT1RfVkVSSUZJRUQQAxIfChtTS0lQUEVEX0RFRkFVTFRfTk9UX1NUQVJURUQQBCqiAQoNQ2hlY2tvdXRTdGF0ZRIeChpDSEVDS09VVF9TVEFURV9VTlNQRUNJRklFRBAAEhoKFkNIRUNLT1VUX1NUQVRFX1BFTkRJTkcQARIcChhDSEVDS09VVF9TVEFURV9DT01QTEVURUQQAhIZChVDSEVDS09VVF9TVEFURV9GQUlMRUQQAxIcChhDSEVDS09VVF9TVEFURV9DQU5DRUxMRUQQBDLKBAoPQ2hlY2tvdXRTZXJ2aWNlElsKDkNyZWF0ZUNoZWNrb3V0EiMuY2xpZW50ZWxlLnYxLkNyZWF0ZUNoZWNrb3V0UmVxdWVzdBokLmNsaWVudGVsZS52MS5DcmVhdGVDaGVja291dFJlc3BvbnNlEl4KD1ByZXZpZXdDaGVja291dBIkLmNsaWVudGVsZS52MS5QcmV2aWV3Q2hlY2tvdXRSZXF1ZXN0GiUuY2xpZW50ZWxlLnYxLlByZXZpZXdDaGVja291dFJlc3BvbnNlEmAKDlVwZGF0ZUNoZWNrb3V0EiMuY2xpZW50ZWxlLnYxLlVwZGF0ZUNoZWNrb3V0UmVxdWVzdBokLmNsaWVudGVsZS52MS5VcGRhdGVDaGVja291dFJlc3BvbnNlIgOQAgISYAoOQ2FuY2VsQ2hlY2tvdXQSIy5jbGllbnRlbGUudjEuQ2FuY2VsQ2hlY2tvdXRSZXF1ZXN0GiQuY2xpZW50ZWxlLnYxLkNhbmNlbENoZWNrb3V0UmVzcG9uc2UiA5ACAhJXCgtHZXRDaGVja291dBIgLmNsaWVudGVsZS52MS5HZXRDaGVja291dFJlcXVlc3QaIS5jbGllbnRlbGUudjEuR2V0Q2hlY2tvdXRSZXNwb25zZSIDkAIBEl0KDUxpc3RDaGVja291dHMSIi5jbGllbnRlbGUudjEuTGlzdENoZWNrb3V0c1JlcXVlc3QaIy5jbGllbnRlbGUudjEuTGlzdENoZWNrb3V0c1Jlc3BvbnNlIgOQAgFCZAoQY29tLmNsaWVudGVsZS52MUIOQ2hlY2tvdXRzUHJvdG9QAVo+Z2l0aHViLmNvbS9jbGllbnRlbGUvY2xpZW50ZWxlL2dlbi9nby9jbGllbnRlbGUvdjE7Y2xpZW50ZWxldjFiBnByb3RvMw", [file_buf_validate_validate, file_clientele_options_v1_options, file_clientele_v1_addresses, file_clientele_v1_customers, file_clientele_v1_payment_methods, file_clientele_v1_tax_certificates, file_clientele_v1_tax_identifiers, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChxjbGllbnRlbGUvdjEvY2hlY2tvdXRzLnByb3RvEgxjbGllbnRlbGUudjEi7QUKCENoZWNrb3V0EhIKAmlkGAEgASgJQgbgQQPgQQgSEAoDdXJsGAIgASgJQgPgQQMSHAoLY3VzdG9tZXJfaWQYAyABKAlCB+BBA9DOGAESLwoFc3RhdGUYBCABKA4yGy5jbGllbnRlbGUudjEuQ2hlY2tvdXRTdGF0ZUID4EEDEhkKDGRpc3BsYXlfbmFtZRgFIAEoCUID4EEDEisKB2NvbnRhY3QYBiABKAsyFS5jbGllbnRlbGUudjEuQ29udGFjdEID4EEDEiwKCHNoaXBwaW5nGAcgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3NCA+BBAxI4Cg5wYXltZW50X21ldGhvZBgIIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kQgPgQQMSGAoGbG9jYWxlGAkgASgJQgPgQQNIAIgBARI2Cg1jdXN0b21lcl90eXBlGAogASgOMhouY2xpZW50ZWxlLnYxLkN1c3RvbWVyVHlwZUID4EEDEjIKC3Jlc29sdXRpb25zGAsgAygLMhguY2xpZW50ZWxlLnYxLlJlc29sdXRpb25CA+BBAxI0CgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxIRCgRldGFnGA4gASgJQgPgQQMSNAoLZXhwaXJlX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSOQoPdGF4X2lkZW50aWZpZXJzGBAgAygLMhsuY2xpZW50ZWxlLnYxLlRheElkZW50aWZpZXJCA+BBAxI7ChB0YXhfY2VydGlmaWNhdGVzGBEgAygLMhwuY2xpZW50ZWxlLnYxLlRheENlcnRpZmljYXRlQgPgQQNCCQoHX2xvY2FsZSLBAgoHQ29udGFjdBLaAQoFZW1haWwYASABKAlCxQG6SMEBugG4AQoFZW1haWwSHEVudGVyIGEgdmFsaWQgZW1haWwgYWRkcmVzcy4akAF0aGlzID09ICcnIHx8IHRoaXMubWF0Y2hlcygnXlxccypbXlxcc0AsOzw+KCkiXStAW0EtWmEtejAtOV0oPzpbQS1aYS16MC05LV0qW0EtWmEtejAtOV0pPyg/OlsuXVtBLVphLXowLTldKD86W0EtWmEtejAtOS1dKltBLVphLXowLTldKT8pK1xccyokJylyAxj+AUgAiAEBEhsKBG5hbWUYAiABKAlCCLpIBXIDGMgBSAGIAQESHwoFcGhvbmUYAyABKAlCC7pIBHICGEDYzhgESAKIAQFCCAoGX2VtYWlsQgcKBV9uYW1lQggKBl9waG9uZSKCAQoKUmVzb2x1dGlvbhINCgVmaWVsZBgBIAEoCRIuCgZzb3VyY2UYAiABKA4yHi5jbGllbnRlbGUudjEuUmVzb2x1dGlvblNvdXJjZRI1Cg9za2lwcGVkX2RlZmF1bHQYAyABKA4yHC5jbGllbnRlbGUudjEuU2tpcHBlZERlZmF1bHQi/gUKDUNoZWNrb3V0SW5wdXQSoQEKA3VybBgBIAEoCUKOAbpIigG6AYEBCgN1cmwSOUVudGVyIGEgd2ViIGFkZHJlc3MgdGhhdCBiZWdpbnMgd2l0aCBodHRwOi8vIG9yIGh0dHBzOi8vLho/dGhpcy5pc1VyaSgpICYmIHRoaXMubWF0Y2hlcygnXltIaF1bVHRdW1R0XVtQcF1bU3NdPzovL1teLz8jXScpcgMYgBBIAIgBARIkCgtjdXN0b21lcl9pZBgCIAEoCUIP4EEFukgFcgMY/wHQzhgBEiEKCmFkZHJlc3NfaWQYAyABKAlCCLpIBXIDGP8BSAGIAQESKAoRcGF5bWVudF9tZXRob2RfaWQYBCABKAlCCLpIBXIDGP8BSAKIAQESJgoHY29udGFjdBgFIAEoCzIVLmNsaWVudGVsZS52MS5Db250YWN0EicKCHNoaXBwaW5nGAYgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3MSIwoMZGlzcGxheV9uYW1lGAcgASgJQgi6SAVyAxjIAUgDiAEBEjIKBmxvY2FsZRgIIAEoCUIdukgachgyFl4oW2Etel17Mn1fW0EtWl17Mn0pPyRIBIgBARI7Cg1jdXN0b21lcl90eXBlGAkgASgOMhouY2xpZW50ZWxlLnYxLkN1c3RvbWVyVHlwZUIIukgFggECEAESLwoSdGF4X2lkZW50aWZpZXJfaWRzGAogAygJQhO6SBCSAQ0QFBgBIgdyBRABGP8BOnW6SHIacAoWc2hpcHBpbmdfb3JfYWRkcmVzc19pZBImR2l2ZSBzaGlwcGluZyBvciBhZGRyZXNzX2lkLCBub3QgYm90aC4aLiEoaGFzKHRoaXMuc2hpcHBpbmcpICYmIHRoaXMuYWRkcmVzc19pZCAhPSAnJylCBgoEX3VybEINCgtfYWRkcmVzc19pZEIUChJfcGF5bWVudF9tZXRob2RfaWRCDwoNX2Rpc3BsYXlfbmFtZUIJCgdfbG9jYWxlIlEKFUNyZWF0ZUNoZWNrb3V0UmVxdWVzdBI4CghjaGVja291dBgBIAEoCzIbLmNsaWVudGVsZS52MS5DaGVja291dElucHV0QgngQQK6SAPIAQEiQgoWQ3JlYXRlQ2hlY2tvdXRSZXNwb25zZRIoCghjaGVja291dBgBIAEoCzIWLmNsaWVudGVsZS52MS5DaGVja291dCJSChZQcmV2aWV3Q2hlY2tvdXRSZXF1ZXN0EjgKCGNoZWNrb3V0GAEgASgLMhsuY2xpZW50ZWxlLnYxLkNoZWNrb3V0SW5wdXRCCeBBArpIA8gBASJDChdQcmV2aWV3Q2hlY2tvdXRSZXNwb25zZRIoCghjaGVja291dBgBIAEoCzIWLmNsaWVudGVsZS52MS5DaGVja291dCKpAQoVVXBkYXRlQ2hlY2tvdXRSZXF1ZXN0EhkKAmlkGAEgASgJQg3gQQK6SAdyBRABGP8BEi0KCGNoZWNrb3V0GAIgASgLMhsuY2xpZW50ZWxlLnYxLkNoZWNrb3V0SW5wdXQSLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEhUKBGV0YWcYBCABKAlCB7pIBHICGEAiQgoWVXBkYXRlQ2hlY2tvdXRSZXNwb25zZRIoCghjaGVja291dBgBIAEoCzIWLmNsaWVudGVsZS52MS5DaGVja291dCJJChVDYW5jZWxDaGVja291dFJlcXVlc3QSGQoCaWQYASABKAlCDeBBArpIB3IFEAEY/wESFQoEZXRhZxgCIAEoCUIHukgEcgIYQCJCChZDYW5jZWxDaGVja291dFJlc3BvbnNlEigKCGNoZWNrb3V0GAEgASgLMhYuY2xpZW50ZWxlLnYxLkNoZWNrb3V0Ii8KEkdldENoZWNrb3V0UmVxdWVzdBIZCgJpZBgBIAEoCUIN4EECukgHcgUQARj/ASI/ChNHZXRDaGVja291dFJlc3BvbnNlEigKCGNoZWNrb3V0GAEgASgLMhYuY2xpZW50ZWxlLnYxLkNoZWNrb3V0InMKFExpc3RDaGVja291dHNSZXF1ZXN0EiEKC2N1c3RvbWVyX2lkGAEgASgJQgy6SAVyAxj/AdDOGAESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIIngKFUxpc3RDaGVja291dHNSZXNwb25zZRIpCgljaGVja291dHMYASADKAsyFi5jbGllbnRlbGUudjEuQ2hlY2tvdXQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkqwAEKEFJlc29sdXRpb25Tb3VyY2USIQodUkVTT0xVVElPTl9TT1VSQ0VfVU5TUEVDSUZJRUQQABIdChlSRVNPTFVUSU9OX1NPVVJDRV9SRVFVRVNUEAESJgoiUkVTT0xVVElPTl9TT1VSQ0VfQ1VTVE9NRVJfREVGQVVMVBACEiYKIlJFU09MVVRJT05fU09VUkNFX0NVU1RPTUVSX1BST0ZJTEUQAxIaChZSRVNPTFVUSU9OX1NPVVJDRV9OT05FEAQqrgEKDlNraXBwZWREZWZhdWx0Eh8KG1NLSVBQRURfREVGQVVMVF9VTlNQRUNJRklFRBAAEhsKF1NLSVBQRURfREVGQVVMVF9OT1RfU0VUEAESGwoXU0tJUFBFRF9ERUZBVUxUX0VYUElSRUQQAhIgChxTS0lQUEVEX0RFRkFVTFRfTk9UX1ZFUklGSUVEEAMSHwobU0tJUFBFRF9ERUZBVUxUX05PVF9TVEFSVEVEEAQqogEKDUNoZWNrb3V0U3RhdGUSHgoaQ0hFQ0tPVVRfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZDSEVDS09VVF9TVEFURV9QRU5ESU5HEAESHAoYQ0hFQ0tPVVRfU1RBVEVfQ09NUExFVEVEEAISGQoVQ0hFQ0tPVVRfU1RBVEVfRkFJTEVEEAMSHAoYQ0hFQ0tPVVRfU1RBVEVfQ0FOQ0VMTEVEEAQyygQKD0NoZWNrb3V0U2VydmljZRJbCg5DcmVhdGVDaGVja291dBIjLmNsaWVudGVsZS52MS5DcmVhdGVDaGVja291dFJlcXVlc3QaJC5jbGllbnRlbGUudjEuQ3JlYXRlQ2hlY2tvdXRSZXNwb25zZRJeCg9QcmV2aWV3Q2hlY2tvdXQSJC5jbGllbnRlbGUudjEuUHJldmlld0NoZWNrb3V0UmVxdWVzdBolLmNsaWVudGVsZS52MS5QcmV2aWV3Q2hlY2tvdXRSZXNwb25zZRJgCg5VcGRhdGVDaGVja291dBIjLmNsaWVudGVsZS52MS5VcGRhdGVDaGVja291dFJlcXVlc3QaJC5jbGllbnRlbGUudjEuVXBkYXRlQ2hlY2tvdXRSZXNwb25zZSIDkAICEmAKDkNhbmNlbENoZWNrb3V0EiMuY2xpZW50ZWxlLnYxLkNhbmNlbENoZWNrb3V0UmVxdWVzdBokLmNsaWVudGVsZS52MS5DYW5jZWxDaGVja291dFJlc3BvbnNlIgOQAgISVwoLR2V0Q2hlY2tvdXQSIC5jbGllbnRlbGUudjEuR2V0Q2hlY2tvdXRSZXF1ZXN0GiEuY2xpZW50ZWxlLnYxLkdldENoZWNrb3V0UmVzcG9uc2UiA5ACARJdCg1MaXN0Q2hlY2tvdXRzEiIuY2xpZW50ZWxlLnYxLkxpc3RDaGVja291dHNSZXF1ZXN0GiMuY2xpZW50ZWxlLnYxLkxpc3RDaGVja291dHNSZXNwb25zZSIDkAIBQmQKEGNvbS5jbGllbnRlbGUudjFCDkNoZWNrb3V0c1Byb3RvUAFaPmdpdGh1Yi5jb20vY2xpZW50ZWxlL2NsaWVudGVsZS9nZW4vZ28vY2xpZW50ZWxlL3YxO2NsaWVudGVsZXYxYgZwcm90bzM", [file_buf_validate_validate, file_clientele_options_v1_options, file_clientele_v1_addresses, file_clientele_v1_customers, file_clientele_v1_payment_methods, file_clientele_v1_tax_certificates, file_clientele_v1_tax_identifiers, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
- * Checkout is a purchase in the making.
+ * Checkout is a purchase before its order.
  *
  * @generated from message clientele.v1.Checkout
  */
 export type Checkout = Message<"clientele.v1.Checkout"> & {
   /**
-   * The identifier, `chk_` and 26 characters. Output only.
+   * The identifier, `chk_` and 26 characters.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * The page of the product or cart to buy.
+   * The web page of the product or cart.
    *
    * @generated from field: string url = 2;
    */
   url: string;
 
   /**
-   * The customer who buys; empty for a guest. Output only.
+   * The customer who buys; empty for a guest.
    *
    * @generated from field: string customer_id = 3;
    */
   customerId: string;
 
   /**
-   * How far the purchase is. It is FAILED from the expire_time on if it was PENDING until then. Output only.
+   * How far the purchase is.
+   *
+   * A PENDING checkout is FAILED from its expire_time on.
    *
    * @generated from field: clientele.v1.CheckoutState state = 4;
    */
   state: CheckoutState;
 
   /**
-   * What to call the buyer: as in the request, else the e-mail address, else the name, else the
-   * customer's id. Output only.
+   * The buyer's name to show: from the input, else the e-mail address, else the name, else the customer's id.
    *
    * @generated from field: string display_name = 5;
    */
   displayName: string;
 
   /**
-   * How to reach the buyer, as resolved. Output only.
+   * How to reach the buyer, as resolved.
    *
    * @generated from field: clientele.v1.Contact contact = 6;
    */
   contact?: Contact | undefined;
 
   /**
-   * Where to ship to, as resolved; absent if nothing was. Its id is empty if it came in the request. Output only.
+   * Where to ship to, as resolved; absent if there is no address.
+   *
+   * The id is empty if the address came in the input. It is a copy, without is_default and etag.
    *
    * @generated from field: clientele.v1.Address shipping = 7;
    */
   shipping?: Address | undefined;
 
   /**
-   * What to charge, as resolved, in the state of that moment; absent if nothing was. Output only.
+   * The payment method to charge, as resolved and in its state at that time; absent if there is none.
+   *
+   * It is a copy, without is_default and etag.
    *
    * @generated from field: clientele.v1.PaymentMethod payment_method = 8;
    */
   paymentMethod?: PaymentMethod | undefined;
 
   /**
-   * The buyer's locale, such as `en_US`, as resolved. Output only.
+   * The buyer's locale, such as `en_US`, as resolved.
    *
    * @generated from field: optional string locale = 9;
    */
   locale?: string | undefined;
 
   /**
-   * Whether the buyer is a person or a business, as resolved. Output only.
+   * Whether the buyer is a person or a business, as resolved.
    *
-   * @generated from field: clientele.v1.CustomerType type = 10;
+   * @generated from field: clientele.v1.CustomerType customer_type = 10;
    */
-  type: CustomerType;
+  customerType: CustomerType;
 
   /**
-   * For each resolved field where it came from. Output only.
+   * Where each resolved field came from.
    *
    * @generated from field: repeated clientele.v1.Resolution resolutions = 11;
    */
   resolutions: Resolution[];
 
   /**
-   * When the checkout was created. Output only.
+   * When the checkout was created.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 12;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When the checkout was last changed. Output only.
+   * When the checkout was last changed.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 13;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * The version of the checkout, opaque. Sent with an update or a cancellation, a stale one is ABORTED. Output only.
+   * The version of the checkout, opaque.
+   *
+   * Sent with an update, a cancellation or an order, a stale one is ABORTED.
    *
    * @generated from field: string etag = 14;
    */
   etag: string;
 
   /**
-   * Until when an order can be made of it: as long after the creation as the account settings said then. Output only.
+   * The end of the time in which an order can be made: the checkout_lifetime of the account settings after the creation.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 15;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * The buyer's numbers at tax authorities, as resolved; each was VERIFIED then. Output only.
+   * The buyer's tax identifiers, as resolved; each was VERIFIED then. They are copies, without etags.
    *
    * @generated from field: repeated clientele.v1.TaxIdentifier tax_identifiers = 16;
    */
   taxIdentifiers: TaxIdentifier[];
 
   /**
-   * The buyer's certificates of exemption from sales tax, as resolved: those of the customer that were ACTIVE then. Output
-   * only.
+   * The buyer's certificates of exemption from the sales tax of the state in shipping, as resolved; each was ACTIVE then.
+   *
+   * There are none without a shipping address in the United States. They are copies, without etags.
    *
    * @generated from field: repeated clientele.v1.TaxCertificate tax_certificates = 17;
    */
@@ -182,8 +191,9 @@ export type Contact = Message<"clientele.v1.Contact"> & {
   name?: string | undefined;
 
   /**
-   * The telephone number: digits, spaces and `+ - . / ( )`, 3 to 32 characters with 3 to 15 digits. Answered as
-   * E.164, such as `+50683236988`, where it is possible in its country, else as typed.
+   * The telephone number: digits, spaces and `+ - . / ( )`; 3 to 32 characters with 3 to 15 digits.
+   *
+   * Answered as E.164, such as `+50683236988`, where the number is possible in its country, else as typed.
    * An extension is answered as `;ext=125`, however it is typed. A `tel:` before the number is dropped.
    *
    * @generated from field: optional string phone = 3;
@@ -205,23 +215,24 @@ export const ContactSchema: GenMessage<Contact> = /*@__PURE__*/
  */
 export type Resolution = Message<"clientele.v1.Resolution"> & {
   /**
-   * The field: `contact.email`, `contact.name`, `contact.phone`, `shipping`, `payment_method`, `locale`, `type`,
-   * `tax_identifiers`, `tax_certificates` or `display_name`. A display_name that follows the e-mail address or the name
-   * came from where that did.
+   * The field: `contact.email`, `contact.name`, `contact.phone`, `shipping`, `payment_method`, `locale`,
+   * `customer_type`, `tax_identifiers`, `tax_certificates` or `display_name`.
+   *
+   * A display_name that follows the e-mail address or the name has the source of that field.
    *
    * @generated from field: string field = 1;
    */
   field: string;
 
   /**
-   * Where its value came from.
+   * Where the value came from.
    *
    * @generated from field: clientele.v1.ResolutionSource source = 2;
    */
   source: ResolutionSource;
 
   /**
-   * Why the customer's default was passed over although the request named none; of a list, why any of it was.
+   * Why the customer's default was passed over, where the input named none. Of a list: why any member was.
    *
    * @generated from field: clientele.v1.SkippedDefault skipped_default = 3;
    */
@@ -236,59 +247,67 @@ export const ResolutionSchema: GenMessage<Resolution> = /*@__PURE__*/
   messageDesc(file_clientele_v1_checkouts, 2);
 
 /**
- * CreateCheckoutRequest says what is bought and by whom.
+ * CheckoutInput is a purchase as its buyer describes it. Every field but `url` may be left out.
  *
- * @generated from message clientele.v1.CreateCheckoutRequest
+ * @generated from message clientele.v1.CheckoutInput
  */
-export type CreateCheckoutRequest = Message<"clientele.v1.CreateCheckoutRequest"> & {
+export type CheckoutInput = Message<"clientele.v1.CheckoutInput"> & {
   /**
-   * The page of the product or cart to buy, a URL of at most 2048 characters. Its scheme is `http` or `https`, in any
-   * case; any other is INVALID_ARGUMENT.
+   * The web page of the product or cart; at most 2048 characters.
    *
-   * @generated from field: string url = 1;
+   * Its scheme is `http` or `https`. It is required to create a checkout, and cannot be removed from one.
+   *
+   * @generated from field: optional string url = 1;
    */
-  url: string;
+  url?: string | undefined;
 
   /**
-   * The customer who buys; empty for a guest, or for the customer of the calling token.
+   * The customer who buys; empty for a guest.
+   *
+   * With a customer token, an empty one stands for the token's customer. A checkout keeps its customer: an update may only
+   * repeat it.
    *
    * @generated from field: string customer_id = 2;
    */
   customerId: string;
 
   /**
-   * One of the customer's addresses to ship to, instead of the default; any other is NOT_FOUND. Not for guests.
+   * One of the customer's addresses to ship to, instead of the default.
    *
-   * @generated from field: string address_id = 3;
+   * Another customer's is NOT_FOUND. Excludes shipping. A guest has none.
+   *
+   * @generated from field: optional string address_id = 3;
    */
-  addressId: string;
+  addressId?: string | undefined;
 
   /**
-   * The token to charge, instead of the default. One that is not attached yet is attached to the customer, or
-   * FAILED_PRECONDITION where the settings ask for AttachPaymentMethod; a guest's is attached to nobody. A token
-   * of which AttachPaymentMethod says that it is unknown, declined, consumed or somebody else's is refused here, too. One
-   * that is expired is taken, but no order can be made with it.
+   * The payment method to charge, instead of the default: a token of the card vault.
    *
-   * @generated from field: string credit_card_token = 4;
+   * A token that is not attached is attached to the customer, or FAILED_PRECONDITION where the account settings require
+   * AttachPaymentMethod. A guest's is attached to no customer. A token that AttachPaymentMethod refuses as unknown,
+   * declined, consumed or another customer's is refused here too. An expired card is accepted, but no order can be made
+   * with it.
+   *
+   * @generated from field: optional string payment_method_id = 4;
    */
-  creditCardToken: string;
+  paymentMethodId?: string | undefined;
 
   /**
-   * How to reach the buyer, instead of what the customer's profile says; field by field.
+   * How to reach the buyer, instead of the customer's profile; field by field.
    *
    * @generated from field: clientele.v1.Contact contact = 5;
    */
   contact?: Contact | undefined;
 
   /**
-   * Where to ship to, instead of any saved address. Excludes address_id.
+   * An address to ship to, instead of a saved one. Excludes address_id.
    *
    * @generated from field: clientele.v1.Address shipping = 6;
    */
   shipping?: Address | undefined;
 
   /**
-   * What to call the buyer; at most 200 characters.
+   * The buyer's name to show; at most 200 characters.
    *
    * @generated from field: optional string display_name = 7;
    */
@@ -304,13 +323,15 @@ export type CreateCheckoutRequest = Message<"clientele.v1.CreateCheckoutRequest"
   /**
    * Whether the buyer is a person or a business.
    *
-   * @generated from field: clientele.v1.CustomerType type = 9;
+   * @generated from field: clientele.v1.CustomerType customer_type = 9;
    */
-  type: CustomerType;
+  customerType: CustomerType;
 
   /**
-   * Tax identifiers to use instead of the customer's, at most 20 and one of a type: the customer's own, or with a
-   * secret key nobody's. One that is not VERIFIED is FAILED_PRECONDITION.
+   * Tax identifiers instead of all the customer's own; at most 20, and one of each type.
+   *
+   * Each must be the customer's own or, with a secret key, attached to no customer. One that is not VERIFIED is
+   * FAILED_PRECONDITION.
    *
    * @generated from field: repeated string tax_identifier_ids = 10;
    */
@@ -318,11 +339,32 @@ export type CreateCheckoutRequest = Message<"clientele.v1.CreateCheckoutRequest"
 };
 
 /**
+ * Describes the message clientele.v1.CheckoutInput.
+ * Use `create(CheckoutInputSchema)` to create a new message.
+ */
+export const CheckoutInputSchema: GenMessage<CheckoutInput> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_checkouts, 3);
+
+/**
+ * CreateCheckoutRequest carries the purchase to start.
+ *
+ * @generated from message clientele.v1.CreateCheckoutRequest
+ */
+export type CreateCheckoutRequest = Message<"clientele.v1.CreateCheckoutRequest"> & {
+  /**
+   * The purchase.
+   *
+   * @generated from field: clientele.v1.CheckoutInput checkout = 1;
+   */
+  checkout?: CheckoutInput | undefined;
+};
+
+/**
  * Describes the message clientele.v1.CreateCheckoutRequest.
  * Use `create(CreateCheckoutRequestSchema)` to create a new message.
  */
 export const CreateCheckoutRequestSchema: GenMessage<CreateCheckoutRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_checkouts, 3);
+  messageDesc(file_clientele_v1_checkouts, 4);
 
 /**
  * CreateCheckoutResponse carries the new checkout.
@@ -343,88 +385,20 @@ export type CreateCheckoutResponse = Message<"clientele.v1.CreateCheckoutRespons
  * Use `create(CreateCheckoutResponseSchema)` to create a new message.
  */
 export const CreateCheckoutResponseSchema: GenMessage<CreateCheckoutResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_checkouts, 4);
+  messageDesc(file_clientele_v1_checkouts, 5);
 
 /**
- * PreviewCheckoutRequest says what would be bought and by whom, field by field as CreateCheckoutRequest does.
+ * PreviewCheckoutRequest carries the purchase to try.
  *
  * @generated from message clientele.v1.PreviewCheckoutRequest
  */
 export type PreviewCheckoutRequest = Message<"clientele.v1.PreviewCheckoutRequest"> & {
   /**
-   * The page of the product or cart to buy, a URL of at most 2048 characters. Its scheme is `http` or `https`, in any
-   * case; any other is INVALID_ARGUMENT.
+   * The purchase.
    *
-   * @generated from field: string url = 1;
+   * @generated from field: clientele.v1.CheckoutInput checkout = 1;
    */
-  url: string;
-
-  /**
-   * The customer who buys; empty for a guest, or for the customer of the calling token.
-   *
-   * @generated from field: string customer_id = 2;
-   */
-  customerId: string;
-
-  /**
-   * One of the customer's addresses to ship to, instead of the default; any other is NOT_FOUND. Not for guests.
-   *
-   * @generated from field: string address_id = 3;
-   */
-  addressId: string;
-
-  /**
-   * The token to charge, instead of the default. One that is not attached yet is attached to the customer, or
-   * FAILED_PRECONDITION where the settings ask for AttachPaymentMethod; a guest's is attached to nobody. A token
-   * of which AttachPaymentMethod says that it is unknown, declined, consumed or somebody else's is refused here, too. One
-   * that is expired is taken, but no order can be made with it.
-   *
-   * @generated from field: string credit_card_token = 4;
-   */
-  creditCardToken: string;
-
-  /**
-   * How to reach the buyer, instead of what the customer's profile says; field by field.
-   *
-   * @generated from field: clientele.v1.Contact contact = 5;
-   */
-  contact?: Contact | undefined;
-
-  /**
-   * Where to ship to, instead of any saved address. Excludes address_id.
-   *
-   * @generated from field: clientele.v1.Address shipping = 6;
-   */
-  shipping?: Address | undefined;
-
-  /**
-   * What to call the buyer; at most 200 characters.
-   *
-   * @generated from field: optional string display_name = 7;
-   */
-  displayName?: string | undefined;
-
-  /**
-   * The buyer's locale, such as `en_US`.
-   *
-   * @generated from field: optional string locale = 8;
-   */
-  locale?: string | undefined;
-
-  /**
-   * Whether the buyer is a person or a business.
-   *
-   * @generated from field: clientele.v1.CustomerType type = 9;
-   */
-  type: CustomerType;
-
-  /**
-   * Tax identifiers to use instead of the customer's, at most 20 and one of a type: the customer's own, or with a
-   * secret key nobody's. One that is not VERIFIED is FAILED_PRECONDITION.
-   *
-   * @generated from field: repeated string tax_identifier_ids = 10;
-   */
-  taxIdentifierIds: string[];
+  checkout?: CheckoutInput | undefined;
 };
 
 /**
@@ -432,7 +406,7 @@ export type PreviewCheckoutRequest = Message<"clientele.v1.PreviewCheckoutReques
  * Use `create(PreviewCheckoutRequestSchema)` to create a new message.
  */
 export const PreviewCheckoutRequestSchema: GenMessage<PreviewCheckoutRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_checkouts, 5);
+  messageDesc(file_clientele_v1_checkouts, 6);
 
 /**
  * PreviewCheckoutResponse carries what CreateCheckout would make.
@@ -441,8 +415,9 @@ export const PreviewCheckoutRequestSchema: GenMessage<PreviewCheckoutRequest> = 
  */
 export type PreviewCheckoutResponse = Message<"clientele.v1.PreviewCheckoutResponse"> & {
   /**
-   * The checkout as it would be resolved, without id, state, times and etag. A payment method that would be attached has no
-   * times and no etag either.
+   * The checkout as it would be resolved, without id, state, times and etag.
+   *
+   * A payment method that would be attached has no times either.
    *
    * @generated from field: clientele.v1.Checkout checkout = 1;
    */
@@ -454,10 +429,10 @@ export type PreviewCheckoutResponse = Message<"clientele.v1.PreviewCheckoutRespo
  * Use `create(PreviewCheckoutResponseSchema)` to create a new message.
  */
 export const PreviewCheckoutResponseSchema: GenMessage<PreviewCheckoutResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_checkouts, 6);
+  messageDesc(file_clientele_v1_checkouts, 7);
 
 /**
- * UpdateCheckoutRequest says what of a checkout to resolve anew.
+ * UpdateCheckoutRequest names a checkout and the fields to resolve again.
  *
  * @generated from message clientele.v1.UpdateCheckoutRequest
  */
@@ -470,88 +445,28 @@ export type UpdateCheckoutRequest = Message<"clientele.v1.UpdateCheckoutRequest"
   id: string;
 
   /**
-   * If given, the etag that must still be current.
+   * The new values.
    *
-   * @generated from field: string etag = 2;
+   * @generated from field: clientele.v1.CheckoutInput checkout = 2;
    */
-  etag: string;
+  checkout?: CheckoutInput | undefined;
 
   /**
-   * The fields of this request to resolve anew, empty ones too: `url`, `address_id` or `shipping` (either is both),
-   * `credit_card_token`, `contact` or one of its parts such as `contact.phone`, `display_name`, `locale`, `type`,
-   * `tax_identifier_ids` (the customer's certificates too), and `*` for all, under which an empty url changes nothing.
-   * Absent or empty: every populated field.
+   * The fields of the input to resolve again, empty ones too, such as `payment_method_id` or `contact.phone`.
+   *
+   * `address_id` and `shipping` each stand for both, and for the tax certificates, as `tax_identifier_ids` does. `*` stands
+   * for all; under it an absent url changes nothing. Without a mask, every populated field counts.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
   updateMask?: FieldMask | undefined;
 
   /**
-   * Another page of the product or cart to buy, as in CreateCheckoutRequest; it cannot be taken away.
+   * The etag that must still be current; empty for any.
    *
-   * @generated from field: string url = 4;
+   * @generated from field: string etag = 4;
    */
-  url: string;
-
-  /**
-   * One of the customer's addresses to ship to, instead of the default; any other is NOT_FOUND. Not for guests.
-   *
-   * @generated from field: string address_id = 5;
-   */
-  addressId: string;
-
-  /**
-   * The token to charge, instead of the default. One that is not attached yet is attached to the customer, or
-   * FAILED_PRECONDITION where the settings ask for AttachPaymentMethod; a guest's is attached to nobody. A token
-   * of which AttachPaymentMethod says that it is unknown, declined, consumed or somebody else's is refused here, too. One
-   * that is expired is taken, but no order can be made with it.
-   *
-   * @generated from field: string credit_card_token = 6;
-   */
-  creditCardToken: string;
-
-  /**
-   * How to reach the buyer, instead of what the customer's profile says; field by field.
-   *
-   * @generated from field: clientele.v1.Contact contact = 7;
-   */
-  contact?: Contact | undefined;
-
-  /**
-   * Where to ship to, instead of any saved address. Excludes address_id.
-   *
-   * @generated from field: clientele.v1.Address shipping = 8;
-   */
-  shipping?: Address | undefined;
-
-  /**
-   * What to call the buyer; at most 200 characters.
-   *
-   * @generated from field: optional string display_name = 9;
-   */
-  displayName?: string | undefined;
-
-  /**
-   * The buyer's locale, such as `en_US`.
-   *
-   * @generated from field: optional string locale = 10;
-   */
-  locale?: string | undefined;
-
-  /**
-   * Whether the buyer is a person or a business.
-   *
-   * @generated from field: clientele.v1.CustomerType type = 11;
-   */
-  type: CustomerType;
-
-  /**
-   * Tax identifiers to use instead of the customer's, at most 20 and one of a type: the customer's own, or with a
-   * secret key nobody's. One that is not VERIFIED is FAILED_PRECONDITION.
-   *
-   * @generated from field: repeated string tax_identifier_ids = 12;
-   */
-  taxIdentifierIds: string[];
+  etag: string;
 };
 
 /**
@@ -559,7 +474,7 @@ export type UpdateCheckoutRequest = Message<"clientele.v1.UpdateCheckoutRequest"
  * Use `create(UpdateCheckoutRequestSchema)` to create a new message.
  */
 export const UpdateCheckoutRequestSchema: GenMessage<UpdateCheckoutRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_checkouts, 7);
+  messageDesc(file_clientele_v1_checkouts, 8);
 
 /**
  * UpdateCheckoutResponse carries the changed checkout.
@@ -580,7 +495,7 @@ export type UpdateCheckoutResponse = Message<"clientele.v1.UpdateCheckoutRespons
  * Use `create(UpdateCheckoutResponseSchema)` to create a new message.
  */
 export const UpdateCheckoutResponseSchema: GenMessage<UpdateCheckoutResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_checkouts, 8);
+  messageDesc(file_clientele_v1_checkouts, 9);
 
 /**
  * CancelCheckoutRequest names the checkout to give up.
@@ -596,7 +511,7 @@ export type CancelCheckoutRequest = Message<"clientele.v1.CancelCheckoutRequest"
   id: string;
 
   /**
-   * If given, the etag that must still be current.
+   * The etag that must still be current; empty for any.
    *
    * @generated from field: string etag = 2;
    */
@@ -608,7 +523,7 @@ export type CancelCheckoutRequest = Message<"clientele.v1.CancelCheckoutRequest"
  * Use `create(CancelCheckoutRequestSchema)` to create a new message.
  */
 export const CancelCheckoutRequestSchema: GenMessage<CancelCheckoutRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_checkouts, 9);
+  messageDesc(file_clientele_v1_checkouts, 10);
 
 /**
  * CancelCheckoutResponse carries the checkout.
@@ -629,7 +544,7 @@ export type CancelCheckoutResponse = Message<"clientele.v1.CancelCheckoutRespons
  * Use `create(CancelCheckoutResponseSchema)` to create a new message.
  */
 export const CancelCheckoutResponseSchema: GenMessage<CancelCheckoutResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_checkouts, 10);
+  messageDesc(file_clientele_v1_checkouts, 11);
 
 /**
  * GetCheckoutRequest names a checkout.
@@ -650,7 +565,7 @@ export type GetCheckoutRequest = Message<"clientele.v1.GetCheckoutRequest"> & {
  * Use `create(GetCheckoutRequestSchema)` to create a new message.
  */
 export const GetCheckoutRequestSchema: GenMessage<GetCheckoutRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_checkouts, 11);
+  messageDesc(file_clientele_v1_checkouts, 12);
 
 /**
  * GetCheckoutResponse carries the checkout.
@@ -671,7 +586,7 @@ export type GetCheckoutResponse = Message<"clientele.v1.GetCheckoutResponse"> & 
  * Use `create(GetCheckoutResponseSchema)` to create a new message.
  */
 export const GetCheckoutResponseSchema: GenMessage<GetCheckoutResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_checkouts, 12);
+  messageDesc(file_clientele_v1_checkouts, 13);
 
 /**
  * ListCheckoutsRequest asks for a page of checkouts.
@@ -680,22 +595,23 @@ export const GetCheckoutResponseSchema: GenMessage<GetCheckoutResponse> = /*@__P
  */
 export type ListCheckoutsRequest = Message<"clientele.v1.ListCheckoutsRequest"> & {
   /**
-   * Only those of this customer, deleted or not, and none if there is no such customer; empty for all, with a customer
-   * token for its own.
+   * Only the checkouts of this customer, deleted or not; empty for all.
+   *
+   * With a customer token an empty one stands for the token's customer.
    *
    * @generated from field: string customer_id = 1;
    */
   customerId: string;
 
   /**
-   * How many to return: 10 when 0, at most 100; a larger one is taken for 100.
+   * How many to return: 10 when 0, at most 100. A larger one counts as 100.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * The next_page_token or previous_page_token of the answer before; empty for the first page.
+   * The next_page_token or previous_page_token of the previous answer; empty for the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -707,7 +623,7 @@ export type ListCheckoutsRequest = Message<"clientele.v1.ListCheckoutsRequest"> 
  * Use `create(ListCheckoutsRequestSchema)` to create a new message.
  */
 export const ListCheckoutsRequestSchema: GenMessage<ListCheckoutsRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_checkouts, 13);
+  messageDesc(file_clientele_v1_checkouts, 14);
 
 /**
  * ListCheckoutsResponse is a page of checkouts.
@@ -742,7 +658,7 @@ export type ListCheckoutsResponse = Message<"clientele.v1.ListCheckoutsResponse"
  * Use `create(ListCheckoutsResponseSchema)` to create a new message.
  */
 export const ListCheckoutsResponseSchema: GenMessage<ListCheckoutsResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_checkouts, 14);
+  messageDesc(file_clientele_v1_checkouts, 15);
 
 /**
  * ResolutionSource says where a value came from.
@@ -751,14 +667,14 @@ export const ListCheckoutsResponseSchema: GenMessage<ListCheckoutsResponse> = /*
  */
 export enum ResolutionSource {
   /**
-   * Not given.
+   * Not set.
    *
    * @generated from enum value: RESOLUTION_SOURCE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * From the request.
+   * From the input.
    *
    * @generated from enum value: RESOLUTION_SOURCE_REQUEST = 1;
    */
@@ -779,7 +695,7 @@ export enum ResolutionSource {
   CUSTOMER_PROFILE = 3,
 
   /**
-   * From nowhere: there is no value.
+   * There is no value.
    *
    * @generated from enum value: RESOLUTION_SOURCE_NONE = 4;
    */
@@ -799,7 +715,7 @@ export const ResolutionSourceSchema: GenEnum<ResolutionSource> = /*@__PURE__*/
  */
 export enum SkippedDefault {
   /**
-   * It was not passed over.
+   * The default was not passed over.
    *
    * @generated from enum value: SKIPPED_DEFAULT_UNSPECIFIED = 0;
    */
@@ -854,28 +770,28 @@ export enum CheckoutState {
   UNSPECIFIED = 0,
 
   /**
-   * No order was made of it yet.
+   * The checkout has no order yet.
    *
    * @generated from enum value: CHECKOUT_STATE_PENDING = 1;
    */
   PENDING = 1,
 
   /**
-   * An order was made of it.
+   * The checkout has an order.
    *
    * @generated from enum value: CHECKOUT_STATE_COMPLETED = 2;
    */
   COMPLETED = 2,
 
   /**
-   * It expired before an order was made of it.
+   * The checkout expired before its order.
    *
    * @generated from enum value: CHECKOUT_STATE_FAILED = 3;
    */
   FAILED = 3,
 
   /**
-   * It was given up.
+   * The buyer or the merchant gave the checkout up.
    *
    * @generated from enum value: CHECKOUT_STATE_CANCELLED = 4;
    */
@@ -889,19 +805,21 @@ export const CheckoutStateSchema: GenEnum<CheckoutState> = /*@__PURE__*/
   enumDesc(file_clientele_v1_checkouts, 2);
 
 /**
- * CheckoutService starts purchases, for customers and for guests. A checkout is PENDING until it ends in one of three ways,
- * each for good: CreateOrder completes it, CancelCheckout cancels it, or it fails because its expire_time has come. An
- * order that is refused leaves it PENDING: it can be updated and tried again.
+ * CheckoutService starts purchases, for customers and for guests.
+ *
+ * A checkout is PENDING until it ends in one of three ways. CreateOrder completes it. CancelCheckout cancels it. It fails
+ * when its expire_time comes. A refused order leaves it PENDING: it can be updated and tried again.
  *
  * @generated from service clientele.v1.CheckoutService
  */
 export const CheckoutService: GenService<{
   /**
-   * CreateCheckout starts a purchase. What the request leaves out is taken from the customer; what was resolved is
-   * copied, so that no later change of the customer changes the checkout. Without a customer it is a guest's: an e-mail
-   * address in contact, shipping and credit_card_token must then be in the request, else it is INVALID_ARGUMENT. With a
-   * customer token it is always that customer's, with a publishable key always a guest's, which a secret key then reads,
-   * updates and orders. A disabled customer can start one, a deleted one is FAILED_PRECONDITION.
+   * CreateCheckout starts a purchase, and copies what it resolved: no later change of the customer changes the checkout.
+   *
+   * A field that the input leaves out is taken from the customer. Without a customer it is a guest's checkout, whose
+   * input must carry contact.email, shipping and payment_method_id, else INVALID_ARGUMENT. A customer token always buys
+   * for its own customer. A publishable key always buys for a guest; a secret key reads, updates and orders that checkout.
+   * A disabled customer can start a checkout. A deleted one is FAILED_PRECONDITION.
    *
    * @generated from rpc clientele.v1.CheckoutService.CreateCheckout
    */
@@ -911,8 +829,9 @@ export const CheckoutService: GenService<{
     output: typeof CreateCheckoutResponseSchema;
   },
   /**
-   * PreviewCheckout answers what CreateCheckout would, or fails as it would, and stores nothing: no checkout, and no
-   * payment method is attached.
+   * PreviewCheckout answers or fails as CreateCheckout would, and stores nothing.
+   *
+   * It attaches no payment method.
    *
    * @generated from rpc clientele.v1.CheckoutService.PreviewCheckout
    */
@@ -922,11 +841,11 @@ export const CheckoutService: GenService<{
     output: typeof PreviewCheckoutResponseSchema;
   },
   /**
-   * UpdateCheckout resolves the fields that the mask names anew, as CreateCheckout would at this moment: from the request,
-   * else from the customer as it is now. So a field that is named and left empty takes over the customer's present
-   * default, and `*` with nothing else resolves the whole checkout again. What is not named stays as it was copied, also
-   * if the customer has changed since; only a display_name that no request gave goes on to follow the contact. It does not
-   * put off the expire_time. A checkout that is not PENDING, or whose customer is deleted, is FAILED_PRECONDITION.
+   * UpdateCheckout resolves the fields named by the mask again, as CreateCheckout would at this moment.
+   *
+   * A named field that is empty takes the customer's present default. `*` with an empty input resolves the whole checkout
+   * again. Every other field stays as it was copied, except a display_name that no input gave, which follows the
+   * contact. The expire_time stays. A checkout that is not PENDING, or whose customer is deleted, is FAILED_PRECONDITION.
    *
    * @generated from rpc clientele.v1.CheckoutService.UpdateCheckout
    */
@@ -936,7 +855,9 @@ export const CheckoutService: GenService<{
     output: typeof UpdateCheckoutResponseSchema;
   },
   /**
-   * CancelCheckout gives a PENDING checkout up, for good. Any other is FAILED_PRECONDITION.
+   * CancelCheckout gives a PENDING checkout up, for good.
+   *
+   * A cancelled one is answered as it is. A completed or expired one is FAILED_PRECONDITION.
    *
    * @generated from rpc clientele.v1.CheckoutService.CancelCheckout
    */

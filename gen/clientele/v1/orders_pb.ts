@@ -18,6 +18,7 @@ import type { TaxCertificate } from "./tax_certificates_pb.js";
 import { file_clientele_v1_tax_certificates } from "./tax_certificates_pb.js";
 import type { TaxIdentifier } from "./tax_identifiers_pb.js";
 import { file_clientele_v1_tax_identifiers } from "./tax_identifiers_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -26,107 +27,110 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/orders.proto.
  */
 export const file_clientele_v1_orders: GenFile = /*@__PURE__*/
-  fileDesc("ChljbGllbnRlbGUvdjEvb3JkZXJzLnByb3RvEgxjbGllbnRlbGUudjEi4wMKBU9yZGVyEgoKAmlkGAEgASgJEhMKC2NoZWNrb3V0X2lkGAIgASgJEhkKC2N1c3RvbWVyX2lkGAMgASgJQgTQzhgBEgsKA3VybBgEIAEoCRIUCgxkaXNwbGF5X25hbWUYBSABKAkSJgoHY29udGFjdBgGIAEoCzIVLmNsaWVudGVsZS52MS5Db250YWN0EicKCHNoaXBwaW5nGAcgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3MSMwoOcGF5bWVudF9tZXRob2QYCCABKAsyGy5jbGllbnRlbGUudjEuUGF5bWVudE1ldGhvZBITCgZsb2NhbGUYCSABKAlIAIgBARIoCgR0eXBlGAogASgOMhouY2xpZW50ZWxlLnYxLkN1c3RvbWVyVHlwZRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZXRhZxgMIAEoCRI0Cg90YXhfaWRlbnRpZmllcnMYDSADKAsyGy5jbGllbnRlbGUudjEuVGF4SWRlbnRpZmllchI2ChB0YXhfY2VydGlmaWNhdGVzGA4gAygLMhwuY2xpZW50ZWxlLnYxLlRheENlcnRpZmljYXRlQgkKB19sb2NhbGUiNQoSQ3JlYXRlT3JkZXJSZXF1ZXN0Eh8KC2NoZWNrb3V0X2lkGAEgASgJQgq6SAdyBRABGP8BIjkKE0NyZWF0ZU9yZGVyUmVzcG9uc2USIgoFb3JkZXIYASABKAsyEy5jbGllbnRlbGUudjEuT3JkZXIiKQoPR2V0T3JkZXJSZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGP8BIjYKEEdldE9yZGVyUmVzcG9uc2USIgoFb3JkZXIYASABKAsyEy5jbGllbnRlbGUudjEuT3JkZXIicAoRTGlzdE9yZGVyc1JlcXVlc3QSIQoLY3VzdG9tZXJfaWQYASABKAlCDLpIBXIDGP8B0M4YARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgibwoSTGlzdE9yZGVyc1Jlc3BvbnNlEiMKBm9yZGVycxgBIAMoCzITLmNsaWVudGVsZS52MS5PcmRlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCTKIAgoMT3JkZXJTZXJ2aWNlElIKC0NyZWF0ZU9yZGVyEiAuY2xpZW50ZWxlLnYxLkNyZWF0ZU9yZGVyUmVxdWVzdBohLmNsaWVudGVsZS52MS5DcmVhdGVPcmRlclJlc3BvbnNlEk4KCEdldE9yZGVyEh0uY2xpZW50ZWxlLnYxLkdldE9yZGVyUmVxdWVzdBoeLmNsaWVudGVsZS52MS5HZXRPcmRlclJlc3BvbnNlIgOQAgESVAoKTGlzdE9yZGVycxIfLmNsaWVudGVsZS52MS5MaXN0T3JkZXJzUmVxdWVzdBogLmNsaWVudGVsZS52MS5MaXN0T3JkZXJzUmVzcG9uc2UiA5ACAUJhChBjb20uY2xpZW50ZWxlLnYxQgtPcmRlcnNQcm90b1ABWj5naXRodWIuY29tL2NsaWVudGVsZS9jbGllbnRlbGUvZ2VuL2dvL2NsaWVudGVsZS92MTtjbGllbnRlbGV2MWIGcHJvdG8z", [file_buf_validate_validate, file_clientele_options_v1_options, file_clientele_v1_addresses, file_clientele_v1_checkouts, file_clientele_v1_customers, file_clientele_v1_payment_methods, file_clientele_v1_tax_certificates, file_clientele_v1_tax_identifiers, file_google_protobuf_timestamp]);
+  fileDesc("ChljbGllbnRlbGUvdjEvb3JkZXJzLnByb3RvEgxjbGllbnRlbGUudjEiswQKBU9yZGVyEhIKAmlkGAEgASgJQgbgQQPgQQgSGAoLY2hlY2tvdXRfaWQYAiABKAlCA+BBAxIcCgtjdXN0b21lcl9pZBgDIAEoCUIH4EED0M4YARIQCgN1cmwYBCABKAlCA+BBAxIZCgxkaXNwbGF5X25hbWUYBSABKAlCA+BBAxIrCgdjb250YWN0GAYgASgLMhUuY2xpZW50ZWxlLnYxLkNvbnRhY3RCA+BBAxIsCghzaGlwcGluZxgHIAEoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzQgPgQQMSOAoOcGF5bWVudF9tZXRob2QYCCABKAsyGy5jbGllbnRlbGUudjEuUGF5bWVudE1ldGhvZEID4EEDEhgKBmxvY2FsZRgJIAEoCUID4EEDSACIAQESNgoNY3VzdG9tZXJfdHlwZRgKIAEoDjIaLmNsaWVudGVsZS52MS5DdXN0b21lclR5cGVCA+BBAxI0CgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxIRCgRldGFnGAwgASgJQgPgQQMSOQoPdGF4X2lkZW50aWZpZXJzGA0gAygLMhsuY2xpZW50ZWxlLnYxLlRheElkZW50aWZpZXJCA+BBAxI7ChB0YXhfY2VydGlmaWNhdGVzGA4gAygLMhwuY2xpZW50ZWxlLnYxLlRheENlcnRpZmljYXRlQgPgQQNCCQoHX2xvY2FsZSJYChJDcmVhdGVPcmRlclJlcXVlc3QSIgoLY2hlY2tvdXRfaWQYASABKAlCDeBBArpIB3IFEAEY/wESHgoNY2hlY2tvdXRfZXRhZxgCIAEoCUIHukgEcgIYQCI5ChNDcmVhdGVPcmRlclJlc3BvbnNlEiIKBW9yZGVyGAEgASgLMhMuY2xpZW50ZWxlLnYxLk9yZGVyIiwKD0dldE9yZGVyUmVxdWVzdBIZCgJpZBgBIAEoCUIN4EECukgHcgUQARj/ASI2ChBHZXRPcmRlclJlc3BvbnNlEiIKBW9yZGVyGAEgASgLMhMuY2xpZW50ZWxlLnYxLk9yZGVyInAKEUxpc3RPcmRlcnNSZXF1ZXN0EiEKC2N1c3RvbWVyX2lkGAEgASgJQgy6SAVyAxj/AdDOGAESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIIm8KEkxpc3RPcmRlcnNSZXNwb25zZRIjCgZvcmRlcnMYASADKAsyEy5jbGllbnRlbGUudjEuT3JkZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkyiAIKDE9yZGVyU2VydmljZRJSCgtDcmVhdGVPcmRlchIgLmNsaWVudGVsZS52MS5DcmVhdGVPcmRlclJlcXVlc3QaIS5jbGllbnRlbGUudjEuQ3JlYXRlT3JkZXJSZXNwb25zZRJOCghHZXRPcmRlchIdLmNsaWVudGVsZS52MS5HZXRPcmRlclJlcXVlc3QaHi5jbGllbnRlbGUudjEuR2V0T3JkZXJSZXNwb25zZSIDkAIBElQKCkxpc3RPcmRlcnMSHy5jbGllbnRlbGUudjEuTGlzdE9yZGVyc1JlcXVlc3QaIC5jbGllbnRlbGUudjEuTGlzdE9yZGVyc1Jlc3BvbnNlIgOQAgFCYQoQY29tLmNsaWVudGVsZS52MUILT3JkZXJzUHJvdG9QAVo+Z2l0aHViLmNvbS9jbGllbnRlbGUvY2xpZW50ZWxlL2dlbi9nby9jbGllbnRlbGUvdjE7Y2xpZW50ZWxldjFiBnByb3RvMw", [file_buf_validate_validate, file_clientele_options_v1_options, file_clientele_v1_addresses, file_clientele_v1_checkouts, file_clientele_v1_customers, file_clientele_v1_payment_methods, file_clientele_v1_tax_certificates, file_clientele_v1_tax_identifiers, file_google_api_field_behavior, file_google_protobuf_timestamp]);
 
 /**
- * Order is a completed purchase. It holds what its checkout held at that moment and never changes.
+ * Order is a completed purchase.
+ *
+ * It holds copies of the fields of its checkout, and never changes, except that an erasure of its customer clears what is
+ * personal.
  *
  * @generated from message clientele.v1.Order
  */
 export type Order = Message<"clientele.v1.Order"> & {
   /**
-   * The identifier, `ord_` and 26 characters. Output only.
+   * The identifier, `ord_` and 26 characters.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * The checkout it completed. Output only.
+   * The checkout it completed.
    *
    * @generated from field: string checkout_id = 2;
    */
   checkoutId: string;
 
   /**
-   * The customer who bought; empty for a guest. It may be deleted since. Output only.
+   * The customer who bought, who may be deleted by now; empty for a guest.
    *
    * @generated from field: string customer_id = 3;
    */
   customerId: string;
 
   /**
-   * The page of the product or cart that was bought. Output only.
+   * The web page of the product or cart.
    *
    * @generated from field: string url = 4;
    */
   url: string;
 
   /**
-   * What to call the buyer. Output only.
+   * The buyer's name to show.
    *
    * @generated from field: string display_name = 5;
    */
   displayName: string;
 
   /**
-   * How to reach the buyer. Output only.
+   * How to reach the buyer.
    *
    * @generated from field: clientele.v1.Contact contact = 6;
    */
   contact?: Contact | undefined;
 
   /**
-   * Where to ship to. Output only.
+   * Where to ship to.
    *
    * @generated from field: clientele.v1.Address shipping = 7;
    */
   shipping?: Address | undefined;
 
   /**
-   * What to charge, as the checkout held it: Clientele itself charges nothing. Output only.
+   * The payment method to charge. Clientele itself charges nothing.
    *
    * @generated from field: clientele.v1.PaymentMethod payment_method = 8;
    */
   paymentMethod?: PaymentMethod | undefined;
 
   /**
-   * The buyer's locale, such as `en_US`. Output only.
+   * The buyer's locale, such as `en_US`.
    *
    * @generated from field: optional string locale = 9;
    */
   locale?: string | undefined;
 
   /**
-   * Whether the buyer is a person or a business. Output only.
+   * Whether the buyer is a person or a business.
    *
-   * @generated from field: clientele.v1.CustomerType type = 10;
+   * @generated from field: clientele.v1.CustomerType customer_type = 10;
    */
-  type: CustomerType;
+  customerType: CustomerType;
 
   /**
-   * When the order was placed. Output only.
+   * When the order was placed.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 11;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * The version of the order, opaque. Output only.
+   * The version of the order, opaque.
    *
    * @generated from field: string etag = 12;
    */
   etag: string;
 
   /**
-   * The buyer's numbers at tax authorities. Output only.
+   * The buyer's tax identifiers.
    *
    * @generated from field: repeated clientele.v1.TaxIdentifier tax_identifiers = 13;
    */
   taxIdentifiers: TaxIdentifier[];
 
   /**
-   * The buyer's certificates of exemption from sales tax. Output only.
+   * The buyer's certificates of exemption from sales tax.
    *
    * @generated from field: repeated clientele.v1.TaxCertificate tax_certificates = 14;
    */
@@ -152,6 +156,13 @@ export type CreateOrderRequest = Message<"clientele.v1.CreateOrderRequest"> & {
    * @generated from field: string checkout_id = 1;
    */
   checkoutId: string;
+
+  /**
+   * The etag of the checkout that the buyer confirmed; empty for any. A stale one is ABORTED.
+   *
+   * @generated from field: string checkout_etag = 2;
+   */
+  checkoutEtag: string;
 };
 
 /**
@@ -231,22 +242,23 @@ export const GetOrderResponseSchema: GenMessage<GetOrderResponse> = /*@__PURE__*
  */
 export type ListOrdersRequest = Message<"clientele.v1.ListOrdersRequest"> & {
   /**
-   * Only those of this customer, deleted or not, and none if there is no such customer; empty for all, with a customer
-   * token for its own.
+   * Only the orders of this customer, deleted or not; empty for all.
+   *
+   * With a customer token an empty one stands for the token's customer.
    *
    * @generated from field: string customer_id = 1;
    */
   customerId: string;
 
   /**
-   * How many to return: 10 when 0, at most 100; a larger one is taken for 100.
+   * How many to return: 10 when 0, at most 100. A larger one counts as 100.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * The next_page_token or previous_page_token of the answer before; empty for the first page.
+   * The next_page_token or previous_page_token of the previous answer; empty for the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -302,11 +314,13 @@ export const ListOrdersResponseSchema: GenMessage<ListOrdersResponse> = /*@__PUR
  */
 export const OrderService: GenService<{
   /**
-   * CreateOrder completes a checkout, once. FAILED_PRECONDITION says by its reason why it cannot: the checkout is
-   * completed or cancelled already (CHECKOUT_NOT_PENDING) or has expired (CHECKOUT_EXPIRED); the customer is disabled
-   * (CUSTOMER_DISABLED) or deleted (CUSTOMER_DELETED); it has no shipping address (SHIPPING_MISSING), or no payment method
-   * that can be charged (PAYMENT_METHOD_NOT_CHARGEABLE): there is none, it has expired, was consumed, or is somebody
-   * else's by now. In all but the first two cases the checkout stays PENDING: it can be updated and tried again.
+   * CreateOrder completes a checkout, once.
+   *
+   * FAILED_PRECONDITION says by its reason why it cannot. CHECKOUT_NOT_PENDING: the checkout is completed or cancelled
+   * already. CHECKOUT_EXPIRED: its expire_time has come. CUSTOMER_DISABLED and CUSTOMER_DELETED: the customer cannot buy.
+   * SHIPPING_MISSING: there is no shipping address, or it names no place. PAYMENT_METHOD_NOT_CHARGEABLE: there is no payment method, or it is
+   * expired, consumed or another customer's by now. After all but the first two the checkout stays PENDING: it can be
+   * updated and tried again.
    *
    * @generated from rpc clientele.v1.OrderService.CreateOrder
    */

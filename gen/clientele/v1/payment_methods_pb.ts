@@ -6,6 +6,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_clientele_options_v1_options } from "../options/v1/options_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.js";
 import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/payment_methods.proto.
  */
 export const file_clientele_v1_payment_methods: GenFile = /*@__PURE__*/
-  fileDesc("CiJjbGllbnRlbGUvdjEvcGF5bWVudF9tZXRob2RzLnByb3RvEgxjbGllbnRlbGUudjEinwMKDVBheW1lbnRNZXRob2QSFAoCaWQYASABKAlCCLpIBXIDGP8BEiEKC2N1c3RvbWVyX2lkGAIgASgJQgy6SAVyAxj/AdDOGAESLQoEdHlwZRgDIAEoDjIfLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kVHlwZRINCgVicmFuZBgEIAEoCRINCgVsYXN0NBgFIAEoCRIRCglleHBfbW9udGgYBiABKAUSEAoIZXhwX3llYXIYByABKAUSGwoFbGFiZWwYCCABKAlCB7pIBHICGGRIAIgBARISCgppc19kZWZhdWx0GAkgASgIEi8KBXN0YXRlGAogASgOMiAuY2xpZW50ZWxlLnYxLlBheW1lbnRNZXRob2RTdGF0ZRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKBGV0YWcYDSABKAlCB7pIBHICGEBCCAoGX2xhYmVsIn4KGkF0dGFjaFBheW1lbnRNZXRob2RSZXF1ZXN0EiMKC2N1c3RvbWVyX2lkGAEgASgJQg66SAdyBRABGP8B0M4YARI7Cg5wYXltZW50X21ldGhvZBgCIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kQga6SAPIAQEiUgobQXR0YWNoUGF5bWVudE1ldGhvZFJlc3BvbnNlEjMKDnBheW1lbnRfbWV0aG9kGAEgASgLMhsuY2xpZW50ZWxlLnYxLlBheW1lbnRNZXRob2QiVgoXR2V0UGF5bWVudE1ldGhvZFJlcXVlc3QSIwoLY3VzdG9tZXJfaWQYASABKAlCDrpIB3IFEAEY/wHQzhgBEhYKAmlkGAIgASgJQgq6SAdyBRABGP8BIk8KGEdldFBheW1lbnRNZXRob2RSZXNwb25zZRIzCg5wYXltZW50X21ldGhvZBgBIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kInoKGUxpc3RQYXltZW50TWV0aG9kc1JlcXVlc3QSIwoLY3VzdG9tZXJfaWQYASABKAlCDrpIB3IFEAEY/wHQzhgBEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCKIAQoaTGlzdFBheW1lbnRNZXRob2RzUmVzcG9uc2USNAoPcGF5bWVudF9tZXRob2RzGAEgAygLMhsuY2xpZW50ZWxlLnYxLlBheW1lbnRNZXRob2QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkirwEKGlVwZGF0ZVBheW1lbnRNZXRob2RSZXF1ZXN0EiMKC2N1c3RvbWVyX2lkGAEgASgJQg66SAdyBRABGP8B0M4YARI7Cg5wYXltZW50X21ldGhvZBgCIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kQga6SAPYAQMSLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIlIKG1VwZGF0ZVBheW1lbnRNZXRob2RSZXNwb25zZRIzCg5wYXltZW50X21ldGhvZBgBIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kIl0KHlNldERlZmF1bHRQYXltZW50TWV0aG9kUmVxdWVzdBIjCgtjdXN0b21lcl9pZBgBIAEoCUIOukgHcgUQARj/AdDOGAESFgoCaWQYAiABKAlCCrpIB3IFEAEY/wEiVgofU2V0RGVmYXVsdFBheW1lbnRNZXRob2RSZXNwb25zZRIzCg5wYXltZW50X21ldGhvZBgBIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kInAKGkRldGFjaFBheW1lbnRNZXRob2RSZXF1ZXN0EiMKC2N1c3RvbWVyX2lkGAEgASgJQg66SAdyBRABGP8B0M4YARIWCgJpZBgCIAEoCUIKukgHcgUQARj/ARIVCgRldGFnGAMgASgJQge6SARyAhhAIh0KG0RldGFjaFBheW1lbnRNZXRob2RSZXNwb25zZSpWChFQYXltZW50TWV0aG9kVHlwZRIjCh9QQVlNRU5UX01FVEhPRF9UWVBFX1VOU1BFQ0lGSUVEEAASHAoYUEFZTUVOVF9NRVRIT0RfVFlQRV9DQVJEEAEqpAEKElBheW1lbnRNZXRob2RTdGF0ZRIkCiBQQVlNRU5UX01FVEhPRF9TVEFURV9VTlNQRUNJRklFRBAAEiMKH1BBWU1FTlRfTUVUSE9EX1NUQVRFX0NIQVJHRUFCTEUQARIgChxQQVlNRU5UX01FVEhPRF9TVEFURV9FWFBJUkVEEAISIQodUEFZTUVOVF9NRVRIT0RfU1RBVEVfQ09OU1VNRUQQAzKyBQoUUGF5bWVudE1ldGhvZFNlcnZpY2USagoTQXR0YWNoUGF5bWVudE1ldGhvZBIoLmNsaWVudGVsZS52MS5BdHRhY2hQYXltZW50TWV0aG9kUmVxdWVzdBopLmNsaWVudGVsZS52MS5BdHRhY2hQYXltZW50TWV0aG9kUmVzcG9uc2USYQoQR2V0UGF5bWVudE1ldGhvZBIlLmNsaWVudGVsZS52MS5HZXRQYXltZW50TWV0aG9kUmVxdWVzdBomLmNsaWVudGVsZS52MS5HZXRQYXltZW50TWV0aG9kUmVzcG9uc2USbAoSTGlzdFBheW1lbnRNZXRob2RzEicuY2xpZW50ZWxlLnYxLkxpc3RQYXltZW50TWV0aG9kc1JlcXVlc3QaKC5jbGllbnRlbGUudjEuTGlzdFBheW1lbnRNZXRob2RzUmVzcG9uc2UiA5ACARJvChNVcGRhdGVQYXltZW50TWV0aG9kEiguY2xpZW50ZWxlLnYxLlVwZGF0ZVBheW1lbnRNZXRob2RSZXF1ZXN0GikuY2xpZW50ZWxlLnYxLlVwZGF0ZVBheW1lbnRNZXRob2RSZXNwb25zZSIDkAICEnsKF1NldERlZmF1bHRQYXltZW50TWV0aG9kEiwuY2xpZW50ZWxlLnYxLlNldERlZmF1bHRQYXltZW50TWV0aG9kUmVxdWVzdBotLmNsaWVudGVsZS52MS5TZXREZWZhdWx0UGF5bWVudE1ldGhvZFJlc3BvbnNlIgOQAgISbwoTRGV0YWNoUGF5bWVudE1ldGhvZBIoLmNsaWVudGVsZS52MS5EZXRhY2hQYXltZW50TWV0aG9kUmVxdWVzdBopLmNsaWVudGVsZS52MS5EZXRhY2hQYXltZW50TWV0aG9kUmVzcG9uc2UiA5ACAkJpChBjb20uY2xpZW50ZWxlLnYxQhNQYXltZW50TWV0aG9kc1Byb3RvUAFaPmdpdGh1Yi5jb20vY2xpZW50ZWxlL2NsaWVudGVsZS9nZW4vZ28vY2xpZW50ZWxlL3YxO2NsaWVudGVsZXYxYgZwcm90bzM", [file_buf_validate_validate, file_clientele_options_v1_options, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("CiJjbGllbnRlbGUvdjEvcGF5bWVudF9tZXRob2RzLnByb3RvEgxjbGllbnRlbGUudjEiqAMKDVBheW1lbnRNZXRob2QSFwoCaWQYASABKAlCC+BBCLpIBXIDGP8BEiQKC2N1c3RvbWVyX2lkGAIgASgJQg/gQQO6SAVyAxj/AdDOGAESMgoEdHlwZRgDIAEoDjIfLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kVHlwZUID4EEDEiUKBGNhcmQYBCABKAsyEi5jbGllbnRlbGUudjEuQ2FyZEID4EEDEhsKBWxhYmVsGAggASgJQge6SARyAhhkSACIAQESFwoKaXNfZGVmYXVsdBgJIAEoCEID4EEDEjQKBXN0YXRlGAogASgOMiAuY2xpZW50ZWxlLnYxLlBheW1lbnRNZXRob2RTdGF0ZUID4EEDEjQKC2NyZWF0ZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEjQKC3VwZGF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEhUKBGV0YWcYDSABKAlCB7pIBHICGEBCCAoGX2xhYmVsSgQIBRAIIl0KBENhcmQSEgoFYnJhbmQYASABKAlCA+BBAxISCgVsYXN0NBgCIAEoCUID4EEDEhYKCWV4cF9tb250aBgDIAEoBUID4EEDEhUKCGV4cF95ZWFyGAQgASgFQgPgQQMihAEKGkF0dGFjaFBheW1lbnRNZXRob2RSZXF1ZXN0EiYKC2N1c3RvbWVyX2lkGAEgASgJQhHgQQK6SAdyBRABGP8B0M4YARI+Cg5wYXltZW50X21ldGhvZBgCIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kQgngQQK6SAPIAQEiUgobQXR0YWNoUGF5bWVudE1ldGhvZFJlc3BvbnNlEjMKDnBheW1lbnRfbWV0aG9kGAEgASgLMhsuY2xpZW50ZWxlLnYxLlBheW1lbnRNZXRob2QiXAoXR2V0UGF5bWVudE1ldGhvZFJlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEhkKAmlkGAIgASgJQg3gQQK6SAdyBRABGP8BIk8KGEdldFBheW1lbnRNZXRob2RSZXNwb25zZRIzCg5wYXltZW50X21ldGhvZBgBIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kIn0KGUxpc3RQYXltZW50TWV0aG9kc1JlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCKIAQoaTGlzdFBheW1lbnRNZXRob2RzUmVzcG9uc2USNAoPcGF5bWVudF9tZXRob2RzGAEgAygLMhsuY2xpZW50ZWxlLnYxLlBheW1lbnRNZXRob2QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkisgEKGlVwZGF0ZVBheW1lbnRNZXRob2RSZXF1ZXN0EiYKC2N1c3RvbWVyX2lkGAEgASgJQhHgQQK6SAdyBRABGP8B0M4YARI7Cg5wYXltZW50X21ldGhvZBgCIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kQga6SAPYAQMSLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIlIKG1VwZGF0ZVBheW1lbnRNZXRob2RSZXNwb25zZRIzCg5wYXltZW50X21ldGhvZBgBIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kImMKHlNldERlZmF1bHRQYXltZW50TWV0aG9kUmVxdWVzdBImCgtjdXN0b21lcl9pZBgBIAEoCUIR4EECukgHcgUQARj/AdDOGAESGQoCaWQYAiABKAlCDeBBArpIB3IFEAEY/wEiVgofU2V0RGVmYXVsdFBheW1lbnRNZXRob2RSZXNwb25zZRIzCg5wYXltZW50X21ldGhvZBgBIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kInYKGkRldGFjaFBheW1lbnRNZXRob2RSZXF1ZXN0EiYKC2N1c3RvbWVyX2lkGAEgASgJQhHgQQK6SAdyBRABGP8B0M4YARIZCgJpZBgCIAEoCUIN4EECukgHcgUQARj/ARIVCgRldGFnGAMgASgJQge6SARyAhhAIlIKG0RldGFjaFBheW1lbnRNZXRob2RSZXNwb25zZRIzCg5wYXltZW50X21ldGhvZBgBIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kKlYKEVBheW1lbnRNZXRob2RUeXBlEiMKH1BBWU1FTlRfTUVUSE9EX1RZUEVfVU5TUEVDSUZJRUQQABIcChhQQVlNRU5UX01FVEhPRF9UWVBFX0NBUkQQASqkAQoSUGF5bWVudE1ldGhvZFN0YXRlEiQKIFBBWU1FTlRfTUVUSE9EX1NUQVRFX1VOU1BFQ0lGSUVEEAASIwofUEFZTUVOVF9NRVRIT0RfU1RBVEVfQ0hBUkdFQUJMRRABEiAKHFBBWU1FTlRfTUVUSE9EX1NUQVRFX0VYUElSRUQQAhIhCh1QQVlNRU5UX01FVEhPRF9TVEFURV9DT05TVU1FRBADMrcFChRQYXltZW50TWV0aG9kU2VydmljZRJvChNBdHRhY2hQYXltZW50TWV0aG9kEiguY2xpZW50ZWxlLnYxLkF0dGFjaFBheW1lbnRNZXRob2RSZXF1ZXN0GikuY2xpZW50ZWxlLnYxLkF0dGFjaFBheW1lbnRNZXRob2RSZXNwb25zZSIDkAICEmEKEEdldFBheW1lbnRNZXRob2QSJS5jbGllbnRlbGUudjEuR2V0UGF5bWVudE1ldGhvZFJlcXVlc3QaJi5jbGllbnRlbGUudjEuR2V0UGF5bWVudE1ldGhvZFJlc3BvbnNlEmwKEkxpc3RQYXltZW50TWV0aG9kcxInLmNsaWVudGVsZS52MS5MaXN0UGF5bWVudE1ldGhvZHNSZXF1ZXN0GiguY2xpZW50ZWxlLnYxLkxpc3RQYXltZW50TWV0aG9kc1Jlc3BvbnNlIgOQAgESbwoTVXBkYXRlUGF5bWVudE1ldGhvZBIoLmNsaWVudGVsZS52MS5VcGRhdGVQYXltZW50TWV0aG9kUmVxdWVzdBopLmNsaWVudGVsZS52MS5VcGRhdGVQYXltZW50TWV0aG9kUmVzcG9uc2UiA5ACAhJ7ChdTZXREZWZhdWx0UGF5bWVudE1ldGhvZBIsLmNsaWVudGVsZS52MS5TZXREZWZhdWx0UGF5bWVudE1ldGhvZFJlcXVlc3QaLS5jbGllbnRlbGUudjEuU2V0RGVmYXVsdFBheW1lbnRNZXRob2RSZXNwb25zZSIDkAICEm8KE0RldGFjaFBheW1lbnRNZXRob2QSKC5jbGllbnRlbGUudjEuRGV0YWNoUGF5bWVudE1ldGhvZFJlcXVlc3QaKS5jbGllbnRlbGUudjEuRGV0YWNoUGF5bWVudE1ldGhvZFJlc3BvbnNlIgOQAgJCaQoQY29tLmNsaWVudGVsZS52MUITUGF5bWVudE1ldGhvZHNQcm90b1ABWj5naXRodWIuY29tL2NsaWVudGVsZS9jbGllbnRlbGUvZ2VuL2dvL2NsaWVudGVsZS92MTtjbGllbnRlbGV2MWIGcHJvdG8z", [file_buf_validate_validate, file_clientele_options_v1_options, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * PaymentMethod is a token for a means of payment.
@@ -23,95 +24,79 @@ export const file_clientele_v1_payment_methods: GenFile = /*@__PURE__*/
  */
 export type PaymentMethod = Message<"clientele.v1.PaymentMethod"> & {
   /**
-   * The token itself: `cct_sandbox_…` in the test tenant, `cct_live_…` in the live one, or a source's UUID. In the test
-   * tenant every token stands for a card, made up and always the same for a token. A token with `expired` in it, such as
-   * `cct_sandbox_expired_1`, stands for a card that expired in January 2020; with `declined` for one that is refused,
-   * reason CARD_DECLINED; with `unknown` for none, which is NOT_FOUND. Immutable.
+   * The token: `cct_sandbox_…` in the test tenant, `cct_live_…` in the live one, or a source's UUID.
+   *
+   * In the test tenant every token stands for a made-up card, always the same one. A token with `expired` in it, such as
+   * `cct_sandbox_expired_1`, stands for a card that expired in January 2020; with `declined` for one that is refused, reason
+   * CARD_DECLINED; with `unknown` for none, which is NOT_FOUND.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * The customer it belongs to; empty in a guest's checkout. Output only.
+   * The customer it belongs to; empty in a guest's checkout and once it is detached.
    *
    * @generated from field: string customer_id = 2;
    */
   customerId: string;
 
   /**
-   * What kind of means of payment it is. Output only.
+   * The kind of means of payment.
    *
    * @generated from field: clientele.v1.PaymentMethodType type = 3;
    */
   type: PaymentMethodType;
 
   /**
-   * The card's brand, such as `visa`, in lower case. Output only.
+   * The card; absent for every other type.
    *
-   * @generated from field: string brand = 4;
+   * @generated from field: clientele.v1.Card card = 4;
    */
-  brand: string;
+  card?: Card | undefined;
 
   /**
-   * The last four digits of the card. Output only.
-   *
-   * @generated from field: string last4 = 5;
-   */
-  last4: string;
-
-  /**
-   * The month the card expires in, 1 to 12. Output only.
-   *
-   * @generated from field: int32 exp_month = 6;
-   */
-  expMonth: number;
-
-  /**
-   * The year the card expires in, four digits. Output only.
-   *
-   * @generated from field: int32 exp_year = 7;
-   */
-  expYear: number;
-
-  /**
-   * What the customer calls it, such as "Personal Visa"; at most 100 characters.
+   * The customer's name for it, such as "Personal Visa"; at most 100 characters.
    *
    * @generated from field: optional string label = 8;
    */
   label?: string | undefined;
 
   /**
-   * Whether it is the customer's default. A view of the customer's default_payment_method_id: it can change without a
-   * new etag. Output only.
+   * Whether it is the customer's default.
+   *
+   * A view of the customer's default_payment_method_id: it can change without a new etag. False in the copy of a checkout
+   * or an order.
    *
    * @generated from field: bool is_default = 9;
    */
   isDefault: boolean;
 
   /**
-   * Whether it can be charged. Output only.
+   * Whether it can be charged.
    *
    * @generated from field: clientele.v1.PaymentMethodState state = 10;
    */
   state: PaymentMethodState;
 
   /**
-   * When it was attached. Output only.
+   * When it was attached.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 11;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it was last changed. Output only.
+   * When it was last changed.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 12;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * The version of the payment method, opaque. Sent with an update or a detach, a stale one is ABORTED.
+   * The version of the payment method, opaque.
+   *
+   * Sent with an update or a detach, a stale one is ABORTED. Empty in the copy of a checkout or an order.
    *
    * @generated from field: string etag = 13;
    */
@@ -124,6 +109,48 @@ export type PaymentMethod = Message<"clientele.v1.PaymentMethod"> & {
  */
 export const PaymentMethodSchema: GenMessage<PaymentMethod> = /*@__PURE__*/
   messageDesc(file_clientele_v1_payment_methods, 0);
+
+/**
+ * Card is what the vault says of a card.
+ *
+ * @generated from message clientele.v1.Card
+ */
+export type Card = Message<"clientele.v1.Card"> & {
+  /**
+   * The brand, such as `visa`, in lower case.
+   *
+   * @generated from field: string brand = 1;
+   */
+  brand: string;
+
+  /**
+   * The last four digits.
+   *
+   * @generated from field: string last4 = 2;
+   */
+  last4: string;
+
+  /**
+   * The month in which it expires, 1 to 12.
+   *
+   * @generated from field: int32 exp_month = 3;
+   */
+  expMonth: number;
+
+  /**
+   * The year in which it expires, four digits.
+   *
+   * @generated from field: int32 exp_year = 4;
+   */
+  expYear: number;
+};
+
+/**
+ * Describes the message clientele.v1.Card.
+ * Use `create(CardSchema)` to create a new message.
+ */
+export const CardSchema: GenMessage<Card> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_payment_methods, 1);
 
 /**
  * AttachPaymentMethodRequest names a customer and a token.
@@ -151,7 +178,7 @@ export type AttachPaymentMethodRequest = Message<"clientele.v1.AttachPaymentMeth
  * Use `create(AttachPaymentMethodRequestSchema)` to create a new message.
  */
 export const AttachPaymentMethodRequestSchema: GenMessage<AttachPaymentMethodRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 1);
+  messageDesc(file_clientele_v1_payment_methods, 2);
 
 /**
  * AttachPaymentMethodResponse carries the attached payment method.
@@ -160,7 +187,7 @@ export const AttachPaymentMethodRequestSchema: GenMessage<AttachPaymentMethodReq
  */
 export type AttachPaymentMethodResponse = Message<"clientele.v1.AttachPaymentMethodResponse"> & {
   /**
-   * The payment method, with what the vault says of it.
+   * The payment method, with the card that the vault described.
    *
    * @generated from field: clientele.v1.PaymentMethod payment_method = 1;
    */
@@ -172,7 +199,7 @@ export type AttachPaymentMethodResponse = Message<"clientele.v1.AttachPaymentMet
  * Use `create(AttachPaymentMethodResponseSchema)` to create a new message.
  */
 export const AttachPaymentMethodResponseSchema: GenMessage<AttachPaymentMethodResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 2);
+  messageDesc(file_clientele_v1_payment_methods, 3);
 
 /**
  * GetPaymentMethodRequest names a payment method.
@@ -200,7 +227,7 @@ export type GetPaymentMethodRequest = Message<"clientele.v1.GetPaymentMethodRequ
  * Use `create(GetPaymentMethodRequestSchema)` to create a new message.
  */
 export const GetPaymentMethodRequestSchema: GenMessage<GetPaymentMethodRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 3);
+  messageDesc(file_clientele_v1_payment_methods, 4);
 
 /**
  * GetPaymentMethodResponse carries the payment method.
@@ -221,7 +248,7 @@ export type GetPaymentMethodResponse = Message<"clientele.v1.GetPaymentMethodRes
  * Use `create(GetPaymentMethodResponseSchema)` to create a new message.
  */
 export const GetPaymentMethodResponseSchema: GenMessage<GetPaymentMethodResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 4);
+  messageDesc(file_clientele_v1_payment_methods, 5);
 
 /**
  * ListPaymentMethodsRequest asks for a page of payment methods.
@@ -237,14 +264,14 @@ export type ListPaymentMethodsRequest = Message<"clientele.v1.ListPaymentMethods
   customerId: string;
 
   /**
-   * How many to return: 10 when 0, at most 100; a larger one is taken for 100.
+   * How many to return: 10 when 0, at most 100. A larger one counts as 100.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * The next_page_token or previous_page_token of the answer before; empty for the first page.
+   * The next_page_token or previous_page_token of the previous answer; empty for the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -256,7 +283,7 @@ export type ListPaymentMethodsRequest = Message<"clientele.v1.ListPaymentMethods
  * Use `create(ListPaymentMethodsRequestSchema)` to create a new message.
  */
 export const ListPaymentMethodsRequestSchema: GenMessage<ListPaymentMethodsRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 5);
+  messageDesc(file_clientele_v1_payment_methods, 6);
 
 /**
  * ListPaymentMethodsResponse is a page of payment methods.
@@ -291,7 +318,7 @@ export type ListPaymentMethodsResponse = Message<"clientele.v1.ListPaymentMethod
  * Use `create(ListPaymentMethodsResponseSchema)` to create a new message.
  */
 export const ListPaymentMethodsResponseSchema: GenMessage<ListPaymentMethodsResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 6);
+  messageDesc(file_clientele_v1_payment_methods, 7);
 
 /**
  * UpdatePaymentMethodRequest says what to change.
@@ -326,7 +353,7 @@ export type UpdatePaymentMethodRequest = Message<"clientele.v1.UpdatePaymentMeth
  * Use `create(UpdatePaymentMethodRequestSchema)` to create a new message.
  */
 export const UpdatePaymentMethodRequestSchema: GenMessage<UpdatePaymentMethodRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 7);
+  messageDesc(file_clientele_v1_payment_methods, 8);
 
 /**
  * UpdatePaymentMethodResponse carries the changed payment method.
@@ -347,7 +374,7 @@ export type UpdatePaymentMethodResponse = Message<"clientele.v1.UpdatePaymentMet
  * Use `create(UpdatePaymentMethodResponseSchema)` to create a new message.
  */
 export const UpdatePaymentMethodResponseSchema: GenMessage<UpdatePaymentMethodResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 8);
+  messageDesc(file_clientele_v1_payment_methods, 9);
 
 /**
  * SetDefaultPaymentMethodRequest names the payment method to make the default.
@@ -375,7 +402,7 @@ export type SetDefaultPaymentMethodRequest = Message<"clientele.v1.SetDefaultPay
  * Use `create(SetDefaultPaymentMethodRequestSchema)` to create a new message.
  */
 export const SetDefaultPaymentMethodRequestSchema: GenMessage<SetDefaultPaymentMethodRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 9);
+  messageDesc(file_clientele_v1_payment_methods, 10);
 
 /**
  * SetDefaultPaymentMethodResponse carries the payment method.
@@ -396,7 +423,7 @@ export type SetDefaultPaymentMethodResponse = Message<"clientele.v1.SetDefaultPa
  * Use `create(SetDefaultPaymentMethodResponseSchema)` to create a new message.
  */
 export const SetDefaultPaymentMethodResponseSchema: GenMessage<SetDefaultPaymentMethodResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 10);
+  messageDesc(file_clientele_v1_payment_methods, 11);
 
 /**
  * DetachPaymentMethodRequest names the payment method to take away.
@@ -419,7 +446,7 @@ export type DetachPaymentMethodRequest = Message<"clientele.v1.DetachPaymentMeth
   id: string;
 
   /**
-   * If given, the etag that must still be current.
+   * The etag that must still be current; empty for any.
    *
    * @generated from field: string etag = 3;
    */
@@ -431,14 +458,20 @@ export type DetachPaymentMethodRequest = Message<"clientele.v1.DetachPaymentMeth
  * Use `create(DetachPaymentMethodRequestSchema)` to create a new message.
  */
 export const DetachPaymentMethodRequestSchema: GenMessage<DetachPaymentMethodRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 11);
+  messageDesc(file_clientele_v1_payment_methods, 12);
 
 /**
- * DetachPaymentMethodResponse has no fields: the customer no longer has the payment method.
+ * DetachPaymentMethodResponse carries the detached payment method.
  *
  * @generated from message clientele.v1.DetachPaymentMethodResponse
  */
 export type DetachPaymentMethodResponse = Message<"clientele.v1.DetachPaymentMethodResponse"> & {
+  /**
+   * The payment method, without a customer; CONSUMED where the account settings consume what is detached.
+   *
+   * @generated from field: clientele.v1.PaymentMethod payment_method = 1;
+   */
+  paymentMethod?: PaymentMethod | undefined;
 };
 
 /**
@@ -446,16 +479,16 @@ export type DetachPaymentMethodResponse = Message<"clientele.v1.DetachPaymentMet
  * Use `create(DetachPaymentMethodResponseSchema)` to create a new message.
  */
 export const DetachPaymentMethodResponseSchema: GenMessage<DetachPaymentMethodResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 12);
+  messageDesc(file_clientele_v1_payment_methods, 13);
 
 /**
- * PaymentMethodType says what kind of means of payment a token stands for.
+ * PaymentMethodType is a kind of means of payment.
  *
  * @generated from enum clientele.v1.PaymentMethodType
  */
 export enum PaymentMethodType {
   /**
-   * Not given.
+   * Not set.
    *
    * @generated from enum value: PAYMENT_METHOD_TYPE_UNSPECIFIED = 0;
    */
@@ -482,28 +515,28 @@ export const PaymentMethodTypeSchema: GenEnum<PaymentMethodType> = /*@__PURE__*/
  */
 export enum PaymentMethodState {
   /**
-   * Not given.
+   * Not set.
    *
    * @generated from enum value: PAYMENT_METHOD_STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * It can.
+   * It can be charged.
    *
    * @generated from enum value: PAYMENT_METHOD_STATE_CHARGEABLE = 1;
    */
   CHARGEABLE = 1,
 
   /**
-   * The month it expires in is over.
+   * Its month of expiry is over.
    *
    * @generated from enum value: PAYMENT_METHOD_STATE_EXPIRED = 2;
    */
   EXPIRED = 2,
 
   /**
-   * It was detached, and the settings say that this ends it. It belongs to nobody then, so no customer shows it.
+   * It was detached where the account settings consume what is detached. It belongs to no customer.
    *
    * @generated from enum value: PAYMENT_METHOD_STATE_CONSUMED = 3;
    */
@@ -517,18 +550,21 @@ export const PaymentMethodStateSchema: GenEnum<PaymentMethodState> = /*@__PURE__
   enumDesc(file_clientele_v1_payment_methods, 1);
 
 /**
- * PaymentMethodService keeps the payment methods of a customer. Card data never enters it: a payment method is a token
- * that a card vault has issued.
+ * PaymentMethodService keeps the payment methods of a customer.
+ *
+ * Card data never enters it: a payment method is a token that a card vault has issued.
  *
  * @generated from service clientele.v1.PaymentMethodService
  */
 export const PaymentMethodService: GenService<{
   /**
-   * AttachPaymentMethod gives a token to a customer. What is no token is INVALID_ARGUMENT, and one that the vault does not
-   * know NOT_FOUND. One that the customer has already is ALREADY_EXISTS; one that is consumed, belongs to anybody else,
-   * is of the other mode, or stands for a card that its issuer declines, is FAILED_PRECONDITION, and so is every one where
-   * the settings let tokens be attached by use alone. A card that is expired is attached, and its state says so. It is
-   * UNAVAILABLE while the vault does not answer.
+   * AttachPaymentMethod gives a token to a customer.
+   *
+   * A text that is no token is INVALID_ARGUMENT. A token that the vault does not know is NOT_FOUND. FAILED_PRECONDITION is
+   * one that is consumed, another customer's, of the other mode, or for a card that its issuer declines; and every one
+   * where the account settings attach tokens by use alone. A method that the customer has already is answered as it is,
+   * or ALREADY_EXISTS if the label differs. An expired card is attached, and its state says so. The call is UNAVAILABLE
+   * while the vault does not answer.
    *
    * @generated from rpc clientele.v1.PaymentMethodService.AttachPaymentMethod
    */
@@ -568,9 +604,11 @@ export const PaymentMethodService: GenService<{
     output: typeof UpdatePaymentMethodResponseSchema;
   },
   /**
-   * SetDefaultPaymentMethod makes a payment method the customer's default, in place of any other. A valid token that
-   * is not attached yet is attached first, or FAILED_PRECONDITION where the settings ask for AttachPaymentMethod. A token
-   * of which AttachPaymentMethod says that it is unknown, declined, consumed or somebody else's is refused here, too.
+   * SetDefaultPaymentMethod makes a payment method the customer's default.
+   *
+   * A token that is not attached is attached first, or FAILED_PRECONDITION where the account settings require
+   * AttachPaymentMethod. A token that AttachPaymentMethod refuses as unknown, declined, consumed or another customer's is
+   * refused here too.
    *
    * @generated from rpc clientele.v1.PaymentMethodService.SetDefaultPaymentMethod
    */
@@ -580,9 +618,11 @@ export const PaymentMethodService: GenService<{
     output: typeof SetDefaultPaymentMethodResponseSchema;
   },
   /**
-   * DetachPaymentMethod takes a payment method from its customer. If it was the default, the customer has none from
-   * then on. The account settings decide what becomes of it: under CONSUME it can never be attached again, nor an order be
-   * made of a checkout that copied it; under REMOVE both can.
+   * DetachPaymentMethod takes a payment method from its customer.
+   *
+   * If it was the default, the customer has no default from then on. The account settings decide what follows. Under
+   * CONSUME the token can never be attached again, and no order can be made of a checkout that copied it; a repeated call
+   * answers the consumed method. Under REMOVE both can, and a repeated call is NOT_FOUND, because nothing is left of it.
    *
    * @generated from rpc clientele.v1.PaymentMethodService.DetachPaymentMethod
    */

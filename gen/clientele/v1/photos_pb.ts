@@ -8,13 +8,14 @@ import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/vali
 import { file_clientele_options_v1_options } from "../options/v1/options_pb.js";
 import type { Customer } from "./customers_pb.js";
 import { file_clientele_v1_customers } from "./customers_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file clientele/v1/photos.proto.
  */
 export const file_clientele_v1_photos: GenFile = /*@__PURE__*/
-  fileDesc("ChljbGllbnRlbGUvdjEvcGhvdG9zLnByb3RvEgxjbGllbnRlbGUudjEiagoSVXBsb2FkUGhvdG9SZXF1ZXN0EiMKC2N1c3RvbWVyX2lkGAEgASgJQg66SAdyBRABGP8B0M4YARIYCgdjb250ZW50GAIgASgMQge6SAR6AhABEhUKBGV0YWcYAyABKAlCB7pIBHICGEAiPwoTVXBsb2FkUGhvdG9SZXNwb25zZRIoCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lciJQChJEZWxldGVQaG90b1JlcXVlc3QSIwoLY3VzdG9tZXJfaWQYASABKAlCDrpIB3IFEAEY/wHQzhgBEhUKBGV0YWcYAiABKAlCB7pIBHICGEAiPwoTRGVsZXRlUGhvdG9SZXNwb25zZRIoCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lcjK7AQoMUGhvdG9TZXJ2aWNlElIKC1VwbG9hZFBob3RvEiAuY2xpZW50ZWxlLnYxLlVwbG9hZFBob3RvUmVxdWVzdBohLmNsaWVudGVsZS52MS5VcGxvYWRQaG90b1Jlc3BvbnNlElcKC0RlbGV0ZVBob3RvEiAuY2xpZW50ZWxlLnYxLkRlbGV0ZVBob3RvUmVxdWVzdBohLmNsaWVudGVsZS52MS5EZWxldGVQaG90b1Jlc3BvbnNlIgOQAgJCYQoQY29tLmNsaWVudGVsZS52MUILUGhvdG9zUHJvdG9QAVo+Z2l0aHViLmNvbS9jbGllbnRlbGUvY2xpZW50ZWxlL2dlbi9nby9jbGllbnRlbGUvdjE7Y2xpZW50ZWxldjFiBnByb3RvMw", [file_buf_validate_validate, file_clientele_options_v1_options, file_clientele_v1_customers]);
+  fileDesc("ChljbGllbnRlbGUvdjEvcGhvdG9zLnByb3RvEgxjbGllbnRlbGUudjEicAoSVXBsb2FkUGhvdG9SZXF1ZXN0EiYKC2N1c3RvbWVyX2lkGAEgASgJQhHgQQK6SAdyBRABGP8B0M4YARIbCgdjb250ZW50GAIgASgMQgrgQQK6SAR6AhABEhUKBGV0YWcYAyABKAlCB7pIBHICGEAiPwoTVXBsb2FkUGhvdG9SZXNwb25zZRIoCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lciJTChJEZWxldGVQaG90b1JlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEhUKBGV0YWcYAiABKAlCB7pIBHICGEAiPwoTRGVsZXRlUGhvdG9SZXNwb25zZRIoCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lcjK7AQoMUGhvdG9TZXJ2aWNlElIKC1VwbG9hZFBob3RvEiAuY2xpZW50ZWxlLnYxLlVwbG9hZFBob3RvUmVxdWVzdBohLmNsaWVudGVsZS52MS5VcGxvYWRQaG90b1Jlc3BvbnNlElcKC0RlbGV0ZVBob3RvEiAuY2xpZW50ZWxlLnYxLkRlbGV0ZVBob3RvUmVxdWVzdBohLmNsaWVudGVsZS52MS5EZWxldGVQaG90b1Jlc3BvbnNlIgOQAgJCYQoQY29tLmNsaWVudGVsZS52MUILUGhvdG9zUHJvdG9QAVo+Z2l0aHViLmNvbS9jbGllbnRlbGUvY2xpZW50ZWxlL2dlbi9nby9jbGllbnRlbGUvdjE7Y2xpZW50ZWxldjFiBnByb3RvMw", [file_buf_validate_validate, file_clientele_options_v1_options, file_clientele_v1_customers, file_google_api_field_behavior]);
 
 /**
  * UploadPhotoRequest carries the photo to store.
@@ -30,15 +31,17 @@ export type UploadPhotoRequest = Message<"clientele.v1.UploadPhotoRequest"> & {
   customerId: string;
 
   /**
-   * The file: a whole JPEG or PNG, told by its content, that is not animated. More than 5242880 bytes or 40 megapixels
-   * are INVALID_ARGUMENT, reason PHOTO_TOO_LARGE; what is no such image, or a broken one, reason PHOTO_INVALID.
+   * The file: a whole JPEG or PNG, recognized by its content, not animated.
+   *
+   * More than 5242880 bytes or 40 megapixels are INVALID_ARGUMENT, reason PHOTO_TOO_LARGE. Another or a broken file has
+   * the reason PHOTO_INVALID.
    *
    * @generated from field: bytes content = 2;
    */
   content: Uint8Array;
 
   /**
-   * If given, the customer's etag that must still be current.
+   * The customer's etag that must still be current; empty for any.
    *
    * @generated from field: string etag = 3;
    */
@@ -87,7 +90,7 @@ export type DeletePhotoRequest = Message<"clientele.v1.DeletePhotoRequest"> & {
   customerId: string;
 
   /**
-   * If given, the customer's etag that must still be current.
+   * The customer's etag that must still be current; empty for any.
    *
    * @generated from field: string etag = 2;
    */
@@ -108,7 +111,7 @@ export const DeletePhotoRequestSchema: GenMessage<DeletePhotoRequest> = /*@__PUR
  */
 export type DeletePhotoResponse = Message<"clientele.v1.DeletePhotoResponse"> & {
   /**
-   * The customer, with the picture that one without a photo has.
+   * The customer, with the photo_url of a customer without a photo.
    *
    * @generated from field: clientele.v1.Customer customer = 1;
    */
@@ -123,16 +126,18 @@ export const DeletePhotoResponseSchema: GenMessage<DeletePhotoResponse> = /*@__P
   messageDesc(file_clientele_v1_photos, 3);
 
 /**
- * PhotoService keeps the photo of a customer: one at most, a JPEG or a PNG. The customer shows where it is, as
- * photo_url; whoever knows that URL can see it, and it is never used for another photo. A customer that is absent is
- * NOT_FOUND; one that is softly deleted keeps its photo, and changing it is FAILED_PRECONDITION.
+ * PhotoService keeps at most one photo of each customer, a JPEG or a PNG.
+ *
+ * The customer's photo_url shows it to everybody who knows the URL. A URL is never used for another photo. An absent
+ * customer is NOT_FOUND. A softly deleted one keeps its photo, and changing it is FAILED_PRECONDITION.
  *
  * @generated from service clientele.v1.PhotoService
  */
 export const PhotoService: GenService<{
   /**
-   * UploadPhoto gives a customer a photo, in place of the one before, which is gone at once. It is stored anew, as the
-   * same kind of image: upright, and without what it said beside the picture, such as where it was taken.
+   * UploadPhoto gives a customer a photo, in place of the previous one, which is gone at once.
+   *
+   * The photo is encoded anew, as the same kind of image: upright, and without its metadata, such as the place.
    *
    * Over HTTP it can be uploaded as a form, too: `POST /v1/customers/{customer_id}/photo` of the public port with a
    * body of multipart/form-data whose only part is a file named `photo`. Credentials, Idempotency-Key and errors are
@@ -146,7 +151,9 @@ export const PhotoService: GenService<{
     output: typeof UploadPhotoResponseSchema;
   },
   /**
-   * DeletePhoto removes the photo of a customer; it is gone at once. Without one it is NOT_FOUND.
+   * DeletePhoto removes the photo of a customer at once.
+   *
+   * A customer without a photo is NOT_FOUND.
    *
    * @generated from rpc clientele.v1.PhotoService.DeletePhoto
    */

@@ -12,6 +12,7 @@ import * as events from "./0010_events.js";
 import * as webhooks from "./0011_webhooks.js";
 import * as erasures from "./0012_erasures.js";
 import * as search from "./0013_search.js";
+import * as checkoutInputs from "./0014_checkout_inputs.js";
 
 /** All migrations by name, in the order in which they run. Append only. */
 export const migrations: Readonly<Record<string, Knex.Migration>> = {
@@ -28,4 +29,5 @@ export const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0011_webhooks": webhooks,
   "0012_erasures": erasures,
   "0013_search": search,
+  "0014_checkout_inputs": checkoutInputs,
 };

@@ -10,15 +10,19 @@ import { missingFields, violationsIn, withoutBlanks } from "../../rpc/requests/v
 
 /**
  * The address as it will be stored: trimmed, without blanks, its country as a code. `prefix` is its path in the
- * request. Throws INVALID_ARGUMENT unless it keeps the contract and the settings; a setting that the stored one,
- * `before`, breaks already it may go on to break.
+ * request. Throws INVALID_ARGUMENT unless it names a place and keeps the contract and the settings. A rule that the stored
+ * address, `before`, breaks already may stay broken.
  */
 export function validAddress(given: Address, settings: AccountSettings, prefix: string, before?: Address): Address {
   const address = withoutBlanks(AddressSchema, given);
   const info = address.additionalAddressInfo;
   if (info !== undefined) address.additionalAddressInfo = withoutBlanks(AdditionalAddressInfoSchema, info);
   const violations = violationsIn(AddressSchema, address, prefix);
-  violations.push(...missingFields(AddressSchema, address, settings.requiredAddressFields, prefix, before));
+  const missing = missingFields(AddressSchema, address, settings.requiredAddressFields, prefix, before);
+  violations.push(...missing);
+  if (missing.length === 0 && !namesPlace(address) && (before === undefined || namesPlace(before))) {
+    violations.push({ field: prefix, description: "Enter a place: a street, a city, a postal code or a country." });
+  }
   violations.push(...countryViolations(address, settings.allowedCountries, prefix, before?.country));
   const { country } = address;
   if (country !== undefined) {
@@ -35,6 +39,11 @@ export function validAddress(given: Address, settings: AccountSettings, prefix: 
   }
   if (violations.length > 0) throw invalidFields(violations);
   return address;
+}
+
+/** Whether an address names a place, beside a recipient. */
+export function namesPlace({ line1, line2, city, county, state, postalCode, country }: Address): boolean {
+  return [line1, line2, city, county, state, postalCode, country].some((part) => part !== undefined);
 }
 
 // The country as a code, in place; what is wrong with it.

@@ -21,7 +21,7 @@ import type { Resolved } from "./resolve.js";
 import { stateAt } from "./state.js";
 import type { CheckoutRow, ResolvedColumns, SnapshotRow } from "./store.js";
 
-const type = enumColumn<CustomerType>(CustomerTypeSchema);
+const customerType = enumColumn<CustomerType>(CustomerTypeSchema);
 const state = enumColumn<CheckoutState>(CheckoutStateSchema);
 
 export const stateToColumn = (value: CheckoutState) => state.toColumn(value)!;
@@ -44,13 +44,13 @@ export function checkoutFromRow(row: CheckoutRow, now: Date): Checkout {
   });
 }
 
-/** What a checkout would copy. */
+/** The checkout that CreateCheckout would make. */
 export function previewFromColumns(url: string, customerId: string, columns: ResolvedColumns): Checkout {
   const snapshot = snapshotFromRow({ url, customer_id: customerId || null, ...columns });
   return create(CheckoutSchema, { ...snapshot, resolutions: resolutionsFromRow(columns) });
 }
 
-/** What a checkout and its order show alike. */
+/** The fields that a checkout and its order share. */
 export function snapshotFromRow(row: SnapshotRow) {
   return {
     customerId: row.customer_id ?? "",
@@ -60,7 +60,7 @@ export function snapshotFromRow(row: SnapshotRow) {
     ...(row.shipping && { shipping: parse(AddressSchema, row.shipping) }),
     ...(row.payment_method && { paymentMethod: parse(PaymentMethodSchema, row.payment_method) }),
     ...(row.locale !== null && { locale: row.locale }),
-    type: type.fromColumn(row.type),
+    customerType: customerType.fromColumn(row.customer_type),
     taxIdentifiers: row.tax_identifiers.map((one) => parse(TaxIdentifierSchema, one)),
     taxCertificates: row.tax_certificates.map((one) => parse(TaxCertificateSchema, one)),
   };
@@ -70,14 +70,19 @@ export function resolvedToColumns(resolved: Resolved): ResolvedColumns {
   return {
     display_name: resolved.displayName,
     contact: print(ContactSchema, resolved.contact),
-    shipping: resolved.shipping ? print(AddressSchema, resolved.shipping) : null,
-    payment_method: resolved.paymentMethod ? print(PaymentMethodSchema, resolved.paymentMethod) : null,
+    shipping: resolved.shipping ? print(AddressSchema, snapshotOf(resolved.shipping)) : null,
+    payment_method: resolved.paymentMethod ? print(PaymentMethodSchema, snapshotOf(resolved.paymentMethod)) : null,
     locale: resolved.locale ?? null,
-    type: type.toColumn(resolved.type),
-    tax_identifiers: resolved.taxIdentifiers.map((one) => print(TaxIdentifierSchema, one)),
-    tax_certificates: resolved.taxCertificates.map((one) => print(TaxCertificateSchema, one)),
+    customer_type: customerType.toColumn(resolved.customerType),
+    tax_identifiers: resolved.taxIdentifiers.map((one) => print(TaxIdentifierSchema, snapshotOf(one))),
+    tax_certificates: resolved.taxCertificates.map((one) => print(TaxCertificateSchema, snapshotOf(one))),
     resolutions: resolved.resolutions.map((resolution) => print(ResolutionSchema, resolution)),
   };
+}
+
+// The etag and `is_default` belong to the resource as it is now, not to a copy.
+function snapshotOf<Copied extends { etag: string; isDefault?: boolean }>(resource: Copied): Copied {
+  return { ...resource, etag: "", ...(resource.isDefault !== undefined && { isDefault: false }) };
 }
 
 function resolutionsFromRow({ resolutions }: Pick<CheckoutRow, "resolutions">): Resolution[] {

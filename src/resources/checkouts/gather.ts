@@ -1,18 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
-import { ContactSchema, type CreateCheckoutRequest } from "../../../gen/clientele/v1/checkouts_pb.js";
+import { type CheckoutInput, ContactSchema } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { isLocale } from "../../formats/locales.js";
 import { normalPhone } from "../../formats/phones.js";
 import type { Call } from "../../rpc/callers/caller.js";
-import {
-  conflict,
-  type FieldViolation,
-  invalidField,
-  invalidFields,
-  notFound,
-  requiredMessage,
-} from "../../rpc/errors.js";
+import { conflict, invalidField, notFound } from "../../rpc/errors.js";
 import { applyMask } from "../../rpc/requests/field-mask.js";
 import { withoutBlanks } from "../../rpc/requests/validate.js";
 import { addressFromRow, writableFields } from "../addresses/convert.js";
@@ -23,49 +16,31 @@ import type { CustomerRow } from "../customers/fields.js";
 import { paymentMethodFromCard, paymentMethodFromRow } from "../payment-methods/convert.js";
 import { findToken } from "../payment-methods/store.js";
 import { type DescribedToken, requireAttachedBefore, requireOwn, type UseToken } from "../payment-methods/token.js";
+import { inputPath } from "./input.js";
 import type { Candidates } from "./resolve.js";
 import { requestedTaxIdentifiers, taxOf } from "./tax.js";
 
-/** What a request says of a checkout, by whichever RPC it came; empty where it says nothing. */
-export type Asked = Pick<
-  CreateCheckoutRequest,
-  "addressId" | "creditCardToken" | "contact" | "shipping" | "displayName" | "locale" | "type" | "taxIdentifierIds"
->;
-
-/** Who buys, and by which rules. */
+/** The buyer, and the rules of the tenant. */
 export interface Buyer {
   /** Absent for a guest. */
   readonly customer: CustomerRow | undefined;
-  /** The token of the request. */
+  /** The token of the input. */
   readonly described: DescribedToken | undefined;
   readonly settings: AccountSettings;
-  /** What becomes of the token: it is attached, or nothing is changed. */
+  /** How the token is used: attached to the customer, or only previewed. */
   readonly use: UseToken;
-  /** Where telephone numbers are dialled if the request has no address. */
+  /** The country of telephone numbers if the input has no address. */
   readonly country?: string | undefined;
 }
 
-/** Refuses a guest without what there is no customer to take from (EP); of an update, among the fields that it names. */
-export function requireGuest(asked: Asked, fields?: ReadonlySet<string>): void {
-  const violations: FieldViolation[] = [];
-  const requires = (field: string) => fields === undefined || fields.has(field);
-  const contact = asked.contact && withoutBlanks(ContactSchema, asked.contact);
-  const missing = (field: string) => violations.push({ field, description: requiredMessage });
-  if (requires("contact.email") && contact?.email === undefined) missing("contact.email");
-  if (requires("shipping") && asked.shipping === undefined) missing("shipping");
-  if (requires("payment_method") && asked.creditCardToken === "") missing("credit_card_token");
-  if (asked.addressId !== "") violations.push({ field: "address_id", description: "belongs to a customer" });
-  if (violations.length > 0) throw invalidFields(violations);
-}
-
-/** Gathers what a checkout is resolved from. A customer that is given is active. */
-export async function gather(call: Call, asked: Asked, buyer: Buyer): Promise<Candidates> {
+/** Reads the values that a checkout chooses from. The customer, if there is one, must be active. */
+export async function gather(call: Call, input: CheckoutInput, buyer: Buyer): Promise<Candidates> {
   const { customer, settings } = buyer;
-  const inline = asked.shipping && inlineAddress(asked.shipping, settings);
-  const requestTaxIdentifiers = await requestedTaxIdentifiers(call, asked.taxIdentifierIds, customer?.id);
+  const inline = input.shipping && inlineAddress(input.shipping, settings);
+  const requestTaxIdentifiers = await requestedTaxIdentifiers(call, input.taxIdentifierIds, customer?.id);
   if (customer === undefined) {
     const requestPaymentMethod = await guestPaymentMethod(call, buyer.described);
-    const request = requestOf(asked, inline?.country ?? buyer.country);
+    const request = requestOf(input, inline?.country ?? buyer.country);
     return { request, requestShipping: inline, requestPaymentMethod, requestTaxIdentifiers };
   }
   const { db, tenantId, now } = call;
@@ -78,10 +53,10 @@ export async function gather(call: Call, asked: Asked, buyer: Buyer): Promise<Ca
     const method = await findToken(db, tenantId, id);
     return method && paymentMethodFromRow(method, id, now);
   };
-  const requestShipping = asked.addressId === "" ? inline : await savedAddress(asked.addressId);
+  const requestShipping = input.addressId ? await savedAddress(input.addressId) : inline;
   const { default_address_id: addressId, default_payment_method_id: methodId } = customer;
   return {
-    request: requestOf(asked, requestShipping?.country ?? buyer.country ?? customer.country ?? undefined),
+    request: requestOf(input, requestShipping?.country ?? buyer.country ?? customer.country ?? undefined),
     requestShipping,
     requestPaymentMethod: await customerPaymentMethod(customer, buyer),
     requestTaxIdentifiers,
@@ -98,7 +73,7 @@ async function guestPaymentMethod({ db, tenantId, now }: Call, described: Descri
   const { token, card } = described;
   const attached = await findToken(db, tenantId, token);
   if (attached !== undefined) requireOwn(attached, undefined);
-  // It was detached since the vault was not asked.
+  // It was detached since the vault was not input.
   if (card === undefined) throw conflict();
   return paymentMethodFromCard(token, card, now);
 }
@@ -110,26 +85,26 @@ async function customerPaymentMethod(customer: CustomerRow, { described, setting
   return await use(customer, { ...described, firstBecomesDefault });
 }
 
-// What is output only is nobody's to write: the copy would name an address, a customer and times that it never had.
+// The output-only fields are dropped: the copy would name an address, a customer and times that it never had.
 function inlineAddress(given: Address, settings: AccountSettings): Address {
   const { next } = applyMask(AddressSchema, create(AddressSchema), given, undefined, writableFields);
-  return validAddress(next, settings, "shipping");
+  return validAddress(next, settings, `${inputPath}.shipping`);
 }
 
-// What the buyer says of itself, trimmed and checked.
-function requestOf(asked: Asked, country: string | undefined): Candidates["request"] {
-  const contact = asked.contact && withoutBlanks(ContactSchema, asked.contact);
+// The buyer's own words, trimmed and checked.
+function requestOf(input: CheckoutInput, country: string | undefined): Candidates["request"] {
+  const contact = input.contact && withoutBlanks(ContactSchema, input.contact);
   if (contact?.phone !== undefined) {
     const phone = normalPhone(contact.phone, country);
-    if (phone === undefined) throw invalidField("contact.phone", "Enter a valid phone number.");
+    if (phone === undefined) throw invalidField(`${inputPath}.contact.phone`, "Enter a valid phone number.");
     contact.phone = phone;
   }
-  const { displayName, locale, type } = asked;
-  if (locale && !isLocale(locale)) throw invalidField("locale", "Enter a valid locale, such as en_US.");
+  const { displayName, locale, customerType } = input;
+  if (locale && !isLocale(locale)) throw invalidField(`${inputPath}.locale`, "Enter a valid locale, such as en_US.");
   return {
     ...(contact && { contact }),
     ...(displayName !== undefined && { displayName: displayName.trim() }),
     ...(locale !== undefined && { locale }),
-    type,
+    customerType,
   };
 }

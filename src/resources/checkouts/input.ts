@@ -1,38 +1,48 @@
-import { create } from "@bufbuild/protobuf";
+import { clone, create } from "@bufbuild/protobuf";
 import {
+  type CheckoutInput,
+  CheckoutInputSchema,
   type Contact,
   ContactSchema,
   type UpdateCheckoutRequest,
-  UpdateCheckoutRequestSchema,
 } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { CustomerType } from "../../../gen/clientele/v1/customers_pb.js";
-import { invalidFields } from "../../rpc/errors.js";
+import { type FieldViolation, invalidField, invalidFields, requiredMessage } from "../../rpc/errors.js";
 import { populatedPaths } from "../../rpc/requests/field-mask.js";
-import type { Asked } from "./gather.js";
+import { required, withoutBlanks } from "../../rpc/requests/validate.js";
+
+/** The path of the input in the requests. */
+export const inputPath = "checkout";
 
 const contactPaths = ["contact.email", "contact.name", "contact.phone"];
 
-// Which fields of the checkout a path of the request is about.
+// The fields of the checkout that each path of the input decides.
 const fieldsOf: Readonly<Record<string, readonly string[]>> = {
   url: ["url"],
-  address_id: ["shipping"],
-  shipping: ["shipping"],
-  credit_card_token: ["payment_method"],
+  address_id: ["shipping", "tax_certificates"],
+  shipping: ["shipping", "tax_certificates"],
+  payment_method_id: ["payment_method"],
   contact: contactPaths,
   ...Object.fromEntries(contactPaths.map((path) => [path, [path]])),
   display_name: ["display_name"],
   locale: ["locale"],
-  type: ["type"],
+  customer_type: ["customer_type"],
   tax_identifier_ids: ["tax_identifiers", "tax_certificates"],
 };
 
-/** The fields of the checkout that an update resolves anew. Throws INVALID_ARGUMENT for a path that names none. */
-export function fieldsToResolve(req: UpdateCheckoutRequest): ReadonlySet<string> {
-  const paths = pathsOf(req);
-  const unknown = paths.filter((path) => !Object.hasOwn(fieldsOf, path));
-  if (unknown.length > 0) {
+/** The input of a new checkout. Throws INVALID_ARGUMENT without a url. */
+export function newInput(given: CheckoutInput | undefined): CheckoutInput & { readonly url: string } {
+  const input = required(given, inputPath);
+  return { ...input, url: required(input.url, `${inputPath}.url`) };
+}
+
+/** The fields of the checkout that an update resolves again. Throws INVALID_ARGUMENT for a path that names none. */
+export function fieldsToResolve({ checkout, updateMask }: UpdateCheckoutRequest): ReadonlySet<string> {
+  const paths = pathsOf(checkout ?? create(CheckoutInputSchema), updateMask?.paths ?? []);
+  const invalid = paths.filter((path) => !Object.hasOwn(fieldsOf, path));
+  if (invalid.length > 0) {
     throw invalidFields(
-      unknown.map((path) => ({
+      invalid.map((path) => ({
         field: "update_mask",
         description: `${path.slice(0, 100)} is not a path that can be updated`,
       })),
@@ -41,38 +51,55 @@ export function fieldsToResolve(req: UpdateCheckoutRequest): ReadonlySet<string>
   return new Set(paths.flatMap((path) => fieldsOf[path] ?? []));
 }
 
-/** What an update asks for, without what its mask does not name. */
-export function askedBy(req: UpdateCheckoutRequest, fields: ReadonlySet<string>): Asked {
-  const { shipping, displayName, locale } = req;
-  const contact = req.contact && contactOf(req.contact, fields);
-  return {
-    addressId: fields.has("shipping") ? req.addressId : "",
-    ...(shipping && fields.has("shipping") && { shipping }),
-    creditCardToken: fields.has("payment_method") ? req.creditCardToken : "",
-    ...(contact && { contact }),
-    ...(displayName !== undefined && fields.has("display_name") && { displayName }),
-    ...(locale !== undefined && fields.has("locale") && { locale }),
-    type: fields.has("type") ? req.type : CustomerType.UNSPECIFIED,
-    taxIdentifierIds: fields.has("tax_identifiers") ? req.taxIdentifierIds : [],
-  };
-}
-
-function contactOf(given: Contact, fields: ReadonlySet<string>): Contact {
-  const named = ContactSchema.fields.filter(({ name }) => fields.has(`contact.${name}`));
-  return create(
-    ContactSchema,
-    Object.fromEntries(named.map(({ localName }) => [localName, Reflect.get(given, localName)])),
-  );
-}
-
-function pathsOf(req: UpdateCheckoutRequest): readonly string[] {
-  const named = req.updateMask?.paths ?? [];
-  if (named.length === 0) {
-    const populated = populatedPaths(UpdateCheckoutRequestSchema, req, Object.keys(fieldsOf));
-    return populated.flatMap((path) => (path === "contact" ? populatedContact(req.contact) : path));
+/** The input of an update, without the fields outside its mask. */
+export function maskedInput({ checkout }: UpdateCheckoutRequest, fields: ReadonlySet<string>): CheckoutInput {
+  const input = checkout ? clone(CheckoutInputSchema, checkout) : create(CheckoutInputSchema);
+  if (!fields.has("url")) delete input.url;
+  else if (input.url === undefined) throw invalidField(`${inputPath}.url`, requiredMessage);
+  if (!fields.has("shipping")) {
+    delete input.addressId;
+    delete input.shipping;
   }
-  if (!named.includes("*")) return named;
-  return Object.keys(fieldsOf).filter((path) => path !== "url" || req.url !== "");
+  if (!fields.has("payment_method")) delete input.paymentMethodId;
+  if (input.contact) input.contact = maskedContact(input.contact, fields);
+  if (!fields.has("display_name")) delete input.displayName;
+  if (!fields.has("locale")) delete input.locale;
+  if (!fields.has("customer_type")) input.customerType = CustomerType.UNSPECIFIED;
+  if (!fields.has("tax_identifiers")) input.taxIdentifierIds = [];
+  return input;
+}
+
+/**
+ * Elastic Path: a guest has no saved address or card, so the input must carry them. Of an update, only the fields that it
+ * names. Throws INVALID_ARGUMENT.
+ */
+export function requireGuestInput(input: CheckoutInput, fields?: ReadonlySet<string>): void {
+  const violations: FieldViolation[] = [];
+  const requires = (field: string) => fields === undefined || fields.has(field);
+  const contact = input.contact && withoutBlanks(ContactSchema, input.contact);
+  const refuse = (path: string, description: string) => violations.push({ field: `${inputPath}.${path}`, description });
+  if (requires("contact.email") && contact?.email === undefined) refuse("contact.email", requiredMessage);
+  if (requires("shipping") && input.shipping === undefined) refuse("shipping", requiredMessage);
+  if (requires("payment_method") && !input.paymentMethodId) refuse("payment_method_id", requiredMessage);
+  if (input.addressId) refuse("address_id", "belongs to a customer");
+  if (violations.length > 0) throw invalidFields(violations);
+}
+
+function maskedContact(given: Contact, fields: ReadonlySet<string>): Contact {
+  const contact = create(ContactSchema);
+  for (const part of ["email", "name", "phone"] as const) {
+    if (given[part] !== undefined && fields.has(`contact.${part}`)) contact[part] = given[part];
+  }
+  return contact;
+}
+
+function pathsOf(input: CheckoutInput, mask: readonly string[]): readonly string[] {
+  if (mask.length === 0) {
+    const populated = populatedPaths(CheckoutInputSchema, input, Object.keys(fieldsOf));
+    return populated.flatMap((path) => (path === "contact" ? populatedContact(input.contact) : path));
+  }
+  if (!mask.includes("*")) return mask;
+  return Object.keys(fieldsOf).filter((path) => path !== "url" || input.url !== undefined);
 }
 
 function populatedContact(contact: Contact | undefined): string[] {

@@ -2,9 +2,9 @@ import { create } from "@bufbuild/protobuf";
 import type { Address } from "../../../gen/clientele/v1/addresses_pb.js";
 import {
   type Checkout,
+  type CheckoutInput,
   type Contact,
   ContactSchema,
-  type CreateCheckoutRequest,
   type Resolution,
   ResolutionSchema,
   ResolutionSource,
@@ -14,46 +14,47 @@ import { type Customer, CustomerType } from "../../../gen/clientele/v1/customers
 import { type PaymentMethod, PaymentMethodState } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import { type TaxCertificate, TaxCertificateState } from "../../../gen/clientele/v1/tax_certificates_pb.js";
 import { type TaxIdentifier, TaxIdentifierState } from "../../../gen/clientele/v1/tax_identifiers_pb.js";
+import { namesPlace } from "../addresses/rules.js";
 
-/** What there is to choose from; what does not apply is absent. */
+/** The values to choose from; one that does not apply is absent. */
 export interface Candidates {
-  readonly request: Pick<CreateCheckoutRequest, "contact" | "displayName" | "locale" | "type">;
+  readonly request: Pick<CheckoutInput, "contact" | "displayName" | "locale" | "customerType">;
   /** From the request: the inline address, or the saved one that it names. */
   readonly requestShipping?: Address | undefined;
   /** From the request: the token. */
   readonly requestPaymentMethod?: PaymentMethod | undefined;
-  /** From the request: those that it names, all verified. */
+  /** From the request: the tax identifiers that it names, all verified. */
   readonly requestTaxIdentifiers?: readonly TaxIdentifier[] | undefined;
   readonly customer?: Customer | undefined;
   readonly defaultShipping?: Address | undefined;
   readonly defaultPaymentMethod?: PaymentMethod | undefined;
-  /** All of the customer's, in any state. */
+  /** All of the customer's tax identifiers, in any state. */
   readonly taxIdentifiers?: readonly TaxIdentifier[];
   readonly taxCertificates?: readonly TaxCertificate[];
 }
 
-/** What an update starts from: the checkout, and the fields that are resolved anew. */
+/** The start of an update: the checkout, and the fields to resolve again. */
 export interface Revision {
   readonly before: Checkout;
   readonly fields: ReadonlySet<string>;
 }
 
-/** What a checkout copies. */
+/** The values that a checkout copies. */
 export interface Resolved {
   readonly displayName: string;
   readonly contact: Contact;
   readonly shipping: Address | undefined;
   readonly paymentMethod: PaymentMethod | undefined;
   readonly locale: string | undefined;
-  readonly type: CustomerType;
+  readonly customerType: CustomerType;
   readonly taxIdentifiers: readonly TaxIdentifier[];
   readonly taxCertificates: readonly TaxCertificate[];
   readonly resolutions: Resolution[];
 }
 
 /**
- * Chooses what a checkout copies, request before default before profile, and says where each came from (§6). Of a
- * revised checkout, what is not resolved anew stays as it was copied.
+ * Chooses what a checkout copies, request before default before profile, and says where each came from. Of a
+ * revised checkout, the other fields stay as they were copied.
  */
 export function resolve(candidates: Candidates, revision?: Revision): Resolved {
   const { request, customer, requestShipping, requestPaymentMethod, defaultShipping, defaultPaymentMethod } =
@@ -82,10 +83,10 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
     (before) => before.locale,
     () => profiled("locale", request.locale || undefined, customer?.locale),
   );
-  const type = unlessKept(
-    "type",
-    (before) => before.type,
-    () => profiled("type", request.type || undefined, customer?.type || undefined),
+  const customerType = unlessKept(
+    "customer_type",
+    (before) => before.customerType,
+    () => profiled("customer_type", request.customerType || undefined, customer?.type || undefined),
   );
   const taxIdentifiers = unlessKept(
     "tax_identifiers",
@@ -95,7 +96,7 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
   const taxCertificates = unlessKept(
     "tax_certificates",
     (before) => before.taxCertificates,
-    () => selected("tax_certificates", undefined, candidates.taxCertificates, active),
+    () => selected("tax_certificates", undefined, certificatesFor(shipping, candidates.taxCertificates), active),
   );
   const displayName = named(isKept("display_name") ? nameGivenTo(revision?.before) : request.displayName || undefined);
   return {
@@ -104,7 +105,7 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
     shipping,
     paymentMethod,
     locale,
-    type: type ?? CustomerType.UNSPECIFIED,
+    customerType: customerType ?? CustomerType.UNSPECIFIED,
     taxIdentifiers,
     taxCertificates,
     resolutions,
@@ -146,7 +147,7 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
     return applies ? fallback : undefined;
   }
 
-  // Those of the request, else those of the customer that nothing speaks against.
+  // The ones in the request, else the usable ones of the customer.
   function selected<T>(
     field: string,
     requested: readonly T[] | undefined,
@@ -161,7 +162,7 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
     return usable;
   }
 
-  // As given, else as the e-mail address or the name, which came from where they did, else as the customer's id.
+  // The given name, else the e-mail address or the name with their source, else the customer's id.
   function named(given: string | undefined): string {
     const part = (["email", "name"] as const).find((one) => contact[one] !== undefined);
     const followed = resolutions.find(({ field }) => field === `contact.${part}`)?.source;
@@ -171,15 +172,25 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
   }
 }
 
-// The name that a request gave to a checkout; undefined if it follows what else there is.
+// The name that a request gave to a checkout; undefined if it follows the contact.
 function nameGivenTo(before: Checkout | undefined): string | undefined {
   if (before === undefined) return undefined;
   const { displayName, contact, customerId } = before;
   return displayName === (contact?.email ?? contact?.name ?? customerId) ? undefined : displayName;
 }
 
-function usable(): SkippedDefault {
-  return SkippedDefault.UNSPECIFIED;
+// A certificate exempts from the sales tax of one state of the United States.
+function certificatesFor(
+  shipping: Address | undefined,
+  all: readonly TaxCertificate[] = [],
+): readonly TaxCertificate[] {
+  if (shipping?.country !== "US") return [];
+  return all.filter(({ taxAuthority }) => taxAuthority === shipping.state);
+}
+
+// An address that names no place is no address.
+function usable(address: Address): SkippedDefault {
+  return namesPlace(address) ? SkippedDefault.UNSPECIFIED : SkippedDefault.NOT_SET;
 }
 
 // A default cannot be consumed: detaching it clears it.

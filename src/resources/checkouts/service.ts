@@ -1,5 +1,6 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import {
+  type CheckoutInput,
   CheckoutSchema,
   type CheckoutService,
   CheckoutState,
@@ -10,16 +11,16 @@ import type { Deps } from "../../deps.js";
 import { type Call, callOf, ownerOf } from "../../rpc/callers/caller.js";
 import { prepared } from "../../rpc/calls/call.js";
 import { transact } from "../../rpc/calls/transaction.js";
-import { invalidField, notFound, requiredMessage } from "../../rpc/errors.js";
+import { invalidField, notFound } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { changedPaths } from "../../rpc/requests/field-mask.js";
 import { lockActiveCustomer, requireActive } from "../customers/lock.js";
 import { findCustomer } from "../customers/store.js";
 import { attachingUse, describeToken, previewingUse } from "../payment-methods/token.js";
-import { checkoutFromRow, previewFromColumns, resolvedToColumns, stateToColumn } from "./convert.js";
-import { type Asked, gather, requireGuest } from "./gather.js";
-import { askedBy, fieldsToResolve } from "./input.js";
+import { checkoutFromRow, previewFromColumns, resolvedToColumns, stateOf, stateToColumn } from "./convert.js";
+import { gather } from "./gather.js";
+import { fieldsToResolve, inputPath, maskedInput, newInput, requireGuestInput } from "./input.js";
 import { resolve } from "./resolve.js";
 import { lockWithCustomer, requireBuyer, requirePending } from "./rules.js";
 import * as store from "./store.js";
@@ -28,22 +29,22 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
   return {
     createCheckout: prepared(async (req, ctx) => {
       const pooled = callOf(ctx);
-      if (req.customerId === "") requireGuest(req);
-      else if ((await findCustomer(pooled.db, pooled.tenantId, req.customerId)) === undefined) {
-        throw notFound("customer");
-      }
-      const described = await describe(pooled, req, ctx.signal);
+      const input = newInput(req.checkout);
+      const { customerId, url } = input;
+      if (customerId === "") requireGuestInput(input);
+      else if ((await findCustomer(pooled.db, pooled.tenantId, customerId)) === undefined) throw notFound("customer");
+      const described = await describe(pooled, input, ctx.signal);
       return (call) =>
         transact(call, async (inside) => {
           const { db, tenantId, now } = inside;
           const { settings } = await deps.settings.read(db, tenantId);
-          const customer = req.customerId === "" ? undefined : await lockActiveCustomer(db, tenantId, req.customerId);
+          const customer = customerId === "" ? undefined : await lockActiveCustomer(db, tenantId, customerId);
           const buyer = { customer, described, settings, use: attachingUse(inside) };
-          const resolved = resolve(await gather(inside, req, buyer));
+          const resolved = resolve(await gather(inside, input, buyer));
           const columns = {
             id: deps.newId("chk"),
-            url: req.url,
-            customer_id: req.customerId || null,
+            url,
+            customer_id: customerId || null,
             state: stateToColumn(CheckoutState.PENDING),
             expire_time: new Date(now.getTime() + Number(settings.checkoutLifetime?.seconds) * 1000),
             ...resolvedToColumns(resolved),
@@ -53,29 +54,32 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
         });
     }),
 
-    // What CreateCheckout does, but the locks, the attachment and the row.
+    // A preview takes no locks, attaches nothing and writes no row.
     async previewCheckout(req, ctx) {
       const call = callOf(ctx);
-      const isGuest = req.customerId === "";
-      const found = isGuest ? undefined : await findCustomer(call.db, call.tenantId, req.customerId);
-      if (isGuest) requireGuest(req);
+      const input = newInput(req.checkout);
+      const { customerId, url } = input;
+      const found = customerId === "" ? undefined : await findCustomer(call.db, call.tenantId, customerId);
+      if (customerId === "") requireGuestInput(input);
       else if (found === undefined) throw notFound("customer");
-      const described = await describe(call, req, ctx.signal);
+      const described = await describe(call, input, ctx.signal);
       const { settings } = await deps.settings.read(call.db, call.tenantId);
       const customer = found && requireActive(found);
-      const resolved = resolve(await gather(call, req, { customer, described, settings, use: previewingUse(call) }));
-      return { checkout: previewFromColumns(req.url, req.customerId, resolvedToColumns(resolved)) };
+      const resolved = resolve(await gather(call, input, { customer, described, settings, use: previewingUse(call) }));
+      return { checkout: previewFromColumns(url, customerId, resolvedToColumns(resolved)) };
     },
 
     updateCheckout: prepared(async (req, ctx) => {
       const pooled = callOf(ctx);
       const fields = fieldsToResolve(req);
-      if (fields.has("url") && req.url === "") throw invalidField("url", requiredMessage);
+      const input = maskedInput(req, fields);
       const found = await store.findCheckout(pooled.db, pooled.tenantId, req.id, ownerOf(pooled));
       if (found === undefined) throw notFound("checkout");
-      const asked = askedBy(req, fields);
-      if (found.customer_id === null) requireGuest(asked, fields);
-      const described = await describe(pooled, asked, ctx.signal);
+      if (input.customerId !== "" && input.customerId !== found.customer_id) {
+        throw invalidField(`${inputPath}.customer_id`, "cannot be changed");
+      }
+      if (found.customer_id === null) requireGuestInput(input, fields);
+      const described = await describe(pooled, input, ctx.signal);
       return (call) =>
         transact(call, async (inside) => {
           const { db, tenantId, now, event } = inside;
@@ -87,9 +91,9 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
           const before = checkoutFromRow(row, now);
           const country = fields.has("shipping") ? undefined : before.shipping?.country;
           const buyer = { customer: requireBuyer(locked), described, settings, use: attachingUse(inside), country };
-          const candidates = await gather(inside, asked, buyer);
+          const candidates = await gather(inside, input, buyer);
           const resolved = resolvedToColumns(resolve(candidates, { before, fields }));
-          const columns = { ...resolved, state, ...(fields.has("url") && { url: req.url }) };
+          const columns = { ...resolved, state, ...(input.url !== undefined && { url: input.url }) };
           const paths = changedPaths(CheckoutSchema, before, checkoutFromRow({ ...row, ...columns }, now));
           if (paths.length === 0) return { checkout: before };
           const updated = await store.updateCheckout(db, tenantId, row.id, columns, event("checkout.updated", paths));
@@ -103,6 +107,7 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
       return await inTransaction(db, async (trx) => {
         const row = await store.lockCheckout(trx, tenantId, req.id, ownerOf(call));
         if (row === undefined) throw notFound("checkout");
+        if (stateOf(row, now) === CheckoutState.CANCELLED) return { checkout: checkoutFromRow(row, now) };
         requireEtag("checkout", row, req.etag);
         const state = requirePending(row, now, "cancel");
         const cancelled = event("checkout.cancelled", ["state"]);
@@ -127,9 +132,9 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
     },
   };
 
-  // Asks the vault, so it comes before the transaction.
-  async function describe(call: Call, { creditCardToken: token }: Asked, signal: AbortSignal) {
-    if (token === "") return undefined;
-    return await describeToken(deps.cardVault, call, token, "credit_card_token", signal);
+  // The card vault is asked before the transaction, which holds a connection.
+  async function describe(call: Call, { paymentMethodId: token }: CheckoutInput, signal: AbortSignal) {
+    if (!token) return undefined;
+    return await describeToken(deps.cardVault, call, token, `${inputPath}.payment_method_id`, signal);
   }
 }

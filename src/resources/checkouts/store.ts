@@ -7,7 +7,7 @@ import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { type Page, selectPage } from "../../rpc/lists/paging.js";
 import { changeWithEvent } from "../events/store.js";
 
-/** What a checkout and its order hold alike: copies of what was resolved, as proto JSON. */
+/** The columns that a checkout and its order share: copies of the resolved values, as proto JSON. */
 export interface SnapshotRow {
   customer_id: string | null;
   url: string;
@@ -16,7 +16,7 @@ export interface SnapshotRow {
   shipping: JsonObject | null;
   payment_method: JsonObject | null;
   locale: string | null;
-  type: string | null;
+  customer_type: string | null;
   tax_identifiers: JsonObject[];
   tax_certificates: JsonObject[];
 }
@@ -32,7 +32,7 @@ export interface CheckoutRow extends SnapshotRow {
   expire_time: Date;
 }
 
-/** What is resolved when a checkout is made or updated. */
+/** The columns that are resolved when a checkout is made or updated. */
 export type ResolvedColumns = Omit<SnapshotRow, "customer_id" | "url"> & Pick<CheckoutRow, "resolutions">;
 
 export type CheckoutColumns = SnapshotRow & Pick<CheckoutRow, "id" | "state" | "resolutions" | "expire_time">;
@@ -130,7 +130,7 @@ export async function expireCheckouts(db: Knex, tenantId: string, limit: number,
   return (await changeWithEvent<CheckoutRow>(db, tenantId, change, event)).length;
 }
 
-/** The lists among the columns, as JSON: the driver would take them for arrays of Postgres. */
+/** The lists among the columns, as JSON text: the driver would send them as Postgres arrays. */
 export function listed(columns: Partial<CheckoutColumns>): Record<string, string> {
   const lists = Object.entries(columns).filter(([, value]) => Array.isArray(value));
   return Object.fromEntries(lists.map(([name, list]) => [name, JSON.stringify(list)]));

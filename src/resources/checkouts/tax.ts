@@ -5,12 +5,13 @@ import { taxCertificateFromRow } from "../tax-certificates/convert.js";
 import { listTaxCertificatesOf } from "../tax-certificates/store.js";
 import { taxIdentifierFromRow } from "../tax-identifiers/convert.js";
 import { findTaxIdentifiers, listTaxIdentifiersOf } from "../tax-identifiers/store.js";
+import { inputPath } from "./input.js";
 import type { Candidates } from "./resolve.js";
 
 /**
- * The tax identifiers that a request names, in its order; undefined if it names none. Throws NOT_FOUND for one that is
- * neither the customer's nor nobody's, FAILED_PRECONDITION for one that is not verified, INVALID_ARGUMENT for two of a
- * type. Without a customer a guest asks.
+ * The tax identifiers that a request names, in its order; undefined if it names none. The buyer is a guest without a
+ * customer id. Throws NOT_FOUND for another customer's, FAILED_PRECONDITION for one that is not verified, INVALID_ARGUMENT
+ * for two of one type.
  */
 export async function requestedTaxIdentifiers(
   { db, tenantId, kind }: Call,
@@ -21,7 +22,7 @@ export async function requestedTaxIdentifiers(
   const rows = await findTaxIdentifiers(db, tenantId, ids);
   const found = ids.map((id) => {
     const row = rows.find((one) => one.id === id);
-    // One that is nobody's is the merchant's to use.
+    // A tax identifier without a customer belongs to the merchant.
     const isUsable = row?.customer_id === null ? kind === "secret_key" : row?.customer_id === customerId;
     if (row === undefined || !isUsable) throw notFound("tax identifier");
     return taxIdentifierFromRow(row);
@@ -30,12 +31,12 @@ export async function requestedTaxIdentifiers(
     throw refused("TAX_IDENTIFIER_NOT_VERIFIED", "The tax identifier is not verified.");
   }
   if (new Set(found.map(({ type }) => type)).size < found.length) {
-    throw invalidField("tax_identifier_ids", "must name one tax identifier of a type");
+    throw invalidField(`${inputPath}.tax_identifier_ids`, "must name one tax identifier of a type");
   }
   return found;
 }
 
-/** What a customer has for tax authorities. */
+/** The tax identifiers and certificates of a customer. */
 export async function taxOf(
   { db, tenantId, now }: Call,
   customerId: string,

@@ -6,7 +6,9 @@ import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { callOf, ownerOf } from "../../rpc/callers/caller.js";
 import { notFound, refused } from "../../rpc/errors.js";
+import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
+import { namesPlace } from "../addresses/rules.js";
 import { checkoutFromRow } from "../checkouts/convert.js";
 import { lockWithCustomer, requireBuyer, requirePending } from "../checkouts/rules.js";
 import { updateCheckout } from "../checkouts/store.js";
@@ -17,7 +19,7 @@ import * as store from "./store.js";
 
 export function orderService(deps: Deps): ServiceImpl<typeof OrderService> {
   return {
-    // The lock on the checkout makes concurrent callers take turns; a unique key would catch what it missed.
+    // The lock on the checkout makes concurrent callers wait for each other; a unique key guards it once more.
     async createOrder(req, ctx) {
       const call = callOf(ctx);
       const { db, tenantId, now, event } = call;
@@ -25,11 +27,13 @@ export function orderService(deps: Deps): ServiceImpl<typeof OrderService> {
         const locked = await lockWithCustomer(trx, tenantId, req.checkoutId, ownerOf(call));
         const { row } = locked;
         const state = requirePending(row, now, "complete");
+        requireEtag("checkout", row, req.checkoutEtag);
         if (requireBuyer(locked)?.enabled === false) {
           throw refused("CUSTOMER_DISABLED", "The customer is disabled, no orders can be placed for it.");
         }
         const { shipping, paymentMethod } = checkoutFromRow(row, now);
-        if (shipping === undefined) throw refused("SHIPPING_MISSING", "The checkout has no shipping address.");
+        if (shipping === undefined || !namesPlace(shipping))
+          throw refused("SHIPPING_MISSING", "The checkout has no shipping address.");
         await requireChargeable(trx, tenantId, paymentMethod, row.customer_id, now);
         const columns = checkoutToOrderColumns(deps.newId("ord"), row);
         const order = await store.insertOrder(trx, tenantId, columns, event("order.created"));
@@ -54,7 +58,7 @@ export function orderService(deps: Deps): ServiceImpl<typeof OrderService> {
   };
 }
 
-// What was copied decides, and that nobody has taken the token away since.
+// The copy decides, unless the token was detached or attached to another customer since.
 async function requireChargeable(
   trx: Knex,
   tenantId: string,
@@ -64,12 +68,12 @@ async function requireChargeable(
 ): Promise<void> {
   const present = copy && (await lockToken(trx, tenantId, copy.id));
   const attached = present === undefined || present.customer_id === customerId;
-  const expiry = copy && {
-    exp_month: copy.expMonth,
-    exp_year: copy.expYear,
+  const card = copy?.card && {
+    exp_month: copy.card.expMonth,
+    exp_year: copy.card.expYear,
     consume_time: present?.consume_time ?? null,
   };
-  if (expiry === undefined || !attached || stateAt(now, expiry) !== PaymentMethodState.CHARGEABLE) {
+  if (card === undefined || !attached || stateAt(now, card) !== PaymentMethodState.CHARGEABLE) {
     throw refused("PAYMENT_METHOD_NOT_CHARGEABLE", "The checkout has no payment method that can be charged.");
   }
 }

@@ -12,7 +12,7 @@ import { etagOf } from "../../rpc/etag.js";
 import { stateAt } from "./state.js";
 import type { PaymentMethodColumns, PaymentMethodRow } from "./store.js";
 
-/** What a mask may name. */
+/** The fields that a mask may name. */
 export const writableFields = ["label"];
 
 const type = enumColumn<PaymentMethodType>(PaymentMethodTypeSchema);
@@ -22,10 +22,7 @@ export function paymentMethodFromRow(row: PaymentMethodRow, defaultId: string | 
     id: row.id,
     customerId: row.customer_id ?? "",
     type: type.fromColumn(row.type),
-    brand: row.brand,
-    last4: row.last4,
-    expMonth: row.exp_month,
-    expYear: row.exp_year,
+    card: { brand: row.brand, last4: row.last4, expMonth: row.exp_month, expYear: row.exp_year },
     ...(row.label !== null && { label: row.label }),
     isDefault: row.id === defaultId,
     state: stateAt(now, row),
@@ -47,12 +44,12 @@ export function cardToColumns(token: string, card: Card, label: string | undefin
   };
 }
 
-/** A card that belongs to nobody, as a guest's checkout shows it. */
+/** A payment method without a customer, as a guest's checkout shows it. */
 export function paymentMethodFromCard(token: string, card: Card, now: Date): PaymentMethod {
   return create(PaymentMethodSchema, {
     id: token,
     type: PaymentMethodType.CARD,
-    ...card,
+    card: { ...card },
     state: stateAt(now, { exp_month: card.expMonth, exp_year: card.expYear, consume_time: null }),
   });
 }

@@ -41,7 +41,8 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
           const firstBecomesDefault = settings.firstPaymentMethodBecomesDefault === true;
           const attachment = { ...described, label, firstBecomesDefault };
           const { row, attached, defaultId } = await attachToken(inside, customer, attachment);
-          if (!attached) throw rpcError("PAYMENT_METHOD_ATTACHED", "The customer has this payment method already.");
+          const isRepeat = attached || label === undefined || (label.trim() || null) === row.label;
+          if (!isRepeat) throw rpcError("PAYMENT_METHOD_ATTACHED", "The customer has this payment method already.");
           return { paymentMethod: paymentMethodFromRow(row, defaultId, now) };
         });
     }),
@@ -81,7 +82,7 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
       });
     },
 
-    // SC's own example sets a token as default that it has never used: it is attached on the way.
+    // SimpleCheckout: its own example makes a token the default that was never used, so it is attached first.
     setDefaultPaymentMethod: prepared(async (req, ctx) => {
       const described = await describeFor(callOf(ctx), req.customerId, req.id, "id", ctx.signal);
       return (call) =>
@@ -101,24 +102,35 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
     }),
 
     async detachPaymentMethod(req, ctx) {
-      const { db, tenantId, event } = callOf(ctx);
+      const { db, tenantId, now, event } = callOf(ctx);
       return await inTransaction(db, async (trx) => {
         const { settings } = await deps.settings.read(trx, tenantId);
-        const { row, customer } = await lockedPaymentMethod(trx, tenantId, req.customerId, req.id);
+        const customer = await lockActiveCustomer(trx, tenantId, req.customerId);
+        const row = await lockToken(trx, tenantId, req.id);
+        if (row?.former_customer_id === customer.id) return { paymentMethod: paymentMethodFromRow(row, null, now) };
+        if (row?.customer_id !== customer.id) throw notFound("payment method");
         requireEtag("payment method", row, req.etag);
         if (customer.default_payment_method_id === row.id) {
           const changed = event("customer.updated", ["default_payment_method_id"]);
           await customers.update(trx, tenantId, customer.id, { default_payment_method_id: null }, changed);
         }
         const { paymentMethodDetachment } = settings;
-        const detached = event("payment_method.detached");
-        await store.detachPaymentMethod(trx, tenantId, customer.id, row.id, paymentMethodDetachment, detached);
-        return {};
+        const { id: customerId } = customer;
+        const happened = event("payment_method.detached");
+        const detached = await store.detachPaymentMethod(
+          trx,
+          tenantId,
+          customerId,
+          row.id,
+          paymentMethodDetachment,
+          happened,
+        );
+        return { paymentMethod: paymentMethodFromRow({ ...detached, customer_id: null }, null, now) };
       });
     },
   };
 
-  // A stranger's customer must cost nothing and tell nothing, so it is looked for before the vault is asked.
+  // Another tenant's customer must cost nothing and tell nothing, so it is looked up before the vault is asked.
   async function describeFor(call: Call, customerId: string, id: string, field: string, signal: AbortSignal) {
     if ((await customers.findCustomer(call.db, call.tenantId, customerId)) === undefined) throw notFound("customer");
     return await describeToken(deps.cardVault, call, id, field, signal);
@@ -127,7 +139,11 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
 
 async function lockedPaymentMethod(trx: Knex.Transaction, tenantId: string, customerId: string, id: string) {
   const customer = await lockActiveCustomer(trx, tenantId, customerId);
-  const row = isToken(id) ? await store.lockToken(trx, tenantId, canonicalToken(id)) : undefined;
-  if (row === undefined || row.customer_id !== customerId) throw notFound("payment method");
+  const row = await lockToken(trx, tenantId, id);
+  if (row?.customer_id !== customerId) throw notFound("payment method");
   return { customer, row };
+}
+
+async function lockToken(trx: Knex.Transaction, tenantId: string, id: string) {
+  return isToken(id) ? await store.lockToken(trx, tenantId, canonicalToken(id)) : undefined;
 }

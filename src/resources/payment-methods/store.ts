@@ -10,6 +10,8 @@ export interface PaymentMethodRow {
   tenant_id: string;
   id: string;
   customer_id: string | null;
+  /** The customer from whom it was detached and consumed. */
+  former_customer_id: string | null;
   type: string;
   brand: string;
   last4: string;
@@ -32,10 +34,10 @@ export interface PaymentMethodOfCustomerRow extends PaymentMethodRow {
   default_payment_method_id: string | null;
 }
 
-// Not by the id: a token that was erased is known by its hash alone.
+// The id of an erased token is gone; its hash is kept.
 const ofToken = "token_key = token_key_of(?)";
 
-/** Gives a token to a customer; undefined if anybody has it, or had it when it was consumed. */
+/** Gives a token to a customer; undefined if a customer has it, or it is consumed. */
 export async function insertPaymentMethod(
   trx: Knex,
   tenantId: string,
@@ -53,12 +55,12 @@ export async function insertPaymentMethod(
   return row;
 }
 
-/** A token, whoever has it. */
+/** A token, of any customer or none. */
 export async function findToken(db: Knex, tenantId: string, id: string): Promise<PaymentMethodRow | undefined> {
   return await db("payment_methods").where({ tenant_id: tenantId }).whereRaw(ofToken, [id]).first();
 }
 
-/** A token that nobody else changes until the end of the transaction, whoever has it. */
+/** Locks a token, of any customer or none. */
 export async function lockToken(trx: Knex, tenantId: string, id: string): Promise<PaymentMethodRow | undefined> {
   return await trx("payment_methods").where({ tenant_id: tenantId }).whereRaw(ofToken, [id]).forUpdate().first();
 }
@@ -119,7 +121,7 @@ export async function updateLabel(trx: Knex, tenantId: string, id: string, label
   return row!;
 }
 
-/** Takes one payment method from its customer, which no longer has it as its default. */
+/** Takes one payment method from its customer, whose default it must not be any more. Answers what was detached. */
 export async function detachPaymentMethod(
   trx: Knex,
   tenantId: string,
@@ -127,9 +129,11 @@ export async function detachPaymentMethod(
   id: string,
   detachment: PaymentMethodDetachment,
   event: EventDraft,
-) {
+): Promise<PaymentMethodRow> {
   const detached = trx("payment_methods").where({ tenant_id: tenantId, customer_id: customerId, id });
-  await changeWithEvent(trx, tenantId, detach(trx, detached, detachment, event), event, customerId);
+  const change = detach(trx, detached, detachment, event);
+  const [row] = await changeWithEvent<PaymentMethodRow>(trx, tenantId, change, event, customerId);
+  return row!;
 }
 
 /** Takes all payment methods from a customer that has no default any more, with an event for each; answers how many. */

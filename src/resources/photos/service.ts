@@ -15,7 +15,7 @@ import * as store from "./store.js";
 
 export function photoService({ readImage, newId, randomBytes, settings }: Deps): ServiceImpl<typeof PhotoService> {
   return {
-    // The image is made before the transaction: that may take a second.
+    // The image is encoded before the transaction, because that may take a second.
     uploadPhoto: prepared(async (req) => {
       const { contentType, content } = await readImage(req.content);
       return async (call) => {
@@ -47,7 +47,7 @@ export function photoService({ readImage, newId, randomBytes, settings }: Deps):
   };
 }
 
-// Lets a locked customer show another photo, or none.
+// Changes the photo that a locked customer shows.
 async function showPhoto(call: TransactionCall & View, customerId: string, token: string | null): Promise<Customer> {
   const { db, tenantId, event } = call;
   await customers.update(db, tenantId, customerId, { photo_token: token }, event("customer.updated", ["photo_url"]));

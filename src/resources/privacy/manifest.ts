@@ -39,7 +39,7 @@ const snapshot = {
   display_name: "''",
   contact: "'{}'",
   locale: "null",
-  type: "null",
+  customer_type: "null",
   tax_identifiers: "'[]'",
   tax_certificates: "'[]'",
 };

@@ -101,8 +101,9 @@ const requiredFields: { preset: SettingsPreset; required: string[] }[] = [
 test.for(requiredFields)("preset $preset asks for the fields $required of an address", async ({ preset, required }) => {
   const { test: own } = await clientele.createAccount(preset);
   const { id: customerId } = await createCustomer(own);
-  const create = own.addresses.createAddress({ customerId, address: { label: "Home" } });
-  if (required.length === 0) return expect(await create).toMatchObject({ address: { label: "Home" } });
+  const address = required.length === 0 ? { city: "Austin" } : { label: "Home" };
+  const create = own.addresses.createAddress({ customerId, address });
+  if (required.length === 0) return expect(await create).toMatchObject({ address });
   const failure = await failureOf(create);
   expect(failure).toMatchObject({ code: "InvalidArgument", message: "This field is required." });
   const missing = required.map((field) => [`address.${field}`, "This field is required."]);

@@ -63,7 +63,7 @@ const stored = async (id: string) => await clientele.db("checkouts").where({ id 
 
 const uses: { name: string; use: (id: string) => Promise<unknown> }[] = [
   { name: "completed", use: (checkoutId) => clients.orders.createOrder({ checkoutId }) },
-  { name: "updated", use: (id) => clients.checkouts.updateCheckout({ id, locale: "de_CH" }) },
+  { name: "updated", use: (id) => clients.checkouts.updateCheckout({ id, checkout: { locale: "de_CH" } }) },
   { name: "cancelled", use: (id) => clients.checkouts.cancelCheckout({ id }) },
 ];
 
@@ -100,7 +100,9 @@ const ends: { name: string; end: (checkout: Checkout) => Promise<unknown>; state
 ];
 
 describe.for(ends)("a checkout that is $name", ({ end, state, failure }) => {
-  test.for(uses)("cannot be $name", async ({ use }) => {
+  // A repeated cancellation is answered.
+  const others = uses.filter(({ name }) => state !== CANCELLED || name !== "cancelled");
+  test.for(others)("cannot be $name", async ({ use }) => {
     const checkout = await createCheckout(clients, guest());
     await end(checkout);
     const ended = await get(checkout.id);
@@ -129,6 +131,13 @@ test("a cancellation is one change", async () => {
   ]);
 });
 
+test("a repeated cancellation answers the cancelled checkout and changes nothing", async () => {
+  const { id, etag } = await createCheckout(clients, guest());
+  const { checkout } = await clients.checkouts.cancelCheckout({ id, etag });
+  expect((await clients.checkouts.cancelCheckout({ id, etag })).checkout).toEqual(checkout);
+  expect(await eventsOf(id)).toHaveLength(2);
+});
+
 test("a checkout can be cancelled when its customer is disabled or deleted", async () => {
   const { id: customerId } = await createCustomer(clients);
   const [one, two] = [await createCheckout(clients, { customerId }), await createCheckout(clients, { customerId })];
@@ -140,7 +149,7 @@ test("a checkout can be cancelled when its customer is disabled or deleted", asy
 
 test.for(["cancelled", "updated"])("with a stale etag a checkout is not %s", async (what) => {
   const { id, etag } = await createCheckout(clients, guest());
-  await clients.checkouts.updateCheckout({ id, etag, locale: "en_US" });
+  await clients.checkouts.updateCheckout({ id, etag, checkout: { locale: "en_US" } });
   const before = await get(id);
   const { checkouts } = clients;
   const stale = what === "cancelled" ? checkouts.cancelCheckout({ id, etag }) : checkouts.updateCheckout({ id, etag });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Checkout, ResolutionSource, SkippedDefault } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { AttentionReason } from "../../../gen/clientele/v1/customers_pb.js";
 import { TaxIdentifierState } from "../../../gen/clientele/v1/tax_identifiers_pb.js";
+import { createAddress } from "../../support/addresses.js";
 import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
@@ -45,11 +46,11 @@ test("verified identifiers and certificates that hold are copied, the others are
   await createByCall(clients, customerId, pdfOf(64), { startDate: "2025-01-01", endDate: "2025-12-31" });
 
   const request = { customerId, ...guest() };
-  const { checkout: preview } = await clients.checkouts.previewCheckout({ url, ...request });
+  const { checkout: preview } = await clients.checkouts.previewCheckout({ checkout: { url, ...request } });
   const checkout = await createCheckout(clients, request);
-  expect(checkout.taxIdentifiers).toEqual([await getTaxIdentifier(clients, known.id)]);
+  expect(checkout.taxIdentifiers).toEqual([{ ...(await getTaxIdentifier(clients, known.id)), etag: "" }]);
   expect(checkout.taxIdentifiers[0]!.state).toBe(TaxIdentifierState.VERIFIED);
-  expect(checkout.taxCertificates).toEqual([holds]);
+  expect(checkout.taxCertificates).toEqual([{ ...holds, etag: "" }]);
   expect(resolutionOf(checkout, "tax_identifiers")).toEqual([CUSTOMER_PROFILE, NOT_VERIFIED]);
   expect(resolutionOf(checkout, "tax_certificates")).toEqual([CUSTOMER_PROFILE, EXPIRED]);
   expect(preview).toMatchObject({
@@ -99,6 +100,22 @@ test("a certificate counts to the last moment of its last day", async () => {
   now = present;
 });
 
+test("only the certificates of the state that is shipped to are copied, and follow another address", async () => {
+  const { id: customerId } = await createCustomer(clients);
+  const texan = await createByCall(clients, customerId);
+  const ohioan = await createByCall(clients, customerId, pdfOf(64), { taxAuthority: "OH" });
+  const columbus = { ...guest().shipping, city: "Columbus", state: "OH", postalCode: "43215" };
+  const toronto = { ...guest().shipping, city: "Toronto", state: "ON", postalCode: "M5H 2N2", country: "CA" };
+  const checkout = await createCheckout(clients, { customerId, ...guest() });
+  const idsOf = ({ taxCertificates }: Checkout) => taxCertificates.map(({ id }) => id);
+  expect(idsOf(checkout)).toEqual([texan.id]);
+  const shippedTo = async (input: object) =>
+    idsOf((await clients.checkouts.updateCheckout({ id: checkout.id, checkout: input })).checkout!);
+  expect(await shippedTo({ shipping: columbus })).toEqual([ohioan.id]);
+  expect(await shippedTo({ locale: "en_US" })).toEqual([ohioan.id]);
+  expect(await shippedTo({ shipping: toronto })).toEqual([]);
+});
+
 test("identifiers that the request names go before the customer's, for guests too", async () => {
   const customer = await createCustomer(clients);
   const own = await createTaxIdentifier(clients, customer.id, german);
@@ -130,15 +147,16 @@ test("identifiers that the request may not name are refused", async () => {
   ];
   for (const { ids, want } of cases) {
     const request = { url, customerId: customer.id, ...guest(), taxIdentifierIds: ids };
-    expect(await failureOf(clients.checkouts.createCheckout(request))).toMatchObject(want);
-    expect(await failureOf(clients.checkouts.previewCheckout(request))).toMatchObject(want);
+    expect(await failureOf(clients.checkouts.createCheckout({ checkout: request }))).toMatchObject(want);
+    expect(await failureOf(clients.checkouts.previewCheckout({ checkout: request }))).toMatchObject(want);
   }
   const ofGuest = { url, ...guest(), taxIdentifierIds: [own.id] };
-  expect(await failureOf(clients.checkouts.createCheckout(ofGuest))).toMatchObject({ code: "NotFound" });
+  expect(await failureOf(clients.checkouts.createCheckout({ checkout: ofGuest }))).toMatchObject({ code: "NotFound" });
 });
 
 test("an update takes them over anew where its mask names them, and keeps them where it does not", async () => {
   const { id: customerId } = await createCustomer(clients);
+  await createAddress(clients, customerId);
   const { id } = await createCheckout(clients, { customerId, ...guest() });
   const own = await createTaxIdentifier(clients, customerId, german);
   const nobodys = await createTaxIdentifier(clients, "", british);
@@ -148,8 +166,7 @@ test("an update takes them over anew where its mask names them, and keeps them w
     const { checkout } = await clients.checkouts.updateCheckout({
       id,
       updateMask: { paths },
-      locale: "en_US",
-      taxIdentifierIds,
+      checkout: { locale: "en_US", taxIdentifierIds },
     });
     return [...checkout!.taxIdentifiers, ...checkout!.taxCertificates].map((one) => one.id);
   };
@@ -182,6 +199,6 @@ test("with a publishable key a guest cannot use one that is nobody's", async () 
   await verify();
   const page = clientsWith(clientele, await newPublishableKey(clients));
   const request = { url, ...guest(), taxIdentifierIds: [id] };
-  expect(await failureOf(page.checkouts.createCheckout(request))).toMatchObject({ code: "NotFound" });
+  expect(await failureOf(page.checkouts.createCheckout({ checkout: request }))).toMatchObject({ code: "NotFound" });
   expect((await createCheckout(clients, request)).taxIdentifiers).toHaveLength(1);
 });

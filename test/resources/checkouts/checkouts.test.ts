@@ -2,11 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { beforeAll, expect, test } from "vitest";
 import { DeletionMode, EmailUniqueness } from "../../../gen/clientele/v1/accounts_pb.js";
 import type { Address } from "../../../gen/clientele/v1/addresses_pb.js";
-import {
-  type CreateCheckoutRequestSchema,
-  ResolutionSource,
-  SkippedDefault,
-} from "../../../gen/clientele/v1/checkouts_pb.js";
+import { type CheckoutInputSchema, ResolutionSource, SkippedDefault } from "../../../gen/clientele/v1/checkouts_pb.js";
 import type { Customer, CustomerType } from "../../../gen/clientele/v1/customers_pb.js";
 import { PaymentMethodState } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import { createAddress, houston } from "../../support/addresses.js";
@@ -17,7 +13,7 @@ import { attachPaymentMethod } from "../../support/payment-methods.js";
 import { createCheckout, guest } from "../../support/purchases.js";
 import { changeSettings } from "../../support/settings.js";
 
-type Request = MessageInitShape<typeof CreateCheckoutRequestSchema>;
+type Input = MessageInitShape<typeof CheckoutInputSchema>;
 
 const start = new Date("2026-03-01T12:00:00Z");
 let now = start;
@@ -51,7 +47,7 @@ const { EXPIRED } = SkippedDefault;
 test("an address in the request has no id, a saved one keeps its own", async () => {
   const { customer, office } = await createBuyer();
   const own = await createCheckout(clients, { customerId: customer.id, addressId: office.id });
-  expect(own.shipping).toEqual(office);
+  expect(own.shipping).toEqual({ ...office, etag: "" });
   const other = await createCheckout(clients, {
     customerId: customer.id,
     shipping: { ...houston, id: "mine", isDefault: true },
@@ -62,8 +58,9 @@ test("an address in the request has no id, a saved one keeps its own", async () 
 test("a default that expires between two checkouts is skipped by the second one", async () => {
   const { customer } = await createBuyer();
   const first = await createCheckout(clients, { customerId: customer.id });
-  expect(first.paymentMethod).toMatchObject({ isDefault: true, state: PaymentMethodState.CHARGEABLE });
-  now = new Date(Date.UTC(first.paymentMethod!.expYear, first.paymentMethod!.expMonth));
+  expect(first.paymentMethod).toMatchObject({ isDefault: false, etag: "", state: PaymentMethodState.CHARGEABLE });
+  const { expYear, expMonth } = first.paymentMethod!.card!;
+  now = new Date(Date.UTC(expYear, expMonth));
   const second = await createCheckout(clients, { customerId: customer.id });
   now = start;
   expect(second.paymentMethod).toBeUndefined();
@@ -80,7 +77,7 @@ test("a guest's checkout belongs to nobody", async () => {
     displayName: "guest@example.com",
     contact: { email: "guest@example.com" },
     shipping: houston,
-    paymentMethod: { id: asked.creditCardToken, customerId: "", state: PaymentMethodState.CHARGEABLE },
+    paymentMethod: { id: asked.paymentMethodId, customerId: "", state: PaymentMethodState.CHARGEABLE },
   });
   const sources = Object.fromEntries(checkout.resolutions.map(({ field, source }) => [field, source]));
   expect(sources).toMatchObject({ shipping: REQUEST, payment_method: REQUEST, "contact.email": REQUEST, locale: NONE });
@@ -88,11 +85,11 @@ test("a guest's checkout belongs to nobody", async () => {
 
 const required = "This field is required.";
 const guests: [string, object, Record<string, unknown>][] = [
-  ["contact.email", { contact: { email: "", name: "B" } }, { "contact.email": required }],
-  ["shipping", { shipping: undefined }, { shipping: required }],
-  ["credit_card_token", { creditCardToken: "" }, { credit_card_token: required }],
-  ["line1 of shipping", { shipping: { ...houston, line1: "" } }, { "shipping.line1": required }],
-  ["url", { url: "" }, { url: required }],
+  ["contact.email", { contact: { email: "", name: "B" } }, { "checkout.contact.email": required }],
+  ["shipping", { shipping: undefined }, { "checkout.shipping": required }],
+  ["payment_method_id", { paymentMethodId: "" }, { "checkout.payment_method_id": required }],
+  ["line1 of shipping", { shipping: { ...houston, line1: "" } }, { "checkout.shipping.line1": required }],
+  ["url", { url: undefined }, { "checkout.url": required }],
 ];
 
 test.for(guests)("a guest without %s is told so", async ([, request, fields]) => {
@@ -102,12 +99,13 @@ test.for(guests)("a guest without %s is told so", async ([, request, fields]) =>
 
 test("a guest without anything is told of every missing part at once", async () => {
   const { fields } = await failureOf(createCheckout(clients, {}));
-  expect(fields).toEqual({ "contact.email": required, shipping: required, credit_card_token: required });
+  const names = ["contact.email", "shipping", "payment_method_id"];
+  expect(fields).toEqual(Object.fromEntries(names.map((name) => [`checkout.${name}`, required])));
 });
 
 test("a guest cannot pay with a customer's token", async () => {
   const { otherCard } = await createBuyer();
-  const failure = await failureOf(createCheckout(clients, { ...guest(), creditCardToken: otherCard }));
+  const failure = await failureOf(createCheckout(clients, { ...guest(), paymentMethodId: otherCard }));
   expect(failure).toMatchObject({ code: "FailedPrecondition", reason: "PAYMENT_METHOD_UNAVAILABLE" });
 });
 
@@ -115,15 +113,17 @@ test.for(["HTTPS://shop.example.com", "Http://shop.example.com/a?b#c"])("a URL m
   expect(await createCheckout(clients, { ...guest(), url })).toMatchObject({ url });
 });
 
-const invalid: [string, Request][] = [
-  ["url", { url: "shop" }],
-  ["url", { url: "ftp://shop.example.com" }],
-  ["url", { url: "JavaScript:alert(1)" }],
-  ["contact.email", { contact: { email: "nonsense" } }],
-  ["locale", { locale: "english" }],
-  ["type", { type: 99 as CustomerType }],
-  ["shipping.country", { shipping: { ...houston, country: "Atlantis" } }],
-  ["", { addressId: "adr_absent", shipping: houston }],
+const invalid: [string, Input][] = [
+  ["checkout.url", { url: "" }],
+  ["checkout.url", { url: "shop" }],
+  ["checkout.url", { url: "https://" }],
+  ["checkout.url", { url: "ftp://shop.example.com" }],
+  ["checkout.url", { url: "JavaScript:alert(1)" }],
+  ["checkout.contact.email", { contact: { email: "nonsense" } }],
+  ["checkout.locale", { locale: "english" }],
+  ["checkout.customer_type", { customerType: 99 as CustomerType }],
+  ["checkout.shipping.country", { shipping: { ...houston, country: "Atlantis" } }],
+  ["checkout", { addressId: "adr_absent", shipping: houston }],
 ];
 
 test.for(invalid)("a wrong %s is refused: %j", async ([field, request]) => {

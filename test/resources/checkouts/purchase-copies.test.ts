@@ -99,7 +99,7 @@ const edits: Readonly<Record<string, (place: Place) => Promise<unknown>>> = {
   "change a setting": ({ clients, which }) =>
     clients.accounts.updateAccountSettings({ settings: settings[which % settings.length]!, acceptExisting: true }),
   "preview a checkout": ({ clients, customerId }) =>
-    clients.checkouts.previewCheckout({ url: "https://shop.example", customerId }),
+    clients.checkouts.previewCheckout({ checkout: { url: "https://shop.example", customerId } }),
   "run the jobs": async () => {
     for (const job of ["purge_customers", "expire_checkouts"]) await tasksOf(built.deps)[job]!();
   },
@@ -112,7 +112,7 @@ const purchases: Readonly<Record<string, (place: Place) => Promise<readonly stri
   "start a checkout": async ({ clients, customerId }) => [(await createCheckout(clients, { customerId })).id],
   "start a guest's checkout": async ({ clients }) => [(await createCheckout(clients, guest())).id],
   "start a checkout with a new card": async ({ clients, customerId }) => [
-    (await createCheckout(clients, { customerId, shipping: houston, creditCardToken: newToken() })).id,
+    (await createCheckout(clients, { customerId, shipping: houston, paymentMethodId: newToken() })).id,
   ],
   "resolve a checkout anew": async (place) => {
     const id = await pick("checkouts", place);

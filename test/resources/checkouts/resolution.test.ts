@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import { EmailUniqueness } from "../../../gen/clientele/v1/accounts_pb.js";
 import {
   type Checkout,
-  type CreateCheckoutRequestSchema,
+  type CheckoutInputSchema,
   ResolutionSource,
   SkippedDefault,
 } from "../../../gen/clientele/v1/checkouts_pb.js";
@@ -15,8 +15,7 @@ import { createCheckout, guest, url } from "../../support/purchases.js";
 import { changeSettings } from "../../support/settings.js";
 import { snapshot } from "../../support/snapshot.js";
 
-// Without what is made already, so that it also fits the request of a preview.
-type Request = Exclude<MessageInitShape<typeof CreateCheckoutRequestSchema>, { readonly $typeName: string }>;
+type Input = Exclude<MessageInitShape<typeof CheckoutInputSchema>, { readonly $typeName: string }>;
 
 let clients: Clients;
 const clientele = useClientele();
@@ -75,7 +74,7 @@ type Buyer = Awaited<ReturnType<typeof createBuyer>>;
 
 // What a request may say of each field, by a name for it.
 const fresh = newToken();
-const says: Readonly<Record<string, Readonly<Record<string, (buyer: Buyer) => Request>>>> = {
+const says: Readonly<Record<string, Readonly<Record<string, (buyer: Buyer) => Input>>>> = {
   shipping: {
     nothing: () => ({}),
     "an inline address": () => ({ shipping: { ...houston, label: "Inline" } }),
@@ -83,9 +82,9 @@ const says: Readonly<Record<string, Readonly<Record<string, (buyer: Buyer) => Re
   },
   payment_method: {
     nothing: () => ({}),
-    "an attached token": ({ otherCard }) => ({ creditCardToken: otherCard }),
-    "a new token": ({ customerId }) => ({ creditCardToken: `${fresh}_${customerId}` }),
-    "an expired token": ({ customerId }) => ({ creditCardToken: `${fresh}_expired_${customerId}` }),
+    "an attached token": ({ otherCard }) => ({ paymentMethodId: otherCard }),
+    "a new token": ({ customerId }) => ({ paymentMethodId: `${fresh}_${customerId}` }),
+    "an expired token": ({ customerId }) => ({ paymentMethodId: `${fresh}_expired_${customerId}` }),
   },
   "contact.email": {
     nothing: () => ({}),
@@ -107,9 +106,9 @@ const says: Readonly<Record<string, Readonly<Record<string, (buyer: Buyer) => Re
     "a blank": () => ({ locale: "" }),
     something: () => ({ locale: "es_CR" }),
   },
-  type: {
+  customer_type: {
     nothing: () => ({}),
-    something: () => ({ type: BUSINESS }),
+    something: () => ({ customerType: BUSINESS }),
   },
 };
 
@@ -120,7 +119,7 @@ const valueIn: Readonly<Record<string, (checkout: Checkout) => unknown>> = {
   "contact.name": ({ contact }) => contact?.name,
   "contact.phone": ({ contact }) => contact?.phone,
   locale: ({ locale }) => locale,
-  type: ({ type }) => type,
+  customer_type: ({ customerType }) => customerType,
 };
 const newCard = fresh.split("_")[3];
 const [without, having, expired] = Object.keys(customers) as [Kind, Kind, Kind];
@@ -170,10 +169,10 @@ const cells: [string, string, Kind, unknown, ResolutionSource, SkippedDefault?][
   ["locale", "a blank", having, "en_GB", CUSTOMER_PROFILE],
   ["locale", "something", without, "es_CR", REQUEST],
   ["locale", "something", having, "es_CR", REQUEST],
-  ["type", "nothing", without, NO_TYPE, NONE],
-  ["type", "nothing", having, INDIVIDUAL, CUSTOMER_PROFILE],
-  ["type", "something", without, BUSINESS, REQUEST],
-  ["type", "something", having, BUSINESS, REQUEST],
+  ["customer_type", "nothing", without, NO_TYPE, NONE],
+  ["customer_type", "nothing", having, INDIVIDUAL, CUSTOMER_PROFILE],
+  ["customer_type", "something", without, BUSINESS, REQUEST],
+  ["customer_type", "something", having, BUSINESS, REQUEST],
 ];
 
 test("every combination stands in the table", () => {
@@ -197,7 +196,7 @@ test.for(cells)("of %s a request says %s: %s", async ([field, text, kind, want, 
   const buyer = await createBuyer(kind);
   const request = { url, customerId: buyer.customerId, ...says[field]![text]!(buyer) };
   const before = await snapshot(clientele.db);
-  const { checkout: preview } = await clients.checkouts.previewCheckout(request);
+  const { checkout: preview } = await clients.checkouts.previewCheckout({ checkout: request });
   expect(await snapshot(clientele.db)).toEqual(before);
   const checkout = await createCheckout(clients, request);
   for (const resolved of [preview!, checkout]) {
@@ -215,9 +214,9 @@ test.for(cells)("of %s a request says %s: %s", async ([field, text, kind, want, 
 });
 
 // A guest has what the request says, and must say some of it.
-const guests: [string, Request, unknown, ResolutionSource][] = [
+const guests: [string, Input, unknown, ResolutionSource][] = [
   ["shipping", {}, undefined, REQUEST],
-  ["payment_method", { creditCardToken: `${fresh}_guest` }, newCard, REQUEST],
+  ["payment_method", { paymentMethodId: `${fresh}_guest` }, newCard, REQUEST],
   ["contact.email", {}, "guest@example.com", REQUEST],
   ["contact.name", {}, undefined, NONE],
   ["contact.name", { contact: { email: "b@x.io", name: "B" } }, "B", REQUEST],
@@ -225,14 +224,14 @@ const guests: [string, Request, unknown, ResolutionSource][] = [
   ["contact.phone", { contact: { email: "b@x.io", phone: "222" } }, "222", REQUEST],
   ["locale", {}, undefined, NONE],
   ["locale", { locale: "es_CR" }, "es_CR", REQUEST],
-  ["type", {}, NO_TYPE, NONE],
-  ["type", { type: BUSINESS }, BUSINESS, REQUEST],
+  ["customer_type", {}, NO_TYPE, NONE],
+  ["customer_type", { customerType: BUSINESS }, BUSINESS, REQUEST],
 ];
 
 test.for(guests)("of a guest's %s the request says %j", async ([field, says, want, source]) => {
   const request = { url, ...guest(), ...says };
   const before = await snapshot(clientele.db);
-  const { checkout: preview } = await clients.checkouts.previewCheckout(request);
+  const { checkout: preview } = await clients.checkouts.previewCheckout({ checkout: request });
   expect(await snapshot(clientele.db)).toEqual(before);
   const checkout = await createCheckout(clients, request);
   expect(valueIn[field]!(checkout)).toEqual(want);
@@ -274,6 +273,6 @@ test.for(names)("a buyer who gives %j is called, for %s, %s", async ([says, kind
   const checkout = await createCheckout(clients, buyer);
   expect(checkout.displayName).toBe(want || customerId);
   expect(checkout.resolutions.find(({ field }) => field === "display_name")).toMatchObject({ source });
-  const { checkout: preview } = await clients.checkouts.previewCheckout(buyer);
+  const { checkout: preview } = await clients.checkouts.previewCheckout({ checkout: buyer });
   expect(preview!.displayName).toBe(checkout.displayName);
 });

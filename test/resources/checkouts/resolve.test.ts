@@ -79,12 +79,12 @@ function candidatesOf(has: Combination, isGuest: boolean): Candidates {
       contact,
       ...from("locale", "R", { locale: "request-locale" }),
       ...from("displayName", "R", { displayName: "request-displayName" }),
-      type: has.type.includes("R") ? CustomerType.BUSINESS : CustomerType.UNSPECIFIED,
+      customerType: has.type.includes("R") ? CustomerType.BUSINESS : CustomerType.UNSPECIFIED,
     },
     ...from("shipping", "R", { requestShipping: create(AddressSchema, { id: "request-shipping" }) }),
     ...from("payment", "R", { requestPaymentMethod: card("request-payment", CHARGEABLE) }),
     ...(!isGuest && { customer: profile }),
-    ...from("shipping", "D", { defaultShipping: create(AddressSchema, { id: "default-shipping" }) }),
+    ...from("shipping", "D", { defaultShipping: create(AddressSchema, { id: "default-shipping", country: "US" }) }),
     ...from("payment", "D", { defaultPaymentMethod: card("default-payment", CHARGEABLE) }),
     ...from("payment", "d", { defaultPaymentMethod: card("default-payment", EXPIRED) }),
   };
@@ -92,7 +92,7 @@ function candidatesOf(has: Combination, isGuest: boolean): Candidates {
 
 // All that is resolved, as the tables spell it.
 function resolved(candidates: Candidates): Record<Field, string> {
-  const { contact, shipping, paymentMethod, locale, type, displayName, resolutions } = resolve(candidates);
+  const { contact, shipping, paymentMethod, locale, customerType, displayName, resolutions } = resolve(candidates);
   const types = { [CustomerType.BUSINESS]: "request", [CustomerType.INDIVIDUAL]: "profile" } as Record<number, string>;
   const spell = (field: string, value: string | undefined, isName = false) => {
     const found = resolutions.filter((one) => one.field === field);
@@ -104,7 +104,7 @@ function resolved(candidates: Candidates): Record<Field, string> {
     name: spell("contact.name", contact.name),
     phone: spell("contact.phone", contact.phone),
     locale: spell("locale", locale),
-    type: spell("type", types[type]),
+    type: spell("customer_type", types[customerType]),
     shipping: spell("shipping", shipping?.id),
     payment: spell("payment_method", paymentMethod?.id),
     displayName: spell("display_name", displayName, true),

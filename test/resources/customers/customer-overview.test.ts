@@ -132,7 +132,7 @@ test.for(attentions)("an overview draws attention to $name", async ({ has, befor
   const method = token && (await attachPaymentMethod(clients, id, { id: token }));
   if (has.includes("disabled")) await clients.customers.updateCustomer({ customer: { id, enabled: false } });
   if (has.includes("deleted")) await clients.customers.deleteCustomer({ id });
-  if (before !== undefined && method) now = new Date(Date.UTC(method.expYear, method.expMonth) - before);
+  if (before !== undefined && method) now = new Date(Date.UTC(method.card!.expYear, method.card!.expMonth) - before);
   const { attention } = await overviewOf(id);
   expect(attention.map(({ reason }) => reason)).toEqual(want);
   const ofMethod = [DEFAULT_PAYMENT_METHOD_EXPIRED, DEFAULT_PAYMENT_METHOD_EXPIRES_SOON];

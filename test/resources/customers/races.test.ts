@@ -133,7 +133,7 @@ const uses: { name: string; use: (by: Clients, customerId: string, token: string
   },
   {
     name: "used in checkouts",
-    use: (by, customerId, creditCardToken) => createCheckout(by, { customerId, creditCardToken }),
+    use: (by, customerId, paymentMethodId) => createCheckout(by, { customerId, paymentMethodId }),
   },
 ];
 

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from "vitest";
-import { DeletionMode, PaymentMethodDetachment } from "../../../gen/clientele/v1/accounts_pb.js";
+import { DeletionMode, PaymentMethodDetachment, SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Checkout, CheckoutState } from "../../../gen/clientele/v1/checkouts_pb.js";
 import type { Order } from "../../../gen/clientele/v1/orders_pb.js";
 import { createAddress } from "../../support/addresses.js";
@@ -41,8 +41,8 @@ test("an order holds what its checkout holds, and completes it", async () => {
   const checkout = await createCheckout(clients, { customerId, locale: "en_US" });
   now = new Date(start.getTime() + 1000);
   const placed = await order(clients, checkout);
-  const { url, displayName, contact, shipping, paymentMethod, locale, type } = checkout;
-  const copied = { customerId, url, displayName, contact, shipping, paymentMethod, locale, type };
+  const { url, displayName, contact, shipping, paymentMethod, locale, customerType } = checkout;
+  const copied = { customerId, url, displayName, contact, shipping, paymentMethod, locale, customerType };
   expect(placed).toMatchObject({
     checkoutId: checkout.id,
     ...copied,
@@ -113,11 +113,44 @@ test("a softly deleted customer's checkout cannot be completed", async () => {
   expect(await failureOf(order(clients, checkout))).toMatchObject({ reason: "CUSTOMER_DELETED" });
 });
 
+test("an order of a checkout that the buyer has not seen in its present state is refused", async () => {
+  const { id: checkoutId, etag: checkoutEtag } = await createCheckout(clients, guest());
+  const { checkout } = await clients.checkouts.updateCheckout({ id: checkoutId, checkout: { locale: "en_US" } });
+  const stale = clients.orders.createOrder({ checkoutId, checkoutEtag });
+  expect(await failureOf(stale)).toMatchObject({ code: "Aborted", reason: "ETAG_STALE" });
+  const { order } = await clients.orders.createOrder({ checkoutId, checkoutEtag: checkout!.etag });
+  expect(order).toMatchObject({ checkoutId, locale: "en_US" });
+});
+
 test("there is no order without a shipping address", async () => {
   const { id: customerId } = await createCustomer(clients);
   await attachPaymentMethod(clients, customerId);
   const failure = await failureOf(order(clients, await createCheckout(clients, { customerId })));
   expect(failure).toMatchObject({ code: "FailedPrecondition", reason: "SHIPPING_MISSING" });
+});
+
+test("a shipping address without a place is refused, and never makes an order possible", async () => {
+  const { test: own } = await clientele.createAccount(SettingsPreset.FOUR_GEEKS);
+  const { id: customerId } = await createCustomer(own);
+  for (const shipping of [{}, { name: "Ada Lovelace" }]) {
+    for (const buyer of [
+      { ...guest(), shipping },
+      { customerId, shipping },
+    ]) {
+      const { code, fields } = await failureOf(createCheckout(own, buyer));
+      expect([code, ...Object.keys(fields)]).toEqual(["InvalidArgument", "checkout.shipping"]);
+    }
+  }
+  // As stored before the rule.
+  const { id } = await createAddress(own, customerId);
+  await own.addresses.setDefaultAddress({ customerId, id });
+  const nowhere = { line1: null, city: null, state: null, postal_code: null, country: null };
+  await clientele.db("addresses").where({ id }).update(nowhere);
+  await own.paymentMethods.setDefaultPaymentMethod({ customerId, id: newToken() });
+  for (const input of [{ customerId }, { customerId, addressId: id }]) {
+    const checkout = await createCheckout(own, input);
+    expect(await failureOf(order(own, checkout))).toMatchObject({ reason: "SHIPPING_MISSING" });
+  }
 });
 
 const unchargeable: { name: string; prepare: (customerId: string) => Promise<Checkout> }[] = [
@@ -127,11 +160,11 @@ const unchargeable: { name: string; prepare: (customerId: string) => Promise<Che
   },
   {
     name: "the one given is expired",
-    prepare: (customerId) => createCheckout(clients, { customerId, creditCardToken: newToken("expired") }),
+    prepare: (customerId) => createCheckout(clients, { customerId, paymentMethodId: newToken("expired") }),
   },
   {
     name: "a guest's is expired",
-    prepare: () => createCheckout(clients, { ...guest(), creditCardToken: newToken("expired") }),
+    prepare: () => createCheckout(clients, { ...guest(), paymentMethodId: newToken("expired") }),
   },
   {
     name: "it was detached and consumed since",
@@ -155,7 +188,7 @@ test.for(unchargeable)("there is no order without a chargeable payment method: $
 
 test("a card that expires between checkout and order is not charged", async () => {
   const request = guest();
-  const { expYear, expMonth } = (await createCheckout(clients, request)).paymentMethod!;
+  const { expYear, expMonth } = (await createCheckout(clients, request)).paymentMethod!.card!;
   const end = Date.UTC(expYear, expMonth);
   now = new Date(end - 1);
   const checkout = await createCheckout(clients, request);

@@ -38,7 +38,7 @@ test("of 50 callers that complete or cancel one checkout one does, whatever is u
   const calls: ((by: Clients, index: number) => Promise<unknown>)[] = [
     (by) => by.orders.createOrder({ checkoutId: id }).then(() => "completed"),
     (by) => by.checkouts.cancelCheckout({ id }).then(() => "cancelled"),
-    (by, index) => by.checkouts.updateCheckout({ id, displayName: `Name ${index}` }),
+    (by, index) => by.checkouts.updateCheckout({ id, checkout: { displayName: `Name ${index}` } }),
   ];
   const { answers, failures } = await allAtOnce(callers, (by, index) => calls[index % 3]!(by, index));
   const [end, ...others] = answers.filter((answer) => typeof answer === "string");
@@ -60,7 +60,7 @@ test("of 50 updates of a checkout with one etag one succeeds, the others are ABO
   await open(callers);
   const { id, etag } = await createCheckout(clients, { customerId: await createBuyer(clients) });
   const { answers, failures } = await allAtOnce(callers, (by, index) =>
-    by.checkouts.updateCheckout({ id, etag, displayName: `Name ${index}` }),
+    by.checkouts.updateCheckout({ id, etag, checkout: { displayName: `Name ${index}` } }),
   );
   expect(answers).toHaveLength(1);
   expect(failures.map(({ reason }) => reason)).toEqual(Array(count - 1).fill("ETAG_STALE"));
@@ -79,7 +79,7 @@ test("an order waits for its customer before it holds its checkout", async () =>
     expect(found.rows[0].count).toBe(1);
   };
   const calls: (() => Promise<unknown>)[] = [
-    () => clients.checkouts.updateCheckout({ id: checkoutId, locale: "en_US" }),
+    () => clients.checkouts.updateCheckout({ id: checkoutId, checkout: { locale: "en_US" } }),
     () => clients.orders.createOrder({ checkoutId }),
   ];
   for (const call of calls) {
@@ -110,8 +110,8 @@ test("no mixture of calls about customers and their checkouts deadlocks", async 
   const calls: ((by: Clients, customerId: string, checkout: Checkout, index: number) => Promise<unknown>)[] = [
     (by, id, _, index) => by.customers.updateCustomer({ customer: { id, name: `Name ${index}`, shipping: houston } }),
     (by, _, { id }) => by.orders.createOrder({ checkoutId: id }),
-    (by, _, { id }) => by.checkouts.updateCheckout({ id, creditCardToken: newToken() }),
-    (by, customerId) => createCheckout(by, { customerId, creditCardToken: newToken() }),
+    (by, _, { id }) => by.checkouts.updateCheckout({ id, checkout: { paymentMethodId: newToken() } }),
+    (by, customerId) => createCheckout(by, { customerId, paymentMethodId: newToken() }),
     (by, _, { id }) => by.checkouts.cancelCheckout({ id }),
     (by, customerId) => attachPaymentMethod(by, customerId),
     (by, customerId) => by.addresses.setDefaultAddress({ customerId, id: spares.get(customerId)! }),

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { beforeEach, expect, test } from "vitest";
-import { PaymentMethodDetachment } from "../../../gen/clientele/v1/accounts_pb.js";
+import { PaymentMethodAttachment, PaymentMethodDetachment } from "../../../gen/clientele/v1/accounts_pb.js";
 import { PaymentMethodState } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import type { CardVault } from "../../../src/external/card-vault.js";
 import { type Clients, useClientele } from "../../support/clientele.js";
@@ -52,7 +52,7 @@ const months = [
 test.for(months)("a card of $month can be charged until $end, and not from then on", async ({ month, end }) => {
   const { id: customerId } = await createCustomer(clients);
   const { id } = await attachPaymentMethod(clients, customerId, { id: newToken(`${month}-x`) });
-  const { creditCardToken: _, ...rest } = guest();
+  const { paymentMethodId: _, ...rest } = guest();
   now = new Date(Date.parse(end) - 1);
   expect(await stateOf(customerId, id)).toEqual([CHARGEABLE, CHARGEABLE]);
   const before = await createCheckout(clients, { customerId, ...rest });
@@ -122,8 +122,8 @@ test("who has a token cannot be told from how it is refused", async () => {
   const uses = [
     (id: string) => attachPaymentMethod(clients, asking.id, { id }),
     (id: string) => clients.paymentMethods.setDefaultPaymentMethod({ customerId: asking.id, id }),
-    (id: string) => createCheckout(clients, { customerId: asking.id, creditCardToken: id }),
-    (id: string) => createCheckout(clients, { ...guest(), creditCardToken: id }),
+    (id: string) => createCheckout(clients, { customerId: asking.id, paymentMethodId: id }),
+    (id: string) => createCheckout(clients, { ...guest(), paymentMethodId: id }),
   ];
   for (const use of uses) {
     const [first, second] = [await failureOf(use(tokens[0]!.id)), await failureOf(use(tokens[1]!.id))];
@@ -134,10 +134,10 @@ test("who has a token cannot be told from how it is refused", async () => {
 });
 
 test("a token that a guest paid with is nobody's", async () => {
-  const { creditCardToken, ...rest } = guest();
-  await createCheckout(clients, { ...rest, creditCardToken });
+  const { paymentMethodId, ...rest } = guest();
+  await createCheckout(clients, { ...rest, paymentMethodId });
   const { id: customerId } = await createCustomer(clients);
-  expect(await attachPaymentMethod(clients, customerId, { id: creditCardToken })).toMatchObject({ customerId });
+  expect(await attachPaymentMethod(clients, customerId, { id: paymentMethodId })).toMatchObject({ customerId });
 });
 
 test.for([
@@ -163,4 +163,30 @@ test.for([
   expect(await clientele.db("payment_methods").where({ id }).whereNotNull("customer_id")).toHaveLength(got);
   const events = await clientele.db("events").where({ resource_id: id }).pluck("type");
   expect(events.sort()).toEqual([...Array(got + 1).fill("payment_method.attached"), "payment_method.detached"]);
+});
+
+test("a repeated attachment answers the payment method, unless it gives another label", async () => {
+  const { id: customerId } = await createCustomer(clients);
+  const attached = await attachPaymentMethod(clients, customerId, { label: "Mine" });
+  const { id } = attached;
+  for (const repeat of [{ id }, { id, label: " Mine " }]) {
+    expect(await attachPaymentMethod(clients, customerId, repeat)).toEqual(attached);
+  }
+  const failure = await failureOf(attachPaymentMethod(clients, customerId, { id, label: "Another" }));
+  expect(failure).toMatchObject({ code: "AlreadyExists", reason: "PAYMENT_METHOD_ATTACHED" });
+  expect(await clientele.db("events").where({ resource_id: id })).toHaveLength(1);
+});
+
+test("where tokens are attached explicitly, neither a checkout, a preview nor an update takes another one", async () => {
+  const own = clients;
+  await changeSettings(own, { paymentMethodAttachment: PaymentMethodAttachment.EXPLICIT });
+  const { id: customerId } = await createCustomer(own);
+  const request = { url: "https://shop.example", customerId, paymentMethodId: newToken() };
+  const { id } = await createCheckout(own, { customerId });
+  const calls = [
+    () => own.checkouts.createCheckout({ checkout: request }),
+    () => own.checkouts.previewCheckout({ checkout: request }),
+    () => own.checkouts.updateCheckout({ id, checkout: { paymentMethodId: newToken() } }),
+  ];
+  for (const call of calls) expect(await failureOf(call())).toMatchObject({ reason: "ATTACHMENT_EXPLICIT_ONLY" });
 });

@@ -43,7 +43,11 @@ const tokens = [
 
 test.for(tokens)("$kind is attached with what the vault says of it", async ({ id }) => {
   const { id: customerId } = await createCustomer(clients);
-  const attached = await attachPaymentMethod(clients, customerId, { id, label: "Personal Visa", brand: "mine" });
+  const attached = await attachPaymentMethod(clients, customerId, {
+    id,
+    label: "Personal Visa",
+    card: { brand: "mine" },
+  });
   expect(attached).toMatchObject({
     id,
     customerId,
@@ -53,8 +57,8 @@ test.for(tokens)("$kind is attached with what the vault says of it", async ({ id
     state: PaymentMethodState.CHARGEABLE,
     createTime: { seconds: BigInt(Math.trunc(now.getTime() / 1000)) },
   });
-  expect(["visa", "mastercard", "amex", "discover"]).toContain(attached.brand);
-  expect(attached.last4).toMatch(/^\d{4}$/);
+  expect(["visa", "mastercard", "amex", "discover"]).toContain(attached.card!.brand);
+  expect(attached.card!.last4).toMatch(/^\d{4}$/);
   expect(await get(clients, attached)).toEqual(attached);
   expect((await clients.paymentMethods.listPaymentMethods({ customerId })).paymentMethods).toEqual([attached]);
 });
@@ -86,7 +90,7 @@ test.for(refusedTokens)(
     expect(await failureOf(attachPaymentMethod(by, customerId, { id: token }))).toMatchObject(want);
     expect(await failureOf(setDefault(by, customerId, token))).toMatchObject(want);
     if (token === "") return;
-    expect(await failureOf(createCheckout(by, { customerId, creditCardToken: token }))).toMatchObject(want);
+    expect(await failureOf(createCheckout(by, { customerId, paymentMethodId: token }))).toMatchObject(want);
   },
 );
 
@@ -101,9 +105,9 @@ test.for(["erased:zz", "erased:0a", "cct_sandbox_", "no token"])("%s is no payme
 test("a card expires with the last moment of its month", async () => {
   const { id: customerId } = await createCustomer(clients);
   const expired = await attachPaymentMethod(clients, customerId, { id: newToken("expired") });
-  expect(expired).toMatchObject({ state: PaymentMethodState.EXPIRED, expMonth: 1, expYear: 2020 });
+  expect(expired).toMatchObject({ state: PaymentMethodState.EXPIRED, card: { expMonth: 1, expYear: 2020 } });
   const card = await attachPaymentMethod(clients, customerId);
-  const end = Date.UTC(card.expYear, card.expMonth);
+  const end = Date.UTC(card.card!.expYear, card.card!.expMonth);
   now = new Date(end - 1);
   expect(await get(clients, card)).toMatchObject({ state: PaymentMethodState.CHARGEABLE });
   now = new Date(end);
@@ -115,13 +119,9 @@ test("a token belongs to one customer at most", async () => {
   const [{ id: customerId }, other] = [await createCustomer(clients), await createCustomer(clients)];
   const { id } = await attachPaymentMethod(clients, customerId);
   const taken = { code: "FailedPrecondition", reason: "PAYMENT_METHOD_UNAVAILABLE" };
-  expect(await failureOf(attachPaymentMethod(clients, customerId, { id }))).toMatchObject({
-    code: "AlreadyExists",
-    reason: "PAYMENT_METHOD_ATTACHED",
-  });
   expect(await failureOf(attachPaymentMethod(clients, other.id, { id }))).toMatchObject(taken);
   expect(await failureOf(setDefault(clients, other.id, id))).toMatchObject(taken);
-  expect(await failureOf(createCheckout(clients, { customerId: other.id, creditCardToken: id }))).toMatchObject(taken);
+  expect(await failureOf(createCheckout(clients, { customerId: other.id, paymentMethodId: id }))).toMatchObject(taken);
   expect((await clients.paymentMethods.listPaymentMethods({ customerId: other.id })).paymentMethods).toEqual([]);
 });
 
@@ -145,7 +145,7 @@ const uses: {
   {
     name: "use in a checkout",
     explicit: false,
-    use: (by, customerId, creditCardToken) => createCheckout(by, { customerId, creditCardToken }),
+    use: (by, customerId, paymentMethodId) => createCheckout(by, { customerId, paymentMethodId }),
   },
 ];
 const ways = attachments.flatMap((mode) => uses.map((use) => ({ ...mode, mode: mode.name, ...use })));
@@ -186,7 +186,16 @@ test.for(detachments)("under $name a detached default is cleared and gone", asyn
   const [{ id: customerId }, other] = [await createCustomer(own), await createCustomer(own)];
   const { id } = await attachPaymentMethod(own, customerId);
   expect(await getCustomer(own, customerId)).toMatchObject({ defaultPaymentMethodId: id });
-  await own.paymentMethods.detachPaymentMethod({ customerId, id });
+  const { CHARGEABLE, CONSUMED } = PaymentMethodState;
+  const consumes = detachment === PaymentMethodDetachment.CONSUME;
+  const { paymentMethod } = await own.paymentMethods.detachPaymentMethod({ customerId, id });
+  const state = consumes ? CONSUMED : CHARGEABLE;
+  expect(paymentMethod).toMatchObject({ id, customerId: "", isDefault: false, state });
+  const repeated = own.paymentMethods.detachPaymentMethod({ customerId, id, etag: "v1" });
+  if (consumes) expect(await repeated).toEqual(expect.objectContaining({ paymentMethod }));
+  else expect(await failureOf(repeated)).toMatchObject({ code: "NotFound" });
+  const detachedByOther = own.paymentMethods.detachPaymentMethod({ customerId: other.id, id });
+  expect(await failureOf(detachedByOther)).toMatchObject({ code: "NotFound" });
   expect((await getCustomer(own, customerId)).defaultPaymentMethodId).toBeUndefined();
   expect(await failureOf(get(own, { customerId, id }))).toMatchObject({ code: "NotFound" });
   expect((await own.paymentMethods.listPaymentMethods({ customerId })).paymentMethods).toEqual([]);
@@ -212,7 +221,7 @@ test.for(detachments)("under $name deleting a customer for good detaches its tok
 });
 
 const masks = [
-  { name: "the masked label", paths: ["label"], set: { label: "B", brand: "mine" }, want: { label: "B" } },
+  { name: "the masked label", paths: ["label"], set: { label: "B", card: { brand: "mine" } }, want: { label: "B" } },
   { name: "the populated label without a mask", paths: [], set: { label: " B " }, want: { label: "B" } },
   { name: "nothing without a mask and a label", paths: [], set: {}, want: { label: "A" } },
   { name: "the label with *", paths: ["*"], set: { label: "B" }, want: { label: "B" } },
@@ -225,11 +234,11 @@ test.for(masks)("an update changes $name", async ({ paths, set, want }) => {
   const request = { customerId, paymentMethod: { id: before.id, ...set }, updateMask: { paths } };
   const { paymentMethod } = await clients.paymentMethods.updatePaymentMethod(request);
   expect(picked(paymentMethod!, want)).toEqual(want);
-  expect(paymentMethod!.brand).toBe(before.brand);
+  expect(paymentMethod!.card).toEqual(before.card);
   expect(await get(clients, before)).toEqual(paymentMethod);
 });
 
-test.for(["id", "brand", "state", "is_default", "no_such_field"])(
+test.for(["id", "card", "state", "is_default", "no_such_field"])(
   "an update of the path %s is refused",
   async (path) => {
     const { id: customerId } = await createCustomer(clients);

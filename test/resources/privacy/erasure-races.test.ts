@@ -80,7 +80,10 @@ const writes: ((clients: Clients, customerId: string, value: string) => Promise<
   ({ paymentMethods }, customerId, label) =>
     paymentMethods.attachPaymentMethod({ customerId, paymentMethod: { id: newToken(), label } }, keyOf(label)),
   ({ checkouts }, customerId, displayName) =>
-    checkouts.createCheckout({ customerId, url: "https://shop.example", displayName }, keyOf(displayName)),
+    checkouts.createCheckout(
+      { checkout: { customerId, url: "https://shop.example", displayName } },
+      keyOf(displayName),
+    ),
   async ({ photos }, customerId, value) =>
     photos.uploadPhoto({ customerId, content: await plain("png") }, keyOf(value)),
   ({ customers }, _id, email) =>
@@ -115,7 +118,7 @@ test("nor does a cancellation of a checkout that is answered while its customer 
   const { test: clients } = await clientele.createAccount();
   const { id: customerId } = await createCustomer(clients);
   const asked = { customerId, url: "https://shop.example", displayName: "canary-of-the-checkout" };
-  const { checkout } = await clients.checkouts.createCheckout(asked);
+  const { checkout } = await clients.checkouts.createCheckout({ checkout: asked });
   const cancels = await clientele.db.transaction();
   await cancels.raw("select pg_advisory_xact_lock(4711)");
   await clientele.db.raw(
@@ -139,7 +142,9 @@ test("nor does a redelivery that is asked for while the customer of its event is
   const { id: customerId } = await createCustomer(clients);
   const token = newToken();
   await clients.paymentMethods.attachPaymentMethod({ customerId, paymentMethod: { id: token } });
-  const { checkout } = await clients.checkouts.createCheckout({ customerId, url: "https://shop.example" });
+  const { checkout } = await clients.checkouts.createCheckout({
+    checkout: { customerId, url: "https://shop.example" },
+  });
   const { endpoint } = await clients.webhooks.createWebhookEndpoint({ endpoint: { url: "http://127.0.0.1:9/" } });
   const { tenant_id } = await clientele.db("customers").where({ id: customerId }).first("tenant_id");
   await clientele.db("webhook_deliveries").insert({

@@ -162,7 +162,8 @@ describe("with a publishable key", () => {
   test("a guest's checkout names no customer, present or absent", async () => {
     const { call, world } = await page();
     const method = methods.find((one) => one.name === "CreateCheckout")!;
-    const naming = (customerId: string) => failureOf(call(method, { ...requestOfPage(method, world), customerId }));
+    const ofGuest = requestOfPage(method, world).checkout as JsonObject;
+    const naming = (customerId: string) => failureOf(call(method, { checkout: { ...ofGuest, customerId } }));
     const refusal = await naming(world.customer);
     expect(refusal).toMatchObject({ code: "PermissionDenied", reason: "ACCESS_DENIED" });
     expect(await naming("cus_absent")).toEqual(refusal);

@@ -78,12 +78,16 @@ const exceptions: Readonly<Record<string, Treatment>> = {
   "PaymentMethodService.SetDefaultPaymentMethod id": "taken",
   "TaxIdentifierService.CreateTaxIdentifier taxIdentifier.id": "ignored",
   "TaxIdentifierService.CreateTaxIdentifier taxIdentifier.customerId": "ignored",
-  "CheckoutService.CreateCheckout shipping.id": "ignored",
-  "CheckoutService.CreateCheckout shipping.customerId": "ignored",
-  "CheckoutService.PreviewCheckout shipping.id": "ignored",
-  "CheckoutService.PreviewCheckout shipping.customerId": "ignored",
-  "CheckoutService.UpdateCheckout shipping.id": "ignored",
-  "CheckoutService.UpdateCheckout shipping.customerId": "ignored",
+  "CheckoutService.CreateCheckout checkout.shipping.id": "ignored",
+  "CheckoutService.CreateCheckout checkout.shipping.customerId": "ignored",
+  "CheckoutService.PreviewCheckout checkout.shipping.id": "ignored",
+  "CheckoutService.PreviewCheckout checkout.shipping.customerId": "ignored",
+  "CheckoutService.UpdateCheckout checkout.customerId": "refused",
+  "CheckoutService.CreateCheckout checkout.paymentMethodId": "taken",
+  "CheckoutService.PreviewCheckout checkout.paymentMethodId": "taken",
+  "CheckoutService.UpdateCheckout checkout.paymentMethodId": "taken",
+  "CheckoutService.UpdateCheckout checkout.shipping.id": "ignored",
+  "CheckoutService.UpdateCheckout checkout.shipping.customerId": "ignored",
 };
 
 const cases = theirs.flatMap((method) =>
@@ -103,7 +107,7 @@ function foreignId(method: DescMethodUnary, path: readonly string[], treatment: 
 
 function requestWith(method: DescMethodUnary, path: readonly string[], id: string): JsonObject {
   const request = replaceAt(requestOfShopper(method, own), path, () => id) as JsonObject;
-  if (path.at(-1) === "addressId") delete request.shipping;
+  if (path.at(-1) === "addressId") delete Object(request.checkout).shipping;
   return request;
 }
 
@@ -165,13 +169,14 @@ describe("where a customer token leaves out whose it is", () => {
   });
 
   test("a checkout is its own, never a guest's", async () => {
-    const request = { ...requestOfShopper(methodOf("CheckoutService.CreateCheckout"), own), customerId: "" };
+    const { checkout } = requestOfShopper(methodOf("CheckoutService.CreateCheckout"), own);
+    const request = { checkout: { ...Object(checkout), customerId: "" } };
     expect((await send("CheckoutService.CreateCheckout", request)).json.checkout.customerId).toBe(own.customer);
   });
 
   test("a page token of another customer is refused", async () => {
     for (let count = 0; count < 2; count++)
-      await merchant.checkouts.createCheckout({ url: "https://x.example", customerId: foreign.customer });
+      await merchant.checkouts.createCheckout({ checkout: { url: "https://x.example", customerId: foreign.customer } });
     const { json } = await send("CheckoutService.ListCheckouts", { pageSize: 1 }, {}, foreignToken);
     const { status } = await send("CheckoutService.ListCheckouts", { pageSize: 1, pageToken: json.nextPageToken });
     expect(status).toBe(400);

@@ -54,7 +54,7 @@ const uses: { name: string; use: (customerId: string, id: string, key: string) =
   {
     name: "CreateCheckout",
     use: (customerId, id, key) =>
-      clients.checkouts.createCheckout({ url, customerId, creditCardToken: id }, withKey(key)),
+      clients.checkouts.createCheckout({ checkout: { url, customerId, paymentMethodId: id } }, withKey(key)),
   },
 ];
 
@@ -110,7 +110,7 @@ test("a call whose preparation fails is not remembered", async () => {
   const again = attach(newToken());
   await allAsked(2);
   asked[1]!.answer(card);
-  expect((await again).paymentMethod).toMatchObject({ last4: "4242" });
+  expect((await again).paymentMethod).toMatchObject({ card: { last4: "4242" } });
 });
 
 // A service that tells what it sees, on the database of the other tests.

@@ -22,7 +22,9 @@ export async function paymentMethods({ id: customerId }: Customer, show: () => P
   }
 }
 
-function lineOf({ brand, last4, expMonth, expYear, state }: PaymentMethod): string {
+function lineOf({ card, state }: PaymentMethod): string {
+  if (card === undefined) return "";
+  const { brand, last4, expMonth, expYear } = card;
   const expired = state === PaymentMethodState.EXPIRED ? ", expired" : "";
   return `${brand} …${last4}, ${String(expMonth).padStart(2, "0")}/${expYear}${expired}`;
 }
