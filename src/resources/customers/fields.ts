@@ -182,6 +182,11 @@ const rows: readonly (FieldRow & { readonly name: CustomerField })[] = Object.en
 /** The columns to read, without those that only searches use. */
 export const columnNames = [...hiddenColumns, ...rows.flatMap(({ column }) => column ?? [])] as (keyof CustomerRow)[];
 
+/** The columns that a client writes, except those of kind `separate`. */
+export const clientColumns = rows.flatMap(({ kind, column }) =>
+  kind === "text" || kind === "flag" || kind === "converted" ? (column ?? []) : [],
+) as (keyof CustomerColumns)[];
+
 /** The fields that the table alone converts, with their columns. */
 export const plainFields = rows.filter(({ kind }) => kind === "text" || kind === "flag") as readonly (FieldRow & {
   readonly name: CustomerField;

@@ -34,7 +34,7 @@ import { overviewFromRow } from "./overview.js";
 import { findOverview } from "./overview-store.js";
 import { countFound, isBlankQuery, searchCustomers } from "./search-store.js";
 import * as store from "./store.js";
-import { applyUpdate, writeChange } from "./update.js";
+import { applyUpdate, updateUnlocked, writeChange } from "./update.js";
 
 export function customerService(deps: Deps): ServiceImpl<typeof CustomerService> {
   return {
@@ -108,8 +108,10 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const { id } = required(req.customer, "customer");
       const { password, rest } = cutPassword(req);
       const passwordHash = password === undefined ? undefined : await deps.passwords.hash(password);
-      return (call) =>
-        transact(call, async (inside) => {
+      return async (call) => {
+        const unlocked = passwordHash === undefined ? await updateUnlocked(deps, call, rest) : undefined;
+        if (unlocked !== undefined) return { customer: unlocked };
+        return await transact(call, async (inside) => {
           const { db, tenantId, kind } = inside;
           const rules = await deps.settings.read(db, tenantId);
           const row = await lockActiveCustomer(db, tenantId, id);
@@ -119,6 +121,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
           if (passwordHash !== undefined) forgetTokens(call, id);
           return { customer: await show(inside, updated, rules) };
         });
+      };
     }),
 
     async deleteCustomer(req, ctx) {

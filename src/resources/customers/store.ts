@@ -3,13 +3,14 @@ import { type Keys, shareRead } from "../../db/shared-reads.js";
 import { defineStatement } from "../../db/statements.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import type { AddressRow } from "../addresses/store.js";
-import { changeWithEvent } from "../events/store.js";
+import { changeWithEvent, customersWithEvent, type EventValues, valuesOf } from "../events/store.js";
 import { shownTaxIdentifiers, taxIdentifierRows } from "../tax-identifiers/shown-store.js";
 import { changedKeyOfEmail, type EmailKey, keyOfEmail, ownerWithoutKey } from "./email-store.js";
 import {
   type CustomerColumns,
   type CustomerRow,
   clearedColumns,
+  clientColumns,
   columnNames,
   type ExternalReferenceColumns,
 } from "./fields.js";
@@ -33,30 +34,38 @@ interface NewCustomer {
   readonly settingsVersion: number;
 }
 
-/** Inserts a customer; undefined if the settings have changed since, or an owner without a key has its address. */
-export async function insert(db: Knex, tenantId: string, customer: NewCustomer, event: EventDraft) {
-  const { id, columns, settingsVersion } = customer;
-  const row = { id, ...columns, create_time: event.time, update_time: event.time };
-  const claimed = customer.emailKey === "claim" ? columns.email : null;
-  const names = Object.keys(row);
+const insertedColumns = ["id", ...clientColumns, "password_id", "create_time", "update_time"];
+
+interface InsertValues extends EventValues {
+  readonly tenantId: string;
+  readonly settingsVersion: number;
+  /** The address that gets a key, or null. */
+  readonly claimed: string | null;
+  readonly id: string;
+  /** The columns as JSON. */
+  readonly row: string;
+}
+
+const insertRow = defineStatement<CustomerRow, InsertValues>((db, values) => {
+  const { tenantId, settingsVersion, claimed, id, row } = values;
   const change = db.raw(
-    `insert into customers (tenant_id, email_key, ${names.map(() => "??").join(", ")})
-     select tenant.tenant_id, ${keyOfEmail}, ${names.map(() => "??").join(", ")}
+    `insert into customers (tenant_id, email_key, ${insertedColumns.join(", ")})
+     select tenant.tenant_id, ${keyOfEmail}, ${insertedColumns.map((name) => `given.${name}`).join(", ")}
      from (select tenant_id from tenants where tenant_id = ? and rules_version = ? for share) tenant,
        jsonb_populate_record(null::customers, ?::jsonb) given
      where not exists (${ownerWithoutKey})
      returning ${columnNames.join(", ")}`,
-    [
-      ...names,
-      claimed,
-      ...names.map((name) => `given.${name}`),
-      tenantId,
-      settingsVersion,
-      JSON.stringify(row),
-      ...[tenantId, claimed, id],
-    ],
+    [claimed as string, tenantId, settingsVersion, row, tenantId, claimed as string, id],
   );
-  const [inserted] = await changeWithEvent<CustomerRow>(db, tenantId, change, event);
+  return customersWithEvent(db, tenantId, change, values);
+});
+
+/** Inserts a customer; undefined if the settings have changed since, or an owner without a key has its address. */
+export async function insert(db: Knex, tenantId: string, customer: NewCustomer, event: EventDraft) {
+  const { id, columns, settingsVersion } = customer;
+  const row = JSON.stringify({ id, ...columns, create_time: event.time, update_time: event.time });
+  const claimed = customer.emailKey === "claim" ? columns.email : null;
+  const [inserted] = await insertRow(db, { ...valuesOf(event), tenantId, settingsVersion, claimed, id, row });
   return inserted;
 }
 
@@ -142,6 +151,57 @@ export async function update(
   };
   const key = keyColumn(emailKey, () => trx.raw(changedKeyOfEmail, [email, email]));
   return await write(trx, tenantId, id, { ...columns, ...references, ...key }, event);
+}
+
+/** The columns that an update of a customer alone may change: those that nothing else has to follow. */
+export const ownColumns = clientColumns.filter((name) => !/^(email|custom_fields|external_references)$/.test(name));
+
+interface UpdateValues extends EventValues {
+  readonly tenantId: string;
+  readonly settingsVersion: number;
+  readonly id: string;
+  readonly version: number;
+  readonly releases: boolean;
+  /** The columns as JSON. */
+  readonly row: string;
+}
+
+const updateRow = defineStatement<CustomerRow, UpdateValues>((db, values) => {
+  const { tenantId, settingsVersion, id, version, releases, row, time } = values;
+  const change = db.raw(
+    `update customers set ${ownColumns.map((name) => `${name} = given.${name}`).join(", ")},
+       email_key = case when ? then null else customers.email_key end,
+       version = customers.version + 1, update_time = ?
+     from (select tenant_id from tenants where tenant_id = ? and rules_version = ? for share) tenant,
+       jsonb_populate_record(null::customers, ?::jsonb) given
+     where customers.tenant_id = tenant.tenant_id and customers.id = ? and customers.version = ?
+       and customers.delete_time is null and not customers.purged
+     returning ${qualifiedNames.join(", ")}, ?`,
+    [releases, time, tenantId, settingsVersion, row, id, version, shownTaxIdentifiers(db)],
+  );
+  return customersWithEvent(db, tenantId, change, values);
+});
+
+/** What an update was computed from. */
+export interface ReadVersions {
+  readonly id: string;
+  readonly version: number;
+  readonly settingsVersion: number;
+}
+
+/** Changes a customer's own columns; undefined, and nothing is written, if it or the settings have changed since. */
+export async function updateUnlocked(
+  db: Knex,
+  tenantId: string,
+  read: ReadVersions,
+  columns: ChangedColumns,
+  emailKey: EmailKey,
+  event: EventDraft,
+): Promise<CustomerRow | undefined> {
+  const row = JSON.stringify(Object.fromEntries(ownColumns.map((name) => [name, columns[name]])));
+  const values = { ...valuesOf(event), ...read, tenantId, releases: emailKey === "release", row };
+  const [updated] = await updateRow(db, values);
+  return updated && { ...updated, tax_identifiers: taxIdentifierRows(updated.tax_identifiers ?? null) };
 }
 
 /** Deletes a locked customer softly. */

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Customer, CustomerSchema, type UpdateCustomerRequest } from "../../../gen/clientele/v1/customers_pb.js";
-import type { TransactionCall } from "../../rpc/callers/caller.js";
+import type { Deps } from "../../deps.js";
+import type { Call, TransactionCall } from "../../rpc/callers/caller.js";
 import { requireEtag } from "../../rpc/etag.js";
 import type { NewId } from "../../rpc/ids.js";
 import { applyMask } from "../../rpc/requests/field-mask.js";
@@ -13,6 +14,7 @@ import { explainConflict } from "./conflicts.js";
 import { customerFromRow, customerToColumns, type View } from "./convert.js";
 import { emailKeyFor, requireFreeEmail, requireMutableEmail } from "./email.js";
 import { type CustomerRow, writableFields } from "./fields.js";
+import { requireActive } from "./lock.js";
 import { type CustomerRules, validCustomer } from "./rules.js";
 import { type ChangedShipping, changedShipping, writeShipping } from "./shipping.js";
 import * as store from "./store.js";
@@ -64,6 +66,42 @@ export function applyUpdate(
     ...(changed && { shipping: changed }),
     ...(changedPaths.includes("request_to_be_forgotten") && { wantsErasure: columns.request_to_be_forgotten === true }),
   };
+}
+
+/**
+ * Updates a customer without a lock, if its own row is all that changes: a statement reads, and another one writes if
+ * what was read is still current. Undefined if more has to change, or another change came first: the caller locks then.
+ */
+export async function updateUnlocked(
+  { settings }: Pick<Deps, "settings">,
+  call: Call,
+  req: UpdateCustomerRequest,
+): Promise<Customer | undefined> {
+  const { db, tenantId } = call;
+  const rules = await settings.read(db, tenantId);
+  const row = requireActive(await store.findCustomer(db, tenantId, req.customer!.id));
+  const view = { ...call, ...rules };
+  const change = applyUpdate({ row, shipping: row.shipping ?? undefined }, req, view);
+  if (!isOwnRow(change)) return undefined;
+  if (change.changedPaths.length === 0) return customerFromRow(row, view, row.shipping);
+  const read = { id: row.id, version: row.version, settingsVersion: rules.version };
+  const event = call.event("customer.updated", change.changedPaths);
+  const updated = await store
+    .updateUnlocked(db, tenantId, read, change.columns, emailKeyFor(rules.settings), event)
+    .catch(explainConflict);
+  if (updated === undefined) {
+    settings.forget(tenantId);
+    return undefined;
+  }
+  const staysDefault = updated.default_address_id === row.default_address_id;
+  const shipping = staysDefault ? row.shipping : (await store.findCustomer(db, tenantId, row.id))?.shipping;
+  return customerFromRow(updated, view, shipping);
+}
+
+const ownPaths = new Set<string>(store.ownColumns);
+
+function isOwnRow({ changedPaths, shipping, wantsErasure }: CustomerChange): boolean {
+  return shipping === undefined && wantsErasure === undefined && changedPaths.every((path) => ownPaths.has(path));
 }
 
 /** Writes a change of a locked customer with its belongings. Answers the row after it. */

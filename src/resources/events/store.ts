@@ -29,7 +29,47 @@ export async function changeWithEvent<Row>(
 ): Promise<Row[]> {
   const resource = event.type.slice(0, event.type.indexOf("."));
   const customer = customerId === undefined ? db.raw(customerColumns[resource] ?? "null") : db.raw("?", [customerId]);
-  const rows: unknown = await db
+  const rows: unknown = await withEvent(db, tenantId, change, customer, valuesOf(event));
+  return rows as Row[];
+}
+
+/** The values of an event, for a statement that writes it. */
+export interface EventValues {
+  readonly type: string;
+  readonly changedPaths: readonly string[];
+  readonly actor: string;
+  readonly actorKind: string;
+  readonly reason: string | null;
+  readonly time: Date;
+}
+
+/** The values of an event, as a statement is given them. */
+export function valuesOf(event: EventDraft): EventValues {
+  const { type, changedPaths, actor, time } = event;
+  return { type, changedPaths, actor, actorKind: event.actorKind ?? "system", reason: event.reason ?? null, time };
+}
+
+/**
+ * A change of customers with their events, as `changeWithEvent` runs it, to be built once: the tenant and the values of
+ * the event may be places.
+ */
+export function customersWithEvent(
+  db: Knex,
+  tenantId: string,
+  change: Knex.QueryBuilder | Knex.Raw,
+  event: EventValues,
+): Knex.QueryBuilder {
+  return withEvent(db, tenantId, change, db.raw("id"), event);
+}
+
+function withEvent(
+  db: Knex,
+  tenantId: string,
+  change: Knex.QueryBuilder | Knex.Raw,
+  customer: Knex.Raw,
+  { type, changedPaths, actor, actorKind, reason, time }: EventValues,
+): Knex.QueryBuilder {
+  return db
     .with("changed", change as Knex.QueryBuilder)
     .with(
       "event",
@@ -37,12 +77,11 @@ export async function changeWithEvent<Row>(
         `insert into events
            (tenant_id, type, resource_id, customer_id, changed_paths, actor, actor_kind, reason, create_time)
          select ?, ?, id, ?, ?, ?, ?, ?, ? from changed`,
-        [tenantId, event.type, customer, [...event.changedPaths], ...originOf(event), event.time],
+        [tenantId, type, customer, changedPaths as string[], actor, actorKind, reason as string, time],
       ),
     )
     .select("*")
     .from("changed");
-  return rows as Row[];
 }
 
 /** One event among many, of a customer or of what belongs to it. */
