@@ -7,9 +7,10 @@ import { holdsCardNumber } from "./formats/card-numbers.js";
 import { type CreatedAccount, createAccount } from "./resources/accounts/create.js";
 import { listTenants, lockAccounts, type TenantRow } from "./resources/accounts/store.js";
 import { apiKeyFromRow } from "./resources/api-keys/convert.js";
-import { keyOf, keysChannel } from "./resources/api-keys/keyring.js";
+import { keysChannel } from "./resources/api-keys/keyring.js";
 import { newApiKey } from "./resources/api-keys/secret.js";
 import { insertApiKey, listAllApiKeys, lockApiKey, revokeApiKey } from "./resources/api-keys/store.js";
+import { secretName } from "./rpc/callers/secret.js";
 
 /** What the command line does with keys: as ApiKeyService, but with the operator's right to the database, and no key. */
 type OperatorDeps = Pick<Deps, "db" | "clock" | "newId" | "randomBytes">;
@@ -62,7 +63,7 @@ export async function revokeKey(deps: OperatorDeps, choice: TenantChoice, id: st
     const row = await lockApiKey(trx, tenantId, id);
     if (row === undefined) throw new Error(`There is no key ${id} in the ${modeOf(liveMode)} tenant.`);
     if (row.revoke_time !== null) throw new Error(`The key ${id} is revoked already.`);
-    await notify(trx, keysChannel, keyOf(tenantId, row.secret_hash));
+    await notify(trx, keysChannel, secretName(tenantId, row.secret_hash));
     const event = { type: "api_key.revoked", changedPaths: ["revoke_time"], actor: "system", time: deps.clock() };
     return apiKeyFromRow(await revokeApiKey(trx, tenantId, id, event), liveMode);
   });

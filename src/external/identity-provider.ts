@@ -67,7 +67,7 @@ export function createIdentityProviders({ allowPrivate, clock }: Options): Ident
     async redeem({ issuer, clientId }, grant, signal) {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(allMs)]);
       try {
-        const { metadata, keys } = await providers.get(issuer).catch(noDiscovery);
+        const { metadata, keys } = await Promise.resolve(providers.get(issuer)).catch(noDiscovery);
         const fetch: GuardedFetch = (url, request) =>
           guarded(url, { ...request, signal: AbortSignal.any([limit, ...(request?.signal ? [request.signal] : [])]) });
         const client = configurationOf(metadata, clientId, fetch, allowPrivate);

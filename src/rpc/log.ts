@@ -7,8 +7,14 @@ export type { Logger } from "pino";
  * holds no personal data: a driver's message holds SQL, its detail holds values.
  */
 export function createLogger(level: string): Logger {
-  return pino({ level, base: null, serializers: { error: errorForLog, err: errorForLog } }, pino.destination(2));
+  const destination = pino.destination({ dest: 2, minLength: bufferedBytes, periodicFlush: flushMs, sync: true });
+  process.once("exit", () => destination.flushSync());
+  return pino({ level, base: null, serializers: { error: errorForLog, err: errorForLog } }, destination);
 }
+
+// A write for every line would cost more than the line. Lines wait for each other, a moment at most.
+const bufferedBytes = 4096;
+const flushMs = 50;
 
 /** What may be logged of an error: its class, SQLSTATE, constraint and stack frames; never its message. */
 export function errorForLog(error: unknown): object {

@@ -2,42 +2,86 @@ import { withoutDeadline } from "../db/deadline.js";
 
 /** Values that may be as old as the cache allows, each loaded once however many ask for it at a time. */
 export interface TtlCache<Value> {
-  get(key: string): Promise<Value>;
+  /** The value itself where it is at hand, so that a hit costs no promise. */
+  get(key: string): Value | Promise<Value>;
+  /** The value if it is at hand, and undefined else. */
+  peek(key: string): Value | undefined;
   forget(key: string): void;
   clear(): void;
 }
 
+export interface TtlCacheOptions {
+  readonly ttlMs: number;
+  /** The most values, and the most misses. */
+  readonly maxSize: number;
+  /** How long it is remembered that there is no value; not at all unless given. */
+  readonly missTtlMs?: number;
+}
+
+interface Entry<Value> {
+  readonly expires: number;
+  /** Undefined while it loads. */
+  value: Value | undefined;
+  readonly loading: Promise<Value>;
+}
+
 /**
- * A cache that holds at most `maxSize` values, each for `ttlMs`. A load that fails, or finds nothing, is not kept; a
- * value that is forgotten while it loads is not kept either.
+ * A cache of values that are loaded by key; `last` is the value that has become too old, if it is still known. A load that fails is not kept; a value that is forgotten while it loads is not
+ * kept either. Misses have a place of their own, so that unknown keys drive no value out.
  */
 export function createTtlCache<Value>(
-  load: (key: string) => Promise<Value>,
-  { ttlMs, maxSize }: { readonly ttlMs: number; readonly maxSize: number },
+  load: (key: string, last: Value | undefined) => Promise<Value>,
+  { ttlMs, maxSize, missTtlMs = 0 }: TtlCacheOptions,
 ): TtlCache<Value> {
-  const entries = new Map<string, { readonly value: Promise<Value>; readonly expires: number }>();
+  const entries = new Map<string, Entry<Value>>();
+  const misses = new Map<string, number>();
 
   return {
-    get(key) {
+    peek(key) {
       const known = entries.get(key);
-      if (known !== undefined && known.expires > performance.now()) return known.value;
-      // The first caller's deadline is not that of the others.
-      const value = withoutDeadline(() => load(key));
-      const entry = { value, expires: performance.now() + ttlMs };
-      entries.delete(key);
-      entries.set(key, entry);
-      const drop = () => {
-        if (entries.get(key) === entry) entries.delete(key);
-      };
-      value.then((found) => found === undefined && drop(), drop);
-      // A Map keeps the order of insertion: the first is the oldest.
-      for (const oldest of entries.keys()) {
-        if (entries.size <= maxSize) break;
-        entries.delete(oldest);
-      }
-      return value;
+      return known !== undefined && known.expires > performance.now() ? known.value : undefined;
     },
-    forget: (key) => void entries.delete(key),
-    clear: () => entries.clear(),
+    get(key) {
+      const now = performance.now();
+      const known = entries.get(key);
+      if (known !== undefined && known.expires > now) return known.value ?? known.loading;
+      if (misses.size > 0 && (misses.get(key) ?? 0) > now) return undefined as Value;
+      return begin(key, now, known?.value);
+    },
+    forget(key) {
+      entries.delete(key);
+      misses.delete(key);
+    },
+    clear() {
+      entries.clear();
+      misses.clear();
+    },
   };
+
+  function begin(key: string, now: number, last: Value | undefined): Promise<Value> {
+    // The first caller's deadline is not that of the others.
+    const loading = withoutDeadline(() => load(key, last));
+    const entry: Entry<Value> = { expires: now + ttlMs, value: undefined, loading };
+    put(entries, key, entry);
+    const drop = () => {
+      if (entries.get(key) === entry) entries.delete(key);
+    };
+    loading.then((found) => {
+      entry.value = found;
+      if (found !== undefined) return;
+      if (missTtlMs > 0 && entries.get(key) === entry) put(misses, key, performance.now() + missTtlMs);
+      drop();
+    }, drop);
+    return loading;
+  }
+
+  function put<Kept>(map: Map<string, Kept>, key: string, value: Kept): void {
+    map.delete(key);
+    map.set(key, value);
+    // A Map keeps the order of insertion: the first is the oldest.
+    for (const oldest of map.keys()) {
+      if (map.size <= maxSize) break;
+      map.delete(oldest);
+    }
+  }
 }

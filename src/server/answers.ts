@@ -48,9 +48,8 @@ export function noteOutcome(record: CallRecord, error: ConnectError | undefined)
 export async function amendAnswer(
   answer: UniversalServerResponse,
   record: CallRecord,
-  isUnreadable: boolean,
 ): Promise<UniversalServerResponse> {
-  if (answer.status >= 400) return await amendRefusal(answer, record, isUnreadable);
+  if (answer.status >= 400) return await amendRefusal(answer, record);
   const { body, trailer } = answer;
   if (record.protocol === "grpc" && trailer !== undefined) {
     return { ...answer, body: afterwards(body, () => amendTrailer(trailer, record)) };
@@ -63,27 +62,22 @@ export async function amendAnswer(
   return answer;
 }
 
-const refusals: Record<number, ConnectError> = {
+/** The errors of requests that are no call in any protocol, by HTTP status. */
+export const refusals: Readonly<Record<number, ConnectError>> = {
   405: rpcError("REQUEST_MALFORMED", "This HTTP method does not fit the call."),
   415: rpcError("REQUEST_MALFORMED", "This content type is not supported."),
   505: rpcError("REQUEST_MALFORMED", "This call needs HTTP/2."),
 };
 
-// An error in HTTP terms: a failed unary call of Connect, or a request that is no call in any protocol.
-async function amendRefusal(
-  answer: UniversalServerResponse,
-  record: CallRecord,
-  isUnreadable: boolean,
-): Promise<UniversalServerResponse> {
+// An error in HTTP terms: a request that is no call in any protocol.
+async function amendRefusal(answer: UniversalServerResponse, record: CallRecord): Promise<UniversalServerResponse> {
   const header = new Headers(answer.header);
   // So large an error is one of ours, and complete.
   if (header.has("content-encoding")) return answer;
   const fallback = refusals[answer.status] ?? rpcError("INTERNAL", internalMessage);
   const bytes = await firstChunk(answer.body);
   const told = bytes === undefined ? fallback : errorFromJsonBytes(bytes, undefined, fallback);
-  // Connect calls it internal too when it cannot read the query.
-  const unread = isUnreadable && told.rawMessage === internalMessage;
-  const error = unread ? rpcError("REQUEST_MALFORMED", "The request cannot be read.") : completeError(told);
+  const error = completeError(told);
   noteOutcome(record, error);
   // The status is that of the code that the client is told.
   const status = error.code === told.code ? answer.status : codeToHttpStatus(error.code);

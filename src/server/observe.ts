@@ -6,6 +6,7 @@ import {
   type SpanContext,
   SpanKind,
   SpanStatusCode,
+  type Tracer,
   trace,
 } from "@opentelemetry/api";
 import type { Logger } from "pino";
@@ -49,20 +50,22 @@ export function createObserver({ logger, registry }: ObserverOptions): Observer 
     registers: [registry],
   });
   const spans = new WeakMap<CallRecord, Span>();
+  // Without an SDK a span records nothing, and is not kept.
+  const tracer = trace.getTracer("clientele");
   return {
     begin(method, protocol, traceparent) {
       const parent = parseTraceparent(traceparent);
-      const span = startSpan(method, protocol, parent);
+      const span = startSpan(tracer, method, protocol, parent);
       const own = span.spanContext();
       const traceId = isSpanContextValid(own) ? own.traceId : (parent?.traceId ?? randomUUID().replaceAll("-", ""));
       const record: CallRecord = { method, protocol, traceId };
-      spans.set(record, span);
+      if (span.isRecording()) spans.set(record, span);
       active.inc({ rpc_system: protocol });
       return record;
     },
     run(record, handler) {
       const span = spans.get(record);
-      return span?.isRecording() ? context.with(trace.setSpan(context.active(), span), handler) : handler();
+      return span !== undefined ? context.with(trace.setSpan(context.active(), span), handler) : handler();
     },
     end(record, durationMs, httpStatus) {
       record.code ??= codeOfHttpStatus(httpStatus);
@@ -87,10 +90,10 @@ function parseTraceparent(header: string | undefined): SpanContext | undefined {
 }
 
 // Without an SDK this gives back the parent, or a span that records nothing.
-function startSpan(method: string, protocol: string, parent: SpanContext | undefined): Span {
+function startSpan(tracer: Tracer, method: string, protocol: string, parent: SpanContext | undefined): Span {
   const attributes = { "rpc.system.name": protocol, "rpc.method": method };
   const from = parent === undefined ? context.active() : trace.setSpanContext(context.active(), parent);
-  return trace.getTracer("clientele").startSpan(method, { kind: SpanKind.SERVER, attributes }, from);
+  return tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, from);
 }
 
 function endSpan(span: Span | undefined, code: string, isFault: boolean): void {

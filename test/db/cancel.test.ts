@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Code, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
+import { Code, type UnaryResponse } from "@connectrpc/connect";
 import type { Knex } from "knex";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { connect } from "../../src/db/connection.js";
 import { cancel, createCancellation, withDeadline, withoutDeadline } from "../../src/db/deadline.js";
 import { classify } from "../../src/db/errors.js";
 import { inTransaction } from "../../src/db/transaction.js";
-import { deadlineInterceptor } from "../../src/rpc/calls/deadline.js";
+import { callCancelled, withinDeadline } from "../../src/rpc/calls/deadline.js";
+import { UnaryCall, type UnaryStart } from "../../src/rpc/calls/unary-call.js";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.js";
 import { type FaultyProxy, startProxy } from "./proxy.js";
 
@@ -216,30 +217,32 @@ test("what several calls wait for does not end with the first of them", async ()
   await outcome;
 });
 
-const intercept = (signal: AbortSignal, work: () => Promise<unknown>) => {
-  const serve = deadlineInterceptor(async () => (await work()) as UnaryResponse);
-  return serve({ stream: false, header: new Headers(), signal } as UnaryRequest);
-};
+function callInProgress() {
+  return new UnaryCall({ header: new Headers() } as UnaryStart);
+}
+
+const run = (call: UnaryCall, work: () => Promise<unknown>) =>
+  withinDeadline(call, async () => (await work()) as UnaryResponse);
 
 test("the end of a call that was answered cancels nothing", async () => {
-  const client = new AbortController();
+  const present = callInProgress();
   let background: Promise<unknown> = Promise.resolve();
-  await intercept(client.signal, async () => {
+  await run(present, async () => {
     background = db.raw("select pg_sleep(0.1)").then(() => db.raw("select 1"));
   });
   await sleep(10);
-  client.abort();
+  present.abort(callCancelled());
   await background;
 });
 
 test("a call whose client goes away is CANCELLED, and so is one whose client has gone before", async () => {
-  const client = new AbortController();
-  const failing = intercept(client.signal, () => db.raw("select pg_sleep(10)").then(() => {}));
+  const present = callInProgress();
+  const failing = run(present, () => db.raw("select pg_sleep(10)").then(() => {}));
   await expectState("active");
-  client.abort(new Error("reset"));
+  present.abort(callCancelled());
   await expect(failing).rejects.toMatchObject({ code: Code.Canceled });
   await expectState("idle");
   const insert = async () => void (await db("things").insert({ id: 7 }));
-  await expect(intercept(client.signal, insert)).rejects.toMatchObject({ code: Code.Canceled });
+  await expect(run(present, insert)).rejects.toMatchObject({ code: Code.Canceled });
   expect(await db("things").where({ id: 7 })).toEqual([]);
 });

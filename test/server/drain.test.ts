@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import { createConnections } from "../../src/server/connections/connections.js";
 import { drain } from "../../src/server/connections/drain.js";
 import { defaultLimits } from "../../src/server/connections/limits.js";
-import type { HttpResponse } from "../../src/server/http/calls.js";
+import type { HttpResponse } from "../../src/server/http/requests.js";
 import { createSocketServer } from "../../src/server/http/sockets.js";
 import { customers, grpcJs, name, type Rig, startRig } from "./rig.js";
 

@@ -118,7 +118,13 @@ export async function startRig(http: Partial<HttpServerOptions> = {}, internal: 
     if (record !== undefined) record.tenantId = "acc_1";
     return await next(req);
   };
-  const shared = { routes, interceptors: [interceptor], host: "127.0.0.1", port: 0, observe };
+  const shared = {
+    routes,
+    interceptors: { onHeader: [], onMessage: [interceptor] },
+    host: "127.0.0.1",
+    port: 0,
+    observe,
+  };
   const publicPort = await startHttpServer({ ...shared, allowedOrigins: [], readiness, registry, ...http });
   const internalPort = await startGrpcServer({ ...shared, ...internal });
   return {

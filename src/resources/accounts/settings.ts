@@ -20,7 +20,7 @@ export interface SettingsReader {
    * The settings. In a transaction they stay as they are until its end: read them before locking anything else. Outside
    * of one they may be 5 s old: what is decided by them must be checked against `version` when it is written.
    */
-  read(db: Knex, tenantId: string): Promise<TenantSettings>;
+  read(db: Knex, tenantId: string): TenantSettings | Promise<TenantSettings>;
   forget(tenantId: string): void;
   clear(): void;
 }
@@ -37,24 +37,25 @@ export function createSettingsReader(pool: Knex): SettingsReader {
 
   return {
     // Never from the pool in a transaction: callers that hold all its connections would wait for one more.
-    async read(db, tenantId) {
-      if (!db.isTransaction) return await cache.get(tenantId);
-      const row = await store.holdTenant(db, tenantId);
-      const known = held.get(tenantId);
-      if (known !== undefined && known.version === row?.rules_version) return known;
-      const found = await loadSettings(db, tenantId);
-      held.delete(tenantId);
-      held.set(tenantId, found);
-      // A Map keeps the order of insertion: the first is the oldest.
-      for (const oldest of held.keys()) {
-        if (held.size <= freshness.maxSize) break;
-        held.delete(oldest);
-      }
-      return found;
-    },
+    read: (db, tenantId) => (db.isTransaction ? readHeld(db, tenantId) : cache.get(tenantId)),
     forget: cache.forget,
     clear: cache.clear,
   };
+
+  async function readHeld(db: Knex, tenantId: string): Promise<TenantSettings> {
+    const row = await store.holdTenant(db, tenantId);
+    const known = held.get(tenantId);
+    if (known !== undefined && known.version === row?.rules_version) return known;
+    const found = await loadSettings(db, tenantId);
+    held.delete(tenantId);
+    held.set(tenantId, found);
+    // A Map keeps the order of insertion: the first is the oldest.
+    for (const oldest of held.keys()) {
+      if (held.size <= freshness.maxSize) break;
+      held.delete(oldest);
+    }
+    return found;
+  }
 }
 
 /** What the settings of a tenant are now, and what its custom fields. One statement. */

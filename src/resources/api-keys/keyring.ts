@@ -1,28 +1,32 @@
 import type { Knex } from "knex";
 import type { Caller } from "../../rpc/callers/caller.js";
-import { hashOfSecret, tenantOfSecret } from "../../rpc/callers/secret.js";
+import { createSecretNames, partsOfName } from "../../rpc/callers/secret.js";
+import { createLookupTurns, onBehalfOf } from "../../rpc/calls/fair-queue.js";
 import { createTtlCache } from "../../rpc/ttl-cache.js";
 import * as store from "./store.js";
 
 /** Who keys belong to, less than 5 s old. */
 export interface Keyring {
-  /** The caller behind a key; undefined if the key is malformed, unknown or revoked. */
-  authenticate(secret: string): Promise<Caller | undefined>;
-  forget(key: string): void;
+  /** The caller behind a key, called from a network address; undefined if the key is malformed, unknown or revoked. */
+  authenticate(secret: string, address: string): Caller | undefined | Promise<Caller | undefined>;
+  /** Forgets a key by its `secretName`. */
+  forget(name: string): void;
   clear(): void;
 }
 
-/** Notified with the `keyOf` a key that is revoked. */
+/** Notified with the `secretName` of a key that is revoked. */
 export const keysChannel = "clientele_keys";
 
 // A stream asks again every 500 ms, and is to end within 5 s of its key.
-const freshness = { ttlMs: 4_500, maxSize: 10_000 };
+const freshness = { ttlMs: 4_500, maxSize: 10_000, missTtlMs: 4_500 };
 
 export function createKeyring(db: Knex): Keyring {
-  // Keyed by the tenant and the hash, so that no secret stays in memory.
-  const cache = createTtlCache(async (key): Promise<Caller | undefined> => {
-    const [tenantId = "", hash = ""] = key.split(" ");
-    const row = await store.findCredential(db, tenantId, Buffer.from(hash, "hex"));
+  const nameOf = createSecretNames(["sk", "pk"]);
+  const inTurn = createLookupTurns();
+  const cache = createTtlCache<Caller | undefined>(async (name, last) => {
+    const { tenantId, secretHash } = partsOfName(name);
+    const find = () => store.findCredential(db, tenantId, secretHash);
+    const row = last === undefined ? await inTurn(find) : await find();
     return (
       row && {
         kind: row.kind === "secret" ? "secret_key" : "publishable_key",
@@ -36,16 +40,12 @@ export function createKeyring(db: Knex): Keyring {
   }, freshness);
 
   return {
-    async authenticate(secret) {
-      const tenantId = tenantOfSecret(secret, ["sk", "pk"]);
-      return tenantId === undefined ? undefined : await cache.get(keyOf(tenantId, hashOfSecret(secret)));
+    authenticate(secret, address) {
+      const name = nameOf(secret);
+      if (name === undefined) return undefined;
+      return cache.peek(name) ?? onBehalfOf(address, () => cache.get(name));
     },
     forget: cache.forget,
     clear: cache.clear,
   };
-}
-
-/** What a keyring knows a key by: the tenant and the hash of the secret. */
-export function keyOf(tenantId: string, secretHash: Buffer): string {
-  return `${tenantId} ${secretHash.toString("hex")}`;
 }

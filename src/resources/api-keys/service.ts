@@ -4,10 +4,11 @@ import { notify } from "../../db/notifications.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { callOf } from "../../rpc/callers/caller.js";
+import { secretName } from "../../rpc/callers/secret.js";
 import { notFound, refused } from "../../rpc/errors.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { apiKeyFromRow } from "./convert.js";
-import { keyOf, keysChannel } from "./keyring.js";
+import { keysChannel } from "./keyring.js";
 import { newApiKey } from "./secret.js";
 import * as store from "./store.js";
 
@@ -40,10 +41,10 @@ export function apiKeyService(deps: Deps): ServiceImpl<typeof ApiKeyService> {
         const row = await store.lockApiKey(trx, tenantId, req.id);
         if (row === undefined) throw notFound("API key");
         if (row.revoke_time !== null) throw refused("API_KEY_REVOKED", "The API key is revoked already.");
-        await notify(trx, keysChannel, keyOf(tenantId, row.secret_hash));
+        await notify(trx, keysChannel, secretName(tenantId, row.secret_hash));
         return await store.revokeApiKey(trx, tenantId, row.id, event("api_key.revoked", ["revoke_time"]));
       });
-      afterCommit(() => deps.keyring.forget(keyOf(tenantId, revoked.secret_hash)));
+      afterCommit(() => deps.keyring.forget(secretName(tenantId, revoked.secret_hash)));
       return { apiKey: apiKeyFromRow(revoked, liveMode) };
     },
   };

@@ -1,14 +1,15 @@
 import type { Knex } from "knex";
 import type { Caller } from "../../rpc/callers/caller.js";
-import { hashOfSecret, tenantOfSecret } from "../../rpc/callers/secret.js";
+import { createSecretNames, partsOfName } from "../../rpc/callers/secret.js";
+import { createLookupTurns, onBehalfOf } from "../../rpc/calls/fair-queue.js";
 import type { Clock } from "../../rpc/ids.js";
 import { createTtlCache } from "../../rpc/ttl-cache.js";
 import { findTokenCredential, holderOf } from "./store.js";
 
 /** Whose tokens are, at most 5 s old; that one has expired is known at once. */
 export interface TokenKeyring {
-  /** The caller behind a token; undefined if it is malformed, unknown, revoked or expired. */
-  authenticate(secret: string): Promise<Caller | undefined>;
+  /** The caller behind a token, used from a network address; undefined if it is malformed, unknown, revoked or expired. */
+  authenticate(secret: string, address: string): Caller | undefined | Promise<Caller | undefined>;
   /** Forgets all tokens of a `holderOf`. */
   forget(owner: string): void;
   clear(): void;
@@ -22,25 +23,30 @@ interface Known {
   readonly loadTime: number;
 }
 
-const freshness = { ttlMs: 5_000, maxSize: 10_000 };
+const freshness = { ttlMs: 5_000, maxSize: 10_000, missTtlMs: 5_000 };
 
 export function createTokenKeyring(db: Knex, clock: Clock): TokenKeyring {
-  // Keyed by the tenant and the hash, so that no secret stays in memory.
-  const cache = createTtlCache(load, freshness);
+  const nameOf = createSecretNames(["ct"]);
+  const inTurn = createLookupTurns();
+  const cache = createTtlCache<Known | undefined>(load, freshness);
   // When the tokens of an owner were forgotten: what was loaded before is not believed. Oldest first.
   const forgotten = new Map<string, number>();
+  const isCurrent = ({ owner, loadTime }: Known) => loadTime > (forgotten.get(owner) ?? Number.NEGATIVE_INFINITY);
+  const callerIn = (known: Known | undefined) =>
+    known !== undefined && clock() < known.expireTime ? known.caller : undefined;
 
   return {
-    async authenticate(secret) {
-      const tenantId = tenantOfSecret(secret, ["ct"]);
-      if (tenantId === undefined) return undefined;
-      const key = `${tenantId} ${hashOfSecret(secret).toString("hex")}`;
-      let known = await cache.get(key);
-      if (known !== undefined && known.loadTime <= (forgotten.get(known.owner) ?? Number.NEGATIVE_INFINITY)) {
-        cache.forget(key);
-        known = await cache.get(key);
-      }
-      return known !== undefined && clock() < known.expireTime ? known.caller : undefined;
+    authenticate(secret, address) {
+      const name = nameOf(secret);
+      if (name === undefined) return undefined;
+      const known = cache.peek(name);
+      if (known !== undefined && isCurrent(known)) return callerIn(known);
+      return onBehalfOf(address, async () => {
+        const found = await cache.get(name);
+        if (found === undefined || isCurrent(found)) return callerIn(found);
+        cache.forget(name);
+        return callerIn(await cache.get(name));
+      });
     },
     forget(owner) {
       const now = performance.now();
@@ -55,10 +61,11 @@ export function createTokenKeyring(db: Knex, clock: Clock): TokenKeyring {
     clear: () => cache.clear(),
   };
 
-  async function load(key: string): Promise<Known | undefined> {
+  async function load(name: string, last: Known | undefined): Promise<Known | undefined> {
     const loadTime = performance.now();
-    const [tenantId = "", hash = ""] = key.split(" ");
-    const row = await findTokenCredential(db, tenantId, Buffer.from(hash, "hex"));
+    const { tenantId, secretHash } = partsOfName(name);
+    const find = () => findTokenCredential(db, tenantId, secretHash);
+    const row = last === undefined ? await inTurn(find) : await find();
     if (row === undefined) return undefined;
     const caller: Caller = {
       kind: "customer_token",

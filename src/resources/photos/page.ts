@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { withDeadline } from "../../db/deadline.js";
 import type { Deps } from "../../deps.js";
-import { type HttpRequest, type HttpResponse, pathOf } from "../../server/http/calls.js";
+import { type HttpRequest, type HttpResponse, pathOf } from "../../server/http/requests.js";
 import type { Observer } from "../../server/observe.js";
 import { findPhoto } from "./store.js";
 import { parsePhotoPath } from "./token.js";

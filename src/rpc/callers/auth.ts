@@ -2,12 +2,16 @@ import type { Interceptor } from "@connectrpc/connect";
 import { recordKey } from "../calls/call-record.js";
 import { accessDenied, rpcError } from "../errors.js";
 import type { AccessOf } from "./access.js";
-import { type Caller, callerKey } from "./caller.js";
+import { type Caller, callerKey, clientAddressKey } from "./caller.js";
+
+type Found = Caller | undefined;
+/** Looks for a secret that came from a network address; gives no promise where the caller is at hand. */
+type Find = (secret: string, address: string) => Found | Promise<Found>;
 
 /** Finds who a key or a customer token belongs to; undefined if it is unknown, revoked or expired. */
 export interface Authenticate {
-  readonly key: (secret: string) => Promise<Caller | undefined>;
-  readonly customerToken: (secret: string) => Promise<Caller | undefined>;
+  readonly key: Find;
+  readonly customerToken: Find;
 }
 
 /**
@@ -19,14 +23,18 @@ export function authInterceptor(authenticate: Authenticate, accessOf: AccessOf):
     const allowed = accessOf(req.method).callers;
     if (allowed.includes("public")) return await next(req);
     const credentials = credentialsOf(req.header);
-    const caller = await callerOf(credentials, authenticate);
+    const address = req.contextValues.get(clientAddressKey) ?? "";
+    const caller = await callerOf(credentials, authenticate, address);
     const record = req.contextValues.get(recordKey);
-    if (record !== undefined) Object.assign(record, { tenantId: caller.tenantId, actor: caller.actor });
+    if (record !== undefined) {
+      record.tenantId = caller.tenantId;
+      record.actor = caller.actor;
+    }
     if (!allowed.includes(caller.kind)) throw accessDenied();
     req.contextValues.set(callerKey, caller);
     const res = await next(req);
     if (!res.stream) return res;
-    return { ...res, message: whileValid(res.message, () => callerOf(credentials, authenticate), req.signal) };
+    return { ...res, message: whileValid(res.message, () => callerOf(credentials, authenticate, address), req.signal) };
   };
 }
 
@@ -104,11 +112,16 @@ function oneOf(...given: readonly (string | null)[]): string | undefined {
 
 // Both must be valid, and of one tenant. A token narrows what a publishable key may do; beside a secret key it is a mistake
 // that would reach all customers.
-async function callerOf({ key, customerToken }: Credentials, authenticate: Authenticate): Promise<Caller> {
-  const [byKey, byToken] = await Promise.all([
-    key === undefined ? undefined : authenticate.key(key),
-    customerToken === undefined ? undefined : authenticate.customerToken(customerToken),
-  ]);
+async function callerOf(
+  { key, customerToken }: Credentials,
+  authenticate: Authenticate,
+  address: string,
+): Promise<Caller> {
+  // Asked at once, so that two that are not at hand are looked for together.
+  const findingKey = key === undefined ? undefined : authenticate.key(key, address);
+  const findingToken = customerToken === undefined ? undefined : authenticate.customerToken(customerToken, address);
+  const [byKey, byToken] =
+    findingToken === undefined ? [await findingKey] : await Promise.all([findingKey, findingToken]);
   const caller = customerToken === undefined ? byKey : byToken;
   if (caller === undefined || (key !== undefined && byKey?.tenantId !== caller.tenantId)) {
     throw rpcError("CREDENTIALS_INVALID", "The authentication credentials are not valid.");

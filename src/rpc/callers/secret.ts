@@ -27,3 +27,34 @@ export function tenantOfSecret(secret: string, prefixes: readonly SecretPrefix[]
 export function hashOfSecret(secret: string): Buffer {
   return createHash("sha256").update(secret).digest();
 }
+
+/** What a keyring knows a secret by: the tenant and the hash; undefined for what is no secret of its kind. */
+export type NameOfSecret = (secret: string) => string | undefined;
+
+const mostNames = 10_000;
+
+/** Names secrets of these kinds. It remembers the last ones, so that a key that calls again is not hashed again. */
+export function createSecretNames(prefixes: readonly SecretPrefix[]): NameOfSecret {
+  const names = new Map<string, string>();
+  return (secret) => {
+    const known = names.get(secret);
+    if (known !== undefined) return known;
+    const tenantId = tenantOfSecret(secret, prefixes);
+    if (tenantId === undefined) return undefined;
+    const name = secretName(tenantId, hashOfSecret(secret));
+    if (names.size >= mostNames) names.clear();
+    names.set(secret, name);
+    return name;
+  };
+}
+
+/** The name of a secret by its hash. */
+export function secretName(tenantId: string, secretHash: Buffer): string {
+  return `${tenantId} ${secretHash.toString("hex")}`;
+}
+
+/** The tenant and the hash in a name. */
+export function partsOfName(name: string): { readonly tenantId: string; readonly secretHash: Buffer } {
+  const [tenantId = "", hash = ""] = name.split(" ");
+  return { tenantId, secretHash: Buffer.from(hash, "hex") };
+}

@@ -13,13 +13,16 @@ export function failureInterceptor(logger: Logger): Interceptor {
     const record = req.contextValues.get(recordKey);
     const failed = (error: unknown): ConnectError => {
       const failure = failureOf(error, logger, record);
-      if (record !== undefined) Object.assign(record, { code: nameOf(failure.code), reason: reasonOf(failure) });
+      // What has ended by its deadline is noted already.
+      if (record !== undefined && record.code === undefined) {
+        Object.assign(record, { code: nameOf(failure.code), reason: reasonOf(failure) });
+      }
       return failure;
     };
     try {
       const res = await next(req);
       if (res.stream) return { ...res, message: guarded(res.message, record, failed) };
-      if (record !== undefined) record.code = "OK";
+      if (record !== undefined) record.code ??= "OK";
       return res;
     } catch (error) {
       throw failed(error);

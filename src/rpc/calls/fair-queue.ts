@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { deadlineLeft, presentCancellation } from "../../db/deadline.js";
-import { rpcError } from "../errors.js";
+import { queueFull, rpcError } from "../errors.js";
 
 /** Runs at most so many pieces of work at a time; those who wait take turns, each with its work in order. */
 export type InTurn = <T>(run: () => Promise<T>) => Promise<T>;
@@ -83,6 +83,14 @@ function createQueue() {
       return waiter;
     },
   };
+}
+
+/**
+ * Makes the queue for credentials that nobody has shown yet: two at a time, so that a flood of made-up ones leaves the
+ * pool to everybody else.
+ */
+export function createLookupTurns(): InTurn {
+  return createTurns({ places: 2, queue: 200, full: queueFull });
 }
 
 /** Runs what has the same key by such a queue of its own, for as long as anybody is in it. */

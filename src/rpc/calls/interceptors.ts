@@ -1,4 +1,3 @@
-import type { Interceptor } from "@connectrpc/connect";
 import type { Knex } from "knex";
 import { type AccessOf, ownInterceptor } from "../callers/access.js";
 import { type Authenticate, authInterceptor } from "../callers/auth.js";
@@ -7,8 +6,8 @@ import type { Clock } from "../ids.js";
 import type { Logger } from "../log.js";
 import { validateInterceptor } from "../requests/validate.js";
 import { callInterceptor } from "./call.js";
-import { deadlineInterceptor } from "./deadline.js";
 import { failureInterceptor } from "./failure.js";
+import type { Interceptors } from "./unary.js";
 
 interface InterceptorDeps {
   readonly db: Knex;
@@ -24,21 +23,23 @@ interface InterceptorDeps {
 }
 
 /** What every call passes, the outermost first. */
-export function createInterceptors(deps: InterceptorDeps): Interceptor[] {
-  return [
-    // Outermost, so that what any other throws leaves as a status with one ErrorInfo.
-    failureInterceptor(deps.logger),
-    // Before any work, so that all of it counts.
-    deadlineInterceptor,
-    // Before the request is looked at, so that strangers learn nothing from its rules.
-    authInterceptor(deps.authenticate, deps.accessOf),
-    // Once it is known whose list of origins decides, before a page learns anything else.
-    originInterceptor({ ...deps.origins, publicUrl: deps.publicUrl }),
-    // Before a transaction is opened for a request that is refused anyway.
-    validateInterceptor,
-    // Before an answer is remembered or replayed, so that nobody gets another's.
-    ownInterceptor(deps.accessOf),
-    // Innermost, so that what is left for after the commit is done before the answer leaves.
-    callInterceptor(deps),
-  ];
+export function createInterceptors(deps: InterceptorDeps): Interceptors {
+  return {
+    onHeader: [
+      // Outermost, so that what any other throws leaves as a status with one ErrorInfo.
+      failureInterceptor(deps.logger),
+      // Before a byte of the body is read, so that strangers cost nothing and learn nothing from the rules.
+      authInterceptor(deps.authenticate, deps.accessOf),
+      // Once it is known whose list of origins decides, before a page learns anything else.
+      originInterceptor({ ...deps.origins, publicUrl: deps.publicUrl }),
+    ],
+    onMessage: [
+      // Before a transaction is opened for a request that is refused anyway.
+      validateInterceptor,
+      // Before an answer is remembered or replayed, so that nobody gets another's.
+      ownInterceptor(deps.accessOf),
+      // Innermost, so that what is left for after the commit is done before the answer leaves.
+      callInterceptor(deps),
+    ],
+  };
 }

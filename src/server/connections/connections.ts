@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { constants, type ServerHttp2Session } from "node:http2";
 import type { Server, Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { HttpRequest, HttpResponse } from "../http/calls.js";
+import type { HttpRequest, HttpResponse } from "../http/requests.js";
 
 /** The open connections of a listener, known so that they can be closed without cutting a call. */
 export interface Connections {

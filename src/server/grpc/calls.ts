@@ -1,146 +1,86 @@
 import { type EventEmitter, once } from "node:events";
-import type { Readable, Writable } from "node:stream";
-import { type DescMessage, fromBinary, type Message, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { type DescMessage, type Message, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import {
   ConnectError,
-  type ConnectRouter,
-  createConnectRouter,
   createContextValues,
   createHandlerContext,
-  createMethodImplSpec,
-  createServiceImplSpec,
   type Interceptor,
   type MethodImplSpec,
 } from "@connectrpc/connect";
-import {
-  createAsyncIterable,
-  invokeUnaryImplementation,
-  transformInvokeImplementation,
-} from "@connectrpc/connect/protocol";
+import { transformInvokeImplementation } from "@connectrpc/connect/protocol";
 import { parseTimeout } from "@connectrpc/connect/protocol-grpc";
-import type {
-  Server,
-  ServerDuplexStream,
-  ServerReadableStream,
-  ServerUnaryCall,
-  ServerWritableStream,
-  sendUnaryData,
-} from "@grpc/grpc-js";
+import type { Server, ServerDuplexStream } from "@grpc/grpc-js";
 import { clientAddressKey } from "../../rpc/callers/caller.js";
 import { recordKey } from "../../rpc/calls/call-record.js";
-import { shortenTimeout } from "../../rpc/calls/deadline.js";
+import { callCancelled, shortenTimeout } from "../../rpc/calls/deadline.js";
+import type { Interceptors } from "../../rpc/calls/unary.js";
 import { rpcError } from "../../rpc/errors.js";
+import { parseBinary } from "../../rpc/requests/binary.js";
 import { completeError, internalMessage } from "../answers.js";
 import type { Observer } from "../observe.js";
-import { headersOf, metadataOf, statusOf } from "./metadata.js";
+import { headersOf } from "../request-headers.js";
+import { type LimitedSpec, pathOfMethod } from "../unary/methods.js";
+import { metadataOf, statusOf } from "./metadata.js";
 import { streamInfoOf } from "./streams.js";
 
-type Incoming =
-  | ServerUnaryCall<Buffer, Buffer>
-  | ServerReadableStream<Buffer, Buffer>
-  | ServerWritableStream<Buffer, Buffer>
-  | ServerDuplexStream<Buffer, Buffer>;
-type Reply = sendUnaryData<Buffer>;
+type Incoming = ServerDuplexStream<Buffer, Buffer>;
 
-// What grpc-js calls the kinds; it leaves bytes as they are, so that a malformed message is not its internal error.
-const kinds = {
-  unary: "unary",
-  client_streaming: "clientStream",
-  server_streaming: "serverStream",
-  bidi_streaming: "bidi",
-};
+// Bytes stay as they are, so that a malformed message is not an internal error of grpc-js.
 const asIs = (bytes: Buffer) => bytes;
 
-/** Registers methods with grpc-js. The result tells by path whether the client sends a stream. */
-export function registerMethods(
+/**
+ * Registers the streaming methods with grpc-js, each as a stream both ways: so nothing is read of the body before the
+ * interceptors have passed the header. The result tells by path whether the client sends a stream.
+ */
+export function registerStreams(
   server: Server,
   specs: readonly LimitedSpec[],
-  interceptors: Interceptor[],
+  { onHeader, onMessage }: Interceptors,
   observe: Observer,
 ): Map<string, { readonly clientStreams: boolean }> {
+  const interceptors = [...onHeader, ...onMessage];
   const methods = new Map<string, { readonly clientStreams: boolean }>();
   for (const spec of specs) {
-    const path = `/${spec.method.parent.typeName}/${spec.method.name}`;
-    methods.set(path, { clientStreams: spec.kind === "client_streaming" || spec.kind === "bidi_streaming" });
-    const serve = (call: Incoming, reply?: Reply) => {
+    if (spec.kind === "unary") continue;
+    const path = pathOfMethod(spec.method);
+    methods.set(path, { clientStreams: spec.kind !== "server_streaming" });
+    const serve = (call: Incoming) => {
       const { record } = streamInfoOf(call.metadata);
-      void observe.run(record, () => serveCall(spec, call, reply, interceptors));
+      void observe.run(record, () => serveCall(spec, call, interceptors));
     };
-    server.register(path, serve as never, asIs, asIs, kinds[spec.kind]);
+    server.register(path, serve as never, asIs, asIs, "bidi");
   }
   return methods;
 }
 
-/** A method with its implementation, and how many bytes a request message of it may have. */
-export type LimitedSpec = MethodImplSpec & { readonly readMaxBytes: number };
-
-/** Lists what routes would hand to a router. `readMaxBytes` holds where they do not say otherwise. */
-export function specsOf(routes: (router: ConnectRouter) => void, readMaxBytes: number): LimitedSpec[] {
-  const specs: LimitedSpec[] = [];
-  const router: ConnectRouter = {
-    handlers: createConnectRouter().handlers,
-    service(service, implementation, options) {
-      const { methods } = createServiceImplSpec(service, implementation);
-      specs.push(...Object.values(methods).map((spec) => ({ readMaxBytes, ...options, ...spec })));
-      return router;
-    },
-    rpc(method, implementation, options) {
-      const spec = createMethodImplSpec(method, implementation) as MethodImplSpec;
-      specs.push({ readMaxBytes, ...options, ...spec });
-      return router;
-    },
-  };
-  routes(router);
-  return specs;
-}
-
-async function serveCall(spec: LimitedSpec, call: Incoming, reply: Reply | undefined, interceptors: Interceptor[]) {
+async function serveCall(spec: LimitedSpec, call: Incoming, interceptors: Interceptor[]) {
   const cancel = new AbortController();
   const events: EventEmitter = call;
   // A call that ends well is "cancelled" too, and making an error is what costs.
   let done = false;
-  events.on("cancelled", () => done || cancel.abort(cancelled()));
-  if (call.cancelled) cancel.abort(cancelled());
+  events.on("cancelled", () => done || cancel.abort(callCancelled()));
+  if (call.cancelled) cancel.abort(callCancelled());
   const context = contextOf(spec, call, cancel.signal);
   try {
-    const last = await answer(spec, call, context, interceptors, reply === undefined);
-    const trailers = metadataOf(context.responseTrailer);
-    if (reply !== undefined) reply(null, last, trailers);
-    else if ("end" in call) call.end(trailers);
+    await answer(spec, call, context, interceptors);
+    call.end(metadataOf(context.responseTrailer));
   } catch (thrown) {
-    const status = statusOf(foreseen(thrown), context.responseTrailer);
-    if (reply !== undefined) reply(status);
-    else events.emit("error", status);
+    events.emit("error", statusOf(foreseen(thrown), context.responseTrailer));
   } finally {
     done = true;
     context.abort(ended);
   }
 }
 
-// Writes every message of the answer but the last of a kind that has only one, which it returns.
-async function answer(
-  spec: LimitedSpec,
-  call: Incoming,
-  context: Context,
-  interceptors: Interceptor[],
-  isStream: boolean,
-) {
+async function answer(spec: LimitedSpec, call: Incoming, context: Context, interceptors: Interceptor[]) {
   const { output } = spec.method;
-  if (spec.kind === "unary" && "request" in call) {
-    const message = await invokeUnaryImplementation(spec, context, parse(spec, call.request), interceptors);
-    call.sendMetadata(metadataOf(context.responseHeader));
-    return serialize(output, message);
-  }
-  const inputs = "request" in call ? createAsyncIterable([parse(spec, call.request)]) : parseAll(spec, call);
-  const outputs = transformInvokeImplementation(spec, context, interceptors)(inputs);
-  let bytes: Buffer | undefined;
+  const outputs = transformInvokeImplementation(spec, context, interceptors)(parseAll(spec, call));
+  let isFirst = true;
   for await (const message of outputs) {
-    if (bytes === undefined) call.sendMetadata(metadataOf(context.responseHeader));
-    bytes = serialize(output, message);
-    // To grpc-js every call that the client streams to is a duplex one, so its type does not tell.
-    if (isStream && "write" in call) await write(call, bytes, context.signal);
+    if (isFirst) call.sendMetadata(metadataOf(context.responseHeader));
+    isFirst = false;
+    await write(call, serialize(output, message), context.signal);
   }
-  return bytes;
 }
 
 type Context = ReturnType<typeof contextOf>;
@@ -163,29 +103,23 @@ function contextOf(spec: MethodImplSpec, call: Incoming, requestSignal: AbortSig
   });
 }
 
-async function write(call: Writable, bytes: Buffer, signal: AbortSignal): Promise<void> {
+async function write(call: Incoming, bytes: Buffer, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   if (!call.write(bytes)) await once(call, "drain", { signal });
 }
 
-async function* parseAll(spec: LimitedSpec, call: Readable & { readonly cancelled: boolean }) {
+// A call that is cancelled ends its messages with an error of grpc-js.
+async function* parseAll({ method, readMaxBytes }: LimitedSpec, call: Incoming): AsyncIterable<Message> {
   try {
     // Else a handler that stops reading would destroy the stream, and its answer with it.
-    for await (const bytes of call.iterator({ destroyOnReturn: false })) yield parse(spec, bytes);
+    for await (const bytes of call.iterator({ destroyOnReturn: false })) {
+      if (bytes.byteLength > readMaxBytes) {
+        throw rpcError("MESSAGE_TOO_LARGE", `The request is larger than ${readMaxBytes} bytes.`);
+      }
+      yield parseBinary(method.input, bytes);
+    }
   } catch (error) {
-    throw call.cancelled ? cancelled() : error;
-  }
-}
-
-// What grpc-js lets pass is as large as the largest message of any method.
-function parse({ method, readMaxBytes }: LimitedSpec, bytes: Uint8Array): Message {
-  if (bytes.byteLength > readMaxBytes) {
-    throw rpcError("MESSAGE_TOO_LARGE", `The request is larger than ${readMaxBytes} bytes.`);
-  }
-  try {
-    return fromBinary(method.input, bytes);
-  } catch {
-    throw rpcError("REQUEST_MALFORMED", `The request is not a ${method.input.typeName}.`);
+    throw call.cancelled ? callCancelled() : error;
   }
 }
 
@@ -195,10 +129,6 @@ function serialize<T extends DescMessage>(schema: T, message: MessageShape<T>): 
 }
 
 const ended = new Error("the call has ended");
-
-function cancelled(): ConnectError {
-  return rpcError("CALL_CANCELLED", "The call was cancelled.");
-}
 
 // Anything else may hold what clients must not see.
 function foreseen(thrown: unknown): ConnectError {

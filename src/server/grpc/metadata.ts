@@ -1,17 +1,6 @@
-import type { IncomingHttpHeaders } from "node:http2";
 import type { ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { Metadata, type StatusObject } from "@grpc/grpc-js";
-
-/** The header fields of an HTTP/2 request as an implementation sees them; a binary one stays in base64. */
-export function headersOf(fields: IncomingHttpHeaders): Headers {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(fields)) {
-    if (value === undefined || name.startsWith(":")) continue;
-    for (const single of Array.isArray(value) ? value : [value]) headers.append(name, single);
-  }
-  return headers;
-}
 
 // The status has its own place, and grpc-js writes the content type.
 const written = new Set(["content-type", "grpc-status", "grpc-message"]);

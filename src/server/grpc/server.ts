@@ -1,17 +1,18 @@
-import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
+import type { ConnectRouter } from "@connectrpc/connect";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { type ClientAddress, createClientAddress } from "../../formats/client-address.js";
+import type { Interceptors } from "../../rpc/calls/unary.js";
 import type { RunningServer } from "../connections/drain.js";
 import { defaultLimits, type Limits } from "../connections/limits.js";
 import type { Certificate } from "../http/sockets.js";
 import type { Observer } from "../observe.js";
-import { registerMethods, specsOf } from "./calls.js";
+import { specsOf, unaryMethodsOf } from "../unary/methods.js";
+import { registerStreams } from "./calls.js";
 import { watchStreams } from "./streams.js";
 
 export interface GrpcServerOptions {
   readonly routes: (router: ConnectRouter) => void;
-  /** The first is the outermost. */
-  readonly interceptors: Interceptor[];
+  readonly interceptors: Interceptors;
   readonly host: string;
   /** 0 for any free one. */
   readonly port: number;
@@ -29,16 +30,18 @@ const keepaliveMs = 60_000;
 const keepaliveTimeoutMs = 20_000;
 
 /**
- * Starts the internal port: gRPC only, on grpc-js, which takes a third of the CPU of the public port. It serves the same
- * implementations through the same interceptors. Rejects if the port cannot be bound.
+ * Starts the internal port: gRPC only. Unary calls are answered on their HTTP/2 streams, the others by grpc-js. It serves
+ * the same implementations through the same interceptors as the public port. Rejects if the port cannot be bound.
  */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<RunningServer> {
   const { routes, interceptors, observe, tls, clientCa } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const streams = watchStreams(observe, limits, options.clientAddress ?? createClientAddress());
   const specs = specsOf(routes, limits.readMaxBytes);
+  const unary = unaryMethodsOf(specs, interceptors);
+  const clientAddress = options.clientAddress ?? createClientAddress();
+  const streams = watchStreams({ unary, observe, limits, clientAddress });
   const server = new Server({
-    "grpc.max_receive_message_length": Math.max(...specs.map((spec) => spec.readMaxBytes)),
+    "grpc.max_receive_message_length": limits.readMaxBytes,
     "grpc.max_send_message_length": limits.writeMaxBytes,
     "grpc.max_concurrent_streams": limits.streamsPerSession,
     "grpc.max_connection_idle_ms": limits.idleMs,
@@ -47,7 +50,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
     "grpc.enable_channelz": 0,
     interceptors: [streams.interceptor],
   });
-  const methods = registerMethods(server, specs, interceptors, observe);
+  const methods = registerStreams(server, specs, interceptors, observe);
   const port = await bind(server, `${options.host}:${options.port}`, credentials(tls, clientCa));
   const sessions = streams.attach(server, methods);
   return { port, close: (graceMs) => close(server, sessions, graceMs) };

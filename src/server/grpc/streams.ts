@@ -1,3 +1,13 @@
+// The streams of the internal port, between HTTP/2 and grpc-js:
+//
+//  1. `watchStreams` takes the place of grpc-js as the listener of every HTTP/2 server that grpc-js has made.
+//  2. Each stream gets a record, which is logged when the stream closes, whoever answers.
+//  3. A header beyond the limit is refused.
+//  4. A unary call is answered right here (`unary.ts`).
+//  5. Everything else goes on to grpc-js, with its answers amended: grpc-js refuses some calls by itself, and those
+//     refusals get the status and the ErrorInfo of ours.
+//  6. A body that does not arrive in time ends its stream, and so does a client that does not read.
+//  7. On shutdown every session says goodbye, and is destroyed when the time of grace is over.
 import type {
   Http2Server,
   IncomingHttpHeaders,
@@ -17,8 +27,10 @@ import { advertisedHeaderBytes, headerBytes, headerTooLarge } from "../connectio
 import type { Limits } from "../connections/limits.js";
 import { limitPreface } from "../connections/sessions.js";
 import { createStallGuard } from "../connections/stalls.js";
-import { closeAfterAnswer } from "../http/calls.js";
+import { closeAfterAnswer } from "../http/requests.js";
 import type { Observer } from "../observe.js";
+import type { UnaryMethod } from "../unary/methods.js";
+import { grpcWireOf, serveGrpcUnary } from "./unary.js";
 
 /** What the adapter needs to know of the HTTP/2 stream beneath a call. */
 export interface StreamInfo {
@@ -36,12 +48,21 @@ export function streamInfoOf(metadata: Metadata): StreamInfo {
   return metadata.getOpaque(infoKey) as StreamInfo;
 }
 
-/**
- * Sees the calls of a grpc-js server from below, where those are seen too that grpc-js answers by itself: it logs them,
- * completes their errors, and limits the time of the request body.
- */
-export function watchStreams(observe: Observer, limits: Limits, clientAddress: ClientAddress) {
-  // grpc-js makes the intercepting call while it handles the event that `onStream` has just seen.
+/** What calls on the internal port are served with. */
+interface Watch {
+  /** The methods that are answered without grpc-js, by path. */
+  readonly unary: ReadonlyMap<string, UnaryMethod>;
+  readonly observe: Observer;
+  readonly limits: Limits;
+  readonly clientAddress: ClientAddress;
+}
+
+/** By path, whether the client sends a stream. */
+type Streaming = ReadonlyMap<string, { readonly clientStreams: boolean }>;
+
+/** Stands between HTTP/2 and a grpc-js server: see above. */
+export function watchStreams(watch: Watch) {
+  // grpc-js makes the intercepting call while it handles the event that was just seen here.
   let current: StreamInfo | undefined;
   const interceptor: ServerInterceptor = (_method, call) => {
     const info = current;
@@ -55,65 +76,105 @@ export function watchStreams(observe: Observer, limits: Limits, clientAddress: C
         }),
     });
   };
+  const onOther = (info: StreamInfo) => {
+    current = info;
+  };
+  return { interceptor, attach: (server: Server, streaming: Streaming) => attach(server, streaming, watch, onOther) };
+}
 
-  /** To be called once the server is bound. `methods` tells by path whether the client sends a stream. */
-  function attach(server: Server, methods: ReadonlyMap<string, { readonly clientStreams: boolean }>) {
-    const servers = http2ServersOf(server);
-    const sessions = new Set<ServerHttp2Session>();
-    const stalls = createStallGuard(limits.stallMs);
-    for (const http2 of servers) {
-      const serve = http2.listeners("stream");
-      http2.removeAllListeners("stream");
-      http2.on(
-        "stream",
-        (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, rawHeaders: string[]) => {
-          onStream(stream, headers);
-          if (headerBytes(rawHeaders) > limits.headerMaxBytes) refuseHeader(stream, headers);
-          else for (const listener of serve) listener.call(http2, stream, headers, flags, rawHeaders);
-        },
-      );
-      http2.on("connection", stalls.addSocket);
-      http2.on("session", (session: ServerHttp2Session) => {
-        sessions.add(session);
-        session.once("close", () => sessions.delete(session));
-        limitPreface(session, limits.prefaceMs);
-        // grpc-js has no option for it.
-        session.settings({ maxHeaderListSize: advertisedHeaderBytes(limits.headerMaxBytes) });
-      });
-    }
-    return {
-      /** Stops accepting, tells the clients to go elsewhere with their next call, and waits for those in flight. */
-      async close() {
-        const closed = servers.map((http2) => new Promise<void>((resolve) => http2.close(() => resolve())));
-        await Promise.all([...sessions].map(closeSession));
-        await Promise.all(closed);
-      },
-      /** Aborts every call. grpc-js' own forceShutdown knows its sessions only with channelz. */
-      destroy() {
-        for (const session of sessions) session.destroy();
-      },
-    };
-
-    function onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
-      const path = String(headers[":path"]);
-      const method = methods.get(path);
-      const { traceparent } = headers;
-      const trace = typeof traceparent === "string" ? traceparent : undefined;
-      const record = observe.begin(method === undefined ? "unknown" : path.slice(1), "grpc", trace);
-      const forwardedFor = headers["x-forwarded-for"];
-      const address = clientAddress(stream.session?.socket.remoteAddress, [forwardedFor].flat().join(","));
-      current = { record, headers, address };
-      const start = performance.now();
+/** To be called once the server is bound. `onOther` sees the calls that go on to grpc-js. */
+function attach(server: Server, streaming: Streaming, watch: Watch, onOther: (info: StreamInfo) => void) {
+  const { limits } = watch;
+  const servers = http2ServersOf(server);
+  const sessions = new Set<ServerHttp2Session>();
+  const stalls = createStallGuard(limits.stallMs);
+  for (const http2 of servers) {
+    passStreams(http2, (stream, headers, rawHeaders, toGrpcJs) => {
+      const info = observed(stream, headers, streaming, watch);
       stalls.addStream(stream);
-      amendAnswers(stream, record);
-      limitBody(stream, limits.bodyMs, method?.clientStreams ?? false);
-      stream.once("close", () => {
-        record.code ??= "CANCELLED";
-        observe.end(record, performance.now() - start);
-      });
-    }
+      if (headerBytes(rawHeaders) > limits.headerMaxBytes) return refuseHeader(stream, headers, info.record);
+      const method = watch.unary.get(String(headers[":path"]));
+      const wire = method && grpcWireOf(headers);
+      if (method !== undefined && wire !== undefined) {
+        const call = { method, wire, stream, ...info };
+        void watch.observe.run(info.record, () => serveGrpcUnary(call, limits));
+        return;
+      }
+      amendAnswers(stream, info.record);
+      limitBody(stream, limits.bodyMs, streaming.get(String(headers[":path"]))?.clientStreams ?? false);
+      onOther(info);
+      toGrpcJs();
+    });
+    http2.on("connection", stalls.addSocket);
+    http2.on("session", (session: ServerHttp2Session) => limitSession(session, sessions, limits));
   }
-  return { interceptor, attach };
+  return closing(servers, sessions);
+}
+
+type OnStream = (
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  rawHeaders: string[],
+  toGrpcJs: () => void,
+) => void;
+
+// Takes the place of grpc-js, which gets those streams alone that are passed on.
+function passStreams(http2: Http2Server, onStream: OnStream): void {
+  const listeners = http2.listeners("stream");
+  http2.removeAllListeners("stream");
+  http2.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: string[]) => {
+    onStream(stream, headers, raw, () => {
+      for (const listener of listeners) listener.call(http2, stream, headers, flags, raw);
+    });
+  });
+}
+
+// Opens the record of a call, and closes it with the stream.
+function observed(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  streaming: Streaming,
+  { unary, observe, clientAddress }: Watch,
+): StreamInfo {
+  const path = String(headers[":path"]);
+  const { traceparent } = headers;
+  const trace = typeof traceparent === "string" ? traceparent : undefined;
+  const name = unary.has(path) || streaming.has(path) ? path.slice(1) : "unknown";
+  const record = observe.begin(name, "grpc", trace);
+  const forwardedFor = headers["x-forwarded-for"];
+  const address = clientAddress(
+    stream.session?.socket.remoteAddress,
+    typeof forwardedFor === "object" ? forwardedFor.join(",") : forwardedFor,
+  );
+  const start = performance.now();
+  stream.once("close", () => {
+    record.code ??= "CANCELLED";
+    observe.end(record, performance.now() - start);
+  });
+  return { record, headers, address };
+}
+
+function limitSession(session: ServerHttp2Session, sessions: Set<ServerHttp2Session>, limits: Limits): void {
+  sessions.add(session);
+  session.once("close", () => sessions.delete(session));
+  limitPreface(session, limits.prefaceMs);
+  // grpc-js has no option for it.
+  session.settings({ maxHeaderListSize: advertisedHeaderBytes(limits.headerMaxBytes) });
+}
+
+function closing(servers: readonly Http2Server[], sessions: ReadonlySet<ServerHttp2Session>) {
+  return {
+    /** Stops accepting, tells the clients to go elsewhere with their next call, and waits for those in flight. */
+    async close() {
+      const closed = servers.map((http2) => new Promise<void>((resolve) => http2.close(() => resolve())));
+      await Promise.all([...sessions].map(closeSession));
+      await Promise.all(closed);
+    },
+    /** Aborts every call. grpc-js' own forceShutdown knows its sessions only with channelz. */
+    destroy() {
+      for (const session of sessions) session.destroy();
+    },
+  };
 }
 
 function amendAnswers(stream: ServerHttp2Stream, record: CallRecord): void {
@@ -142,7 +203,8 @@ function amendHeaders(headers: OutgoingHttpHeaders, record: CallRecord): Outgoin
   return headers;
 }
 
-function refuseHeader(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+function refuseHeader(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, record: CallRecord): void {
+  noteOutcome(record, headerTooLarge);
   stream.on("error", () => {});
   const isGrpc = headers["content-type"]?.startsWith("application/grpc");
   const status = { ":status": 200, "content-type": "application/grpc+proto", ...statusHeaders(headerTooLarge) };

@@ -1,13 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from "node:http2";
-import type { DescMethod } from "@bufbuild/protobuf";
-import {
-  type ConnectError,
-  type ConnectRouter,
-  createConnectRouter,
-  createContextValues,
-  type Interceptor,
-} from "@connectrpc/connect";
+import { type ConnectError, type ConnectRouter, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import {
   compressionBrotli,
@@ -20,141 +12,139 @@ import { clientAddressKey } from "../../rpc/callers/caller.js";
 import { unreadableKey } from "../../rpc/callers/origins.js";
 import { type CallRecord, recordKey } from "../../rpc/calls/call-record.js";
 import { shortenTimeout } from "../../rpc/calls/deadline.js";
+import type { Interceptors } from "../../rpc/calls/unary.js";
 import { rpcError } from "../../rpc/errors.js";
-import { amendAnswer, endStreamOf, errorAnswer, noteOutcome, statusHeaders } from "../answers.js";
+import { amendAnswer, endStreamOf, errorAnswer, noteOutcome, refusals, statusHeaders } from "../answers.js";
 import type { Limits } from "../connections/limits.js";
 import type { Observer } from "../observe.js";
-import { readableBy } from "./cors.js";
+import { pathOfMethod, specsOf, type UnaryMethod, unaryMethodsOf } from "../unary/methods.js";
+import { serveUnary } from "../unary/serve.js";
+import { callHeaders, readableBy } from "./cors.js";
+import { exchangeOf, exchangeOfUpload } from "./exchange.js";
 import { timedBody } from "./request-body.js";
-import { answerOfUpload, callOfUpload, type UploadRequest } from "./uploads.js";
-
-export type HttpRequest = IncomingMessage | Http2ServerRequest;
-export type HttpResponse = ServerResponse | Http2ServerResponse;
+import {
+  endAfterAnswer,
+  type HttpRequest,
+  type HttpResponse,
+  hasHost,
+  headerOf,
+  pathOf,
+  peerOf,
+  protocolOf,
+} from "./requests.js";
+import type { UploadRequest } from "./uploads.js";
 
 export interface CallsOptions {
   readonly routes: (router: ConnectRouter) => void;
-  readonly interceptors: Interceptor[];
+  readonly interceptors: Interceptors;
   readonly limits: Limits;
   readonly observe: Observer;
   readonly clientAddress: ClientAddress;
 }
 
 /**
- * Answers calls over HTTP, in Connect, gRPC-Web and gRPC. It does what connectNodeAdapter does and sees, beyond that,
- * every request from outside: it logs it, limits the time of its body, and completes errors that reach no interceptor.
+ * Answers calls over HTTP, in Connect, gRPC-Web and gRPC: unary ones itself, streams by the handlers of Connect. It sees
+ * every request from outside: it logs it, and completes errors that reach no interceptor.
  */
 export function createCalls({ routes, interceptors, limits, observe, clientAddress }: CallsOptions) {
   const { readMaxBytes, writeMaxBytes } = limits;
-  const acceptCompression = [compressionGzip, compressionBrotli];
-  const router = createConnectRouter({ interceptors, readMaxBytes, writeMaxBytes, acceptCompression });
-  routes(router);
-  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  const unary = unaryMethodsOf(specsOf(routes, readMaxBytes), interceptors);
+  const streams = streamHandlers();
 
   /** With a `refusal` the call is answered by it, and goes no further. */
   return (req: HttpRequest, res: HttpResponse, refusal?: ConnectError, upload?: UploadRequest): void => {
-    const handler = handlers.get(upload === undefined ? pathOf(req) : requestPathOf(upload.upload.method));
-    const record = observe.begin(
-      handler?.requestPath.slice(1) ?? "unknown",
-      protocolOf(req),
-      header(req, "traceparent"),
-    );
+    const path = upload === undefined ? pathOf(req) : pathOfMethod(upload.upload.method);
+    const method = unary.get(path);
+    const stream = method === undefined ? streams.get(path) : undefined;
+    const name = method === undefined && stream === undefined ? "unknown" : path.slice(1);
+    const record = observe.begin(name, protocolOf(req), headerOf(req, "traceparent"));
     const start = performance.now();
-    // An answer is for one credential, and caches know only of those in Authorization.
-    res.setHeader("cache-control", "no-store");
     res.once("close", () => {
       if (!res.writableFinished) record.code ??= "CANCELLED";
       observe.end(record, performance.now() - start, res.headersSent ? res.statusCode : undefined);
     });
     const answered =
       refusal !== undefined
-        ? answerRefusal(req, res, record, refusal, 429)
-        : handler === undefined
-          ? answerRefusal(req, res, record, methodUnknown, 404)
-          : answerCall(handler, req, res, record, upload);
+        ? refuse(req, res, record, refusal, 429)
+        : !hasHost(req)
+          ? refuse(req, res, record, noHost, 400)
+          : method !== undefined
+            ? answerUnary(method, req, res, record, upload)
+            : stream !== undefined
+              ? answerStream(stream, req, res, record)
+              : refuse(req, res, record, methodUnknown, 404);
     answered.catch(() => res.destroy());
   };
 
-  async function answerCall(
-    handler: UniversalHandler,
+  function streamHandlers(): ReadonlyMap<string, UniversalHandler> {
+    const acceptCompression = [compressionGzip, compressionBrotli];
+    const all = [...interceptors.onHeader, ...interceptors.onMessage];
+    const jsonOptions = { ignoreUnknownFields: false };
+    const router = createConnectRouter({
+      interceptors: all,
+      readMaxBytes,
+      writeMaxBytes,
+      acceptCompression,
+      jsonOptions,
+    });
+    routes(router);
+    const handlers = router.handlers.filter(({ method }) => method.methodKind !== "unary");
+    return new Map(handlers.map((handler) => [handler.requestPath, handler]));
+  }
+
+  async function answerUnary(
+    method: UnaryMethod,
     req: HttpRequest,
     res: HttpResponse,
     record: CallRecord,
     upload: UploadRequest | undefined,
   ) {
-    const address = clientAddress(peerOf(req), header(req, "x-forwarded-for"));
-    const request = universalRequest(req, res, record, address);
-    if (request === undefined) {
-      const error = rpcError("REQUEST_MALFORMED", "The request names no usable host.");
-      noteOutcome(record, error);
-      return await universalResponseToNodeResponse({ status: 400, ...errorAnswer(error) }, res);
-    }
+    const incoming = { method, req, res, record, address: addressOf(req) };
+    const exchange = upload === undefined ? exchangeOf(incoming) : exchangeOfUpload(incoming, upload, limits.bodyMs);
+    if (typeof exchange === "number") return await refuse(req, res, record, refusals[exchange]!, exchange);
+    return await observe.run(record, () => serveUnary(exchange, limits));
+  }
+
+  async function answerStream(handler: UniversalHandler, req: HttpRequest, res: HttpResponse, record: CallRecord) {
+    setHeaders(req, res);
+    const request = universalRequest(req, res, record, addressOf(req));
     shortenTimeout(request.header);
     const isStream = /^(client|bidi)_streaming$/.test(handler.method.methodKind);
     const body = timedBody(request.body as AsyncIterable<Uint8Array>, limits.bodyMs, isStream);
-    const call = upload === undefined ? { ...request, body } : callOfUpload(request, body, upload);
-    const answer = await observe.run(record, () => handler(call));
+    const answer = await observe.run(record, () => handler({ ...request, body }));
     if (request.contextValues?.get(unreadableKey)) res.removeHeader(readableBy);
-    const amended = await amendAnswer(answer, record, req.method === "GET" && !hasReadableQuery(req));
+    const amended = await amendAnswer(answer, record);
     // The rest of a request that was refused half-way is not waited for.
     if (!req.complete) endAfterAnswer(req, res);
-    const last = upload === undefined ? amended : await answerOfUpload(amended, upload);
-    await universalResponseToNodeResponse(last, res);
+    await universalResponseToNodeResponse(amended, res);
+  }
+
+  function addressOf(req: HttpRequest): string {
+    return clientAddress(peerOf(req), headerOf(req, "x-forwarded-for"));
   }
 }
 
-/** Whether a request is meant as a call: by its content type, or by the shape of its path. */
-export function isCall(req: HttpRequest): boolean {
-  return protocolOf(req) !== "connect" || /^\/[\w.]+\.[A-Z]\w*\/[A-Z]\w*$/.test(pathOf(req));
+function setHeaders(req: HttpRequest, res: HttpResponse): void {
+  // An answer is for one credential, and caches know only of those in Authorization.
+  res.setHeader("cache-control", "no-store");
+  for (const [name, value] of Object.entries(callHeaders(req.headers))) res.setHeader(name, value!);
 }
 
-// Whether the message of a GET is text, or base64 if it says so.
-function hasReadableQuery(req: HttpRequest): boolean {
-  const query = new URLSearchParams((req.url ?? "").split("?", 2)[1]);
-  return query.get("base64") !== "1" || /^[\w+/=-]*$/.test(query.get("message") ?? "");
-}
-
-function requestPathOf(method: DescMethod): string {
-  return `/${method.parent.typeName}/${method.name}`;
-}
-
-export function pathOf(req: HttpRequest): string {
-  return (req.url ?? "").split("?", 1)[0] ?? "";
-}
-
-function header(req: HttpRequest, name: string): string | undefined {
-  const value = req.headers[name];
-  return typeof value === "string" ? value : undefined;
-}
-
-function peerOf(req: HttpRequest): string | undefined {
-  return ("stream" in req ? req.stream.session?.socket : req.socket)?.remoteAddress;
-}
-
-function protocolOf(req: HttpRequest): string {
-  const type = req.headers["content-type"] ?? "";
-  if (type.startsWith("application/grpc-web")) return "grpc-web";
-  return type.startsWith("application/grpc") ? "grpc" : "connect";
-}
-
-// Undefined where the Host is absent or no host at all.
 function universalRequest(
   req: HttpRequest,
   res: HttpResponse,
   record: CallRecord,
   address: string,
-): UniversalServerRequest | undefined {
-  try {
-    const values = createContextValues().set(recordKey, record).set(clientAddressKey, address);
-    return universalRequestFromNodeRequest(req as IncomingMessage, res as ServerResponse, undefined, values);
-  } catch {
-    return undefined;
-  }
+): UniversalServerRequest {
+  const values = createContextValues().set(recordKey, record).set(clientAddressKey, address);
+  return universalRequestFromNodeRequest(req as IncomingMessage, res as ServerResponse, undefined, values);
 }
 
 const methodUnknown = rpcError("METHOD_UNKNOWN", "There is no such method.");
+const noHost = rpcError("REQUEST_MALFORMED", "The request names no usable host.");
 
 // `httpStatus` is for a unary call of Connect; every other protocol tells its errors elsewhere.
-async function answerRefusal(
+async function refuse(
   req: HttpRequest,
   res: HttpResponse,
   record: CallRecord,
@@ -162,6 +152,7 @@ async function answerRefusal(
   httpStatus: number,
 ): Promise<void> {
   noteOutcome(record, error);
+  setHeaders(req, res);
   if ("stream" in req) {
     endAfterAnswer(req, res);
     req.resume();
@@ -178,24 +169,4 @@ async function answerRefusal(
   res.setHeader("content-type", type);
   for (const [name, value] of Object.entries(statusHeaders(error))) res.setHeader(name, value);
   res.end();
-}
-
-// Long enough for the trailers to leave: a stream that is closed with its last bytes loses them.
-const lingerMs = 1_000;
-
-/** Waits no longer for the rest of a request that is answered already. */
-export function endAfterAnswer(req: HttpRequest, res: HttpResponse): void {
-  if (!("stream" in req)) {
-    if (!res.headersSent) res.setHeader("connection", "close");
-    return;
-  }
-  closeAfterAnswer(req.stream);
-}
-
-/** Closes a stream once its answer has left, whatever the client still sends. */
-export function closeAfterAnswer(stream: ServerHttp2Stream): void {
-  stream.once("finish", () => {
-    const timer = setTimeout(() => stream.close(), lingerMs);
-    stream.once("close", () => clearTimeout(timer));
-  });
 }

@@ -1,4 +1,4 @@
-import { rpcError } from "../../rpc/errors.js";
+import { bodyTooSlow } from "../unary/body.js";
 
 /**
  * Reads a request body within a time limit, which neither Node nor Connect sets. A call with one request message has `ms`
@@ -22,8 +22,7 @@ export async function* timedBody(
 async function within<T>(pending: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    const error = rpcError("DEADLINE_EXCEEDED", "The request body took too long to arrive.");
-    timer = setTimeout(() => reject(error), Math.max(ms, 0));
+    timer = setTimeout(() => reject(bodyTooSlow()), Math.max(ms, 0));
   });
   // Once the time is up nobody waits for it any more.
   pending.catch(() => {});

@@ -2,24 +2,25 @@ import { once } from "node:events";
 import type { OutgoingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setImmediate as afterRead } from "node:timers/promises";
-import type { ConnectError, ConnectRouter, Interceptor } from "@connectrpc/connect";
+import type { ConnectRouter } from "@connectrpc/connect";
 import type { Registry } from "prom-client";
 import { type ClientAddress, createClientAddress } from "../../formats/client-address.js";
+import type { Interceptors } from "../../rpc/calls/unary.js";
 import { createConnections } from "../connections/connections.js";
 import type { RunningServer } from "../connections/drain.js";
 import { headerBytes, headerTooLarge } from "../connections/header-limit.js";
 import { defaultLimits, type Limits } from "../connections/limits.js";
 import type { Readiness } from "../health.js";
 import type { Observer } from "../observe.js";
-import { createCalls, endAfterAnswer, type HttpRequest, type HttpResponse, isCall, pathOf } from "./calls.js";
-import { callHeaders, pageHeaders, preflightHeaders } from "./cors.js";
+import { createCalls } from "./calls.js";
+import { pageHeaders, preflightHeaders } from "./cors.js";
+import { endAfterAnswer, type HttpRequest, type HttpResponse, isCall, pathOf } from "./requests.js";
 import { type Certificate, createSocketServer } from "./sockets.js";
-import { type Upload, type UploadRequest, uploadAt } from "./uploads.js";
+import { type Upload, uploadAt } from "./uploads.js";
 
 export interface HttpServerOptions {
   readonly routes: (router: ConnectRouter) => void;
-  /** The first is the outermost. */
-  readonly interceptors: Interceptor[];
+  readonly interceptors: Interceptors;
   readonly host: string;
   /** 0 for any free one. */
   readonly port: number;
@@ -66,7 +67,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   function handle(req: HttpRequest, res: HttpResponse): void {
     // Of HTTP/1.1 Node itself refuses it.
     const tooLarge = "stream" in req && headerBytes(req.rawHeaders) > limits.headerMaxBytes;
-    if (isCall(req) && req.method !== "OPTIONS") serve(req, res, tooLarge ? headerTooLarge : undefined);
+    if (isCall(req) && req.method !== "OPTIONS") serveCall(req, res, tooLarge ? headerTooLarge : undefined);
     else if (tooLarge) void refuse(req, res, 431, { code: "resource_exhausted", message: headerTooLarge.rawMessage });
     else if (req.method === "OPTIONS") answerPreflight(req, res);
     else if (!serveUpload(req, res) && !servePage(req, res) && !options.extraHandler?.(req, res)) {
@@ -74,14 +75,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
     }
   }
 
-  function serve(req: HttpRequest, res: HttpResponse, refusal?: ConnectError, upload?: UploadRequest): void {
-    setHeaders(res, callHeaders(req.headers));
-    serveCall(req, res, refusal, upload);
-  }
-
   function serveUpload(req: HttpRequest, res: HttpResponse): boolean {
     const upload = req.method === "POST" ? uploadAt(options.uploads ?? [], pathOf(req)) : undefined;
-    if (upload !== undefined) serve(req, res, undefined, upload);
+    if (upload !== undefined) serveCall(req, res, undefined, upload);
     return upload !== undefined;
   }
 

@@ -11,7 +11,7 @@ import { advertisedHeaderBytes } from "../connections/header-limit.js";
 import type { Limits } from "../connections/limits.js";
 import { limitPreface } from "../connections/sessions.js";
 import { createStallGuard } from "../connections/stalls.js";
-import type { HttpRequest, HttpResponse } from "./calls.js";
+import type { HttpRequest, HttpResponse } from "./requests.js";
 
 /** A certificate chain and its key, in PEM. */
 export interface Certificate {

@@ -51,7 +51,9 @@ test.for(["base64=1&message=!!!", "message=%FF%FE", "message=%7B"])(
   "a GET that cannot be read is malformed: %s",
   async (query) => {
     const path = "/clientele.v1.AccountService/GetAccount";
-    const answer = await fetch(`${clientele.httpUrl}${path}?connect=v1&encoding=json&${query}`);
+    const { testKey } = await clientele.createAccount();
+    const headers = { "api-key": testKey };
+    const answer = await fetch(`${clientele.httpUrl}${path}?connect=v1&encoding=json&${query}`, { headers });
     expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining("REQUEST_MALFORMED")]);
   },
 );

@@ -1,0 +1,61 @@
+import { type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
+import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { rpcError } from "../errors.js";
+
+/** How many values a request may hold, in lists and messages of messages too: what is built of them takes milliseconds. */
+export const maxValues = 20_000;
+/** No encoding spells a value in fewer bytes. */
+export const bytesPerValue = 2;
+
+/** The error of a request with more values than any call needs. */
+export function tooManyValues() {
+  return rpcError("MESSAGE_TOO_LARGE", `The request holds more than ${maxValues} values.`);
+}
+
+/** Parses a request in protobuf. Throws INVALID_ARGUMENT, or RESOURCE_EXHAUSTED for too many values. */
+export function parseBinary<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): Message {
+  try {
+    if (bytes.length > bytesPerValue * maxValues && countFields(schema, bytes) > maxValues) throw tooManyValues();
+    return fromBinary(schema, bytes);
+  } catch (error) {
+    if (error instanceof Error && error.name === "ConnectError") throw error;
+    throw rpcError("REQUEST_MALFORMED", `The request is not a ${schema.typeName}.`);
+  }
+}
+
+/** What a field number leads to in a message; undefined for what holds no message. */
+type Inner = (number: number) => Inner | undefined;
+
+// Without building anything, and no further than the limit.
+function countFields(schema: DescMessage, bytes: Uint8Array): number {
+  let count = 0;
+  const open = [{ inner: innerOf(schema), bytes }];
+  for (let next = open.pop(); next !== undefined && count <= maxValues; next = open.pop()) {
+    const reader = new BinaryReader(next.bytes);
+    while (reader.pos < reader.len && count <= maxValues) {
+      const [number, wireType] = reader.tag();
+      count += 1;
+      const inner = wireType === WireType.LengthDelimited ? next.inner(number) : undefined;
+      if (inner === undefined) reader.skip(wireType, number);
+      else open.push({ inner, bytes: reader.bytes() });
+    }
+  }
+  return count;
+}
+
+const inners = new Map<DescMessage, Inner>();
+
+function innerOf(schema: DescMessage): Inner {
+  const known = inners.get(schema);
+  if (known !== undefined) return known;
+  const fields = new Map(schema.fields.map((field) => [field.number, field]));
+  const inner: Inner = (number) => {
+    const field = fields.get(number);
+    if (field?.message === undefined) return undefined;
+    const ofMessage = innerOf(field.message);
+    // The entry of a map holds the message at 2.
+    return field.fieldKind === "map" ? (place) => (place === 2 ? ofMessage : undefined) : ofMessage;
+  };
+  inners.set(schema, inner);
+  return inner;
+}

@@ -1,0 +1,158 @@
+import {
+  type DescEnum,
+  type DescField,
+  type DescMessage,
+  fromJson,
+  type JsonObject,
+  type JsonValue,
+  type Message,
+} from "@bufbuild/protobuf";
+import { type FieldViolation, invalidFields, rpcError } from "../errors.js";
+import { bytesPerValue, maxValues, tooManyValues } from "./binary.js";
+import { nearest } from "./nearest.js";
+
+/**
+ * Parses a request in JSON. A field or an enum value that the contract does not know is INVALID_ARGUMENT, with its path,
+ * the nearest name and the names that are permitted. The name of an enum value may lack its prefix, in any case.
+ */
+export function parseJson<Desc extends DescMessage>(schema: Desc, bytes: Buffer): Message {
+  if (bytes.length > bytesPerValue * maxValues && countValues(bytes) > maxValues) throw tooManyValues();
+  const json = parse(schema, bytes);
+  const violations: FieldViolation[] = [];
+  if (isObject(json)) checkMessage(schema, json, "", violations);
+  if (violations.length > 0) throw invalidFields(violations);
+  try {
+    return fromJson(schema, json);
+  } catch (error) {
+    throw rpcError("REQUEST_MALFORMED", error instanceof Error ? error.message : String(error));
+  }
+}
+
+function parse(schema: DescMessage, bytes: Buffer): JsonValue {
+  // Connect: a request without fields may have no body.
+  if (bytes.length === 0) return {};
+  try {
+    return JSON.parse(utf8.decode(bytes));
+  } catch {
+    throw rpcError("REQUEST_MALFORMED", `The request is not a ${schema.typeName} in JSON.`);
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+const [quote, backslash, comma, brace, bracket] = Buffer.from('"\\,{[');
+
+// Without parsing, and no further than the limit: every value but the first of each list or object follows a comma.
+function countValues(bytes: Buffer): number {
+  let count = 0;
+  let inText = false;
+  for (let at = 0; at < bytes.length && count <= maxValues; at++) {
+    const byte = bytes[at];
+    if (byte === quote) inText = !inText;
+    else if (inText) at += byte === backslash ? 1 : 0;
+    else if (byte === comma || byte === brace || byte === bracket) count += 1;
+  }
+  return count;
+}
+
+function isObject(json: unknown): json is JsonObject {
+  return typeof json === "object" && json !== null && !Array.isArray(json);
+}
+
+// Replaces the names of enum values in place by those of the contract.
+function checkMessage(schema: DescMessage, json: JsonObject, path: string, violations: FieldViolation[]): void {
+  const { fields, names } = planOf(schema);
+  for (const [name, value] of Object.entries(json)) {
+    const field = fields.get(name);
+    const at = path === "" ? name : `${path}.${name}`;
+    if (field === undefined) violations.push({ field: at, description: explain("field", name, names) });
+    else if (field.check !== undefined && value !== null) {
+      const checked = field.check(value, path === "" ? field.name : `${path}.${field.name}`, violations);
+      if (checked !== value) json[name] = checked;
+    }
+  }
+}
+
+/** Checks the value of a field, and gives what to read in its place. */
+type Check = (value: JsonValue, path: string, violations: FieldViolation[]) => JsonValue;
+
+interface Plan {
+  readonly fields: ReadonlyMap<string, { readonly name: string; readonly check: Check | undefined }>;
+  /** The names that a client is told. */
+  readonly names: readonly string[];
+}
+
+const plans = new Map<DescMessage, Plan>();
+
+// Worked out once for each type of message. The fields are filled in after, because messages may hold themselves.
+function planOf(schema: DescMessage): Plan {
+  const known = plans.get(schema);
+  if (known !== undefined) return known;
+  const fields = new Map<string, { name: string; check: Check | undefined }>();
+  const plan = { fields, names: schema.fields.map((field) => field.jsonName) };
+  plans.set(schema, plan);
+  for (const field of schema.fields) {
+    const entry = { name: field.name, check: checkOf(field) };
+    fields.set(field.jsonName, entry).set(field.name, entry);
+  }
+  return plan;
+}
+
+function checkOf(field: DescField): Check | undefined {
+  const one = checkOfOne(field);
+  if (one === undefined || field.fieldKind === "message" || field.fieldKind === "enum") return one;
+  if (field.fieldKind === "list") {
+    return (value, path, violations) =>
+      Array.isArray(value) ? value.map((item, at) => one(item, `${path}[${at}]`, violations)) : value;
+  }
+  return (value, path, violations) => {
+    if (!isObject(value)) return value;
+    const entries = Object.entries(value);
+    return Object.fromEntries(entries.map(([key, item]) => [key, one(item, `${path}["${key}"]`, violations)]));
+  };
+}
+
+function checkOfOne(field: DescField): Check | undefined {
+  if (field.enum !== undefined) {
+    const { enum: desc } = field;
+    return (value, path, violations) => (typeof value === "string" ? nameOf(desc, value, path, violations) : value);
+  }
+  // Those of protobuf are spelled in ways of their own, such as a time as text.
+  if (field.message === undefined || field.message.typeName.startsWith("google.protobuf.")) return undefined;
+  const { message } = field;
+  return (value, path, violations) => {
+    if (isObject(value)) checkMessage(message, value, path, violations);
+    return value;
+  };
+}
+
+function nameOf(desc: DescEnum, given: string, path: string, violations: FieldViolation[]): string {
+  const { byName, names } = enumPlanOf(desc);
+  const name = byName.get(given) ?? byName.get(given.toUpperCase());
+  if (name !== undefined) return name;
+  violations.push({ field: path, description: explain("value", given, names) });
+  return given;
+}
+
+const enumPlans = new Map<DescEnum, { byName: Map<string, string>; names: string[] }>();
+
+function enumPlanOf(desc: DescEnum) {
+  const known = enumPlans.get(desc);
+  if (known !== undefined) return known;
+  const prefix = desc.sharedPrefix?.toUpperCase() ?? "";
+  const byName = new Map<string, string>();
+  for (const { name } of desc.values) byName.set(name, name).set(name.slice(prefix.length).toUpperCase(), name);
+  const names = desc.values.filter(({ number }) => number !== 0).map(({ name }) => name.slice(prefix.length));
+  const plan = { byName, names };
+  enumPlans.set(desc, plan);
+  return plan;
+}
+
+const mostNames = 40;
+
+function explain(kind: "field" | "value", given: string, names: readonly string[]): string {
+  const near = nearest(given, names);
+  const hint = near === undefined ? "" : `; did you mean ${near}?`;
+  const listed = names.slice(0, mostNames).join(", ");
+  const permitted = names.length === 0 ? "There are none." : `Permitted are ${listed}.`;
+  return `is no known ${kind}${hint}${hint === "" ? "." : ""} ${permitted}`;
+}

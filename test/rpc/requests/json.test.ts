@@ -1,0 +1,106 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { beforeAll, describe, expect, test } from "vitest";
+import { AccountService } from "../../../gen/clientele/v1/accounts_pb.js";
+import { CustomerService, GetCustomerRequestSchema } from "../../../gen/clientele/v1/customers_pb.js";
+import { maxValues } from "../../../src/rpc/requests/binary.js";
+import { parseJson } from "../../../src/rpc/requests/json.js";
+import { type TestAccount, useClientele } from "../../support/clientele.js";
+import { failureOf } from "../../support/errors.js";
+import { type Call, overFetch, pathOf } from "../../support/ways.js";
+
+const { createCustomer, getCustomer, listCustomers, updateCustomer } = CustomerService.method;
+const { updateAccountSettings } = AccountService.method;
+
+const clientele = useClientele();
+let account: TestAccount;
+let call: Call;
+beforeAll(async () => {
+  account = await clientele.createAccount();
+  call = overFetch(clientele.httpUrl, account.testKey);
+});
+
+describe("an unknown name in JSON is refused", () => {
+  test.for([
+    {
+      name: "a mistyped field",
+      method: createCustomer,
+      request: { customer: { emial: "a@b.co" } },
+      at: "customer.emial",
+      near: "email",
+    },
+    { name: "a field of the request", method: listCustomers, request: { filters: "x" }, at: "filters", near: "filter" },
+    {
+      name: "a field beside the right ones",
+      method: updateAccountSettings,
+      request: { validate: true },
+      at: "validate",
+      near: "validateOnly",
+    },
+    {
+      name: "a field in an item of a list",
+      method: createCustomer,
+      request: { customer: { externalReferences: [{ name: "x", id: "1" }, { nane: "x" }] } },
+      at: "customer.external_references[1].nane",
+      near: "name",
+    },
+    {
+      name: "an enum value",
+      method: createCustomer,
+      request: { customer: { type: "individul" } },
+      at: "customer.type",
+      near: "INDIVIDUAL",
+    },
+    {
+      name: "an enum value under a mask",
+      method: updateCustomer,
+      request: { customer: { id: "x", type: "Busines" }, updateMask: "type" },
+      at: "customer.type",
+      near: "BUSINESS",
+    },
+  ])("$name", async ({ method, request, at, near }) => {
+    const failure = await failureOf(call(method, request));
+    expect(failure).toMatchObject({ code: "InvalidArgument", reason: "FIELDS_INVALID" });
+    expect(Object.keys(failure.fields)).toEqual([at]);
+    if (near !== "validateOnly") expect(failure.fields[at]).toContain(`did you mean ${near}?`);
+    expect(failure.fields[at]).toMatch(/Permitted are .*\w/);
+  });
+
+  test("each unknown name is told, not only the first", async () => {
+    const failure = await failureOf(call(createCustomer, { customer: { emial: "a@b.co", frist_name: "A" }, x: 1 }));
+    expect(Object.keys(failure.fields).sort()).toEqual(["customer.emial", "customer.frist_name", "x"]);
+  });
+});
+
+test.for(["individual", "Individual", "INDIVIDUAL", "CUSTOMER_TYPE_INDIVIDUAL", "customer_type_individual", 1])(
+  "a type may be spelled %s",
+  async (type) => {
+    const made = await call(createCustomer, { customer: { email: `${crypto.randomUUID()}@example.com`, type } });
+    expect(made).toMatchObject({ customer: { type: "CUSTOMER_TYPE_INDIVIDUAL" } });
+  },
+);
+
+test("a field may be spelled as in the contract or in JSON", async () => {
+  const email = `${crypto.randomUUID()}@example.com`;
+  const made = await call(createCustomer, { customer: { email, first_name: "Ada", lastName: "Byron" } });
+  expect(made).toMatchObject({ customer: { firstName: "Ada", lastName: "Byron" } });
+});
+
+test("an unknown field in binary is passed over", async () => {
+  const known = toBinary(GetCustomerRequestSchema, create(GetCustomerRequestSchema, { id: "cus_absent" }));
+  const answer = await fetch(clientele.httpUrl + pathOf(getCustomer), {
+    method: "POST",
+    headers: { "api-key": account.testKey, "content-type": "application/proto" },
+    body: Buffer.concat([known, Buffer.from([0xfa, 0x3f, 1, 0x61])]),
+  });
+  expect(answer.status).toBe(404);
+});
+
+test.for([
+  { name: "numbers", metadata: { a: Array.from({ length: maxValues }, () => 0) } },
+  { name: "objects", metadata: { a: Array.from({ length: maxValues }, () => ({})) } },
+])("more values than any call needs are refused before they are read: $name", async ({ metadata }) => {
+  const bytes = Buffer.from(JSON.stringify({ customer: { metadata } }));
+  const started = process.cpuUsage();
+  expect(() => parseJson(createCustomer.input, bytes)).toThrow("more than");
+  expect(process.cpuUsage(started).user).toBeLessThan(100_000);
+});
