@@ -2,7 +2,7 @@ import { type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { rpcError } from "../errors.js";
 
-/** How many values a request may hold, in lists and messages of messages too: what is built of them takes milliseconds. */
+/** How many messages or JSON values a request may hold, one in another: to build that many takes ten milliseconds. */
 export const maxValues = 20_000;
 /** No encoding spells a value in fewer bytes. */
 export const bytesPerValue = 2;
@@ -15,7 +15,7 @@ export function tooManyValues() {
 /** Parses a request in protobuf. Throws INVALID_ARGUMENT, or RESOURCE_EXHAUSTED for too many values. */
 export function parseBinary<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): Message {
   try {
-    if (bytes.length > bytesPerValue * maxValues && countFields(schema, bytes) > maxValues) throw tooManyValues();
+    if (bytes.length > bytesPerValue * maxValues && countMessages(schema, bytes) > maxValues) throw tooManyValues();
     return fromBinary(schema, bytes);
   } catch (error) {
     if (error instanceof Error && error.name === "ConnectError") throw error;
@@ -27,17 +27,20 @@ export function parseBinary<Desc extends DescMessage>(schema: Desc, bytes: Uint8
 type Inner = (number: number) => Inner | undefined;
 
 // Without building anything, and no further than the limit.
-function countFields(schema: DescMessage, bytes: Uint8Array): number {
+function countMessages(schema: DescMessage, bytes: Uint8Array): number {
   let count = 0;
   const open = [{ inner: innerOf(schema), bytes }];
   for (let next = open.pop(); next !== undefined && count <= maxValues; next = open.pop()) {
     const reader = new BinaryReader(next.bytes);
     while (reader.pos < reader.len && count <= maxValues) {
       const [number, wireType] = reader.tag();
-      count += 1;
       const inner = wireType === WireType.LengthDelimited ? next.inner(number) : undefined;
-      if (inner === undefined) reader.skip(wireType, number);
-      else open.push({ inner, bytes: reader.bytes() });
+      if (inner === undefined) {
+        reader.skip(wireType, number);
+      } else {
+        count += 1;
+        open.push({ inner, bytes: reader.bytes() });
+      }
     }
   }
   return count;

@@ -22,7 +22,7 @@ export interface Limits {
 
 /** The limits that Clientele runs with; tests shorten the times. */
 export const defaultLimits: Limits = {
-  readMaxBytes: 4 * 1024 * 1024,
+  readMaxBytes: 256 * 1024,
   writeMaxBytes: 32 * 1024 * 1024,
   headerMaxBytes: 16 * 1024,
   streamsPerSession: 100,

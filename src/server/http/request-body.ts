@@ -1,8 +1,10 @@
+import { callCancelled } from "../../rpc/calls/deadline.js";
 import { bodyTooSlow } from "../unary/body.js";
 
 /**
  * Reads a request body within a time limit, which neither Node nor Connect sets. A call with one request message has `ms`
- * milliseconds for all of it, a stream of messages `ms` between any two pieces. Throws DEADLINE_EXCEEDED.
+ * milliseconds for all of it, a stream of messages `ms` between any two pieces. Throws DEADLINE_EXCEEDED, and CANCELLED
+ * when the client goes away half-way.
  */
 export async function* timedBody(
   body: AsyncIterable<Uint8Array>,
@@ -12,11 +14,16 @@ export async function* timedBody(
   const pieces = body[Symbol.asyncIterator]();
   let until = Date.now() + ms;
   while (true) {
-    const piece = await within(pieces.next(), until - Date.now());
+    const piece = await within(pieces.next().catch(clientGone), until - Date.now());
     if (piece.done) return;
     yield piece.value;
     if (isStream) until = Date.now() + ms;
   }
+}
+
+// Whatever Node calls it when a connection is lost.
+function clientGone(): never {
+  throw callCancelled();
 }
 
 async function within<T>(pending: Promise<T>, ms: number): Promise<T> {

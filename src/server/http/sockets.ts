@@ -1,3 +1,13 @@
+// One socket for every version of HTTP:
+//
+//  1. A connection arrives; `Connections` and the stall guard keep track of it from here on.
+//  2. In clear text its first bytes are read: the preface of HTTP/2, or anything else, which is HTTP/1.1.
+//  3. The bytes are put back, and the connection is handed to a server of that version, which never listens itself.
+//  4. Over TLS the handshake has settled the version, and one server of Node speaks both.
+//  5. A client that sends nothing, or stops half-way in a header, loses its connection.
+//  6. Every request, of either version, reaches the same handler.
+//  7. A client that does not read its answer loses its stream or connection.
+//  8. An HTTP/2 session without calls ends after its idle time.
 import { createServer as createHttp1 } from "node:http";
 import {
   createServer as createHttp2,
@@ -10,7 +20,7 @@ import type { Connections } from "../connections/connections.js";
 import { advertisedHeaderBytes } from "../connections/header-limit.js";
 import type { Limits } from "../connections/limits.js";
 import { limitPreface } from "../connections/sessions.js";
-import { createStallGuard } from "../connections/stalls.js";
+import { createStallGuard, type StallGuard } from "../connections/stalls.js";
 import type { HttpRequest, HttpResponse } from "./requests.js";
 
 /** A certificate chain and its key, in PEM. */
@@ -45,35 +55,44 @@ export function createSocketServer(
     // Calls that are silent but open go on; without any the connection ends at once.
     session.setTimeout(limits.idleMs, () => session.close());
   };
-  const server = tls === undefined ? createClear(onRequest, onSession) : createSecure(tls);
+  const parts = { onRequest, onSession, connections, stalls, limits };
+  const server = tls === undefined ? createClear(parts) : createSecure(parts, tls);
   return server.on("connection", connections.addSocket).on("connection", stalls.addSocket);
+}
 
-  function createClear(onRequest: Handler, onSession: (session: ServerHttp2Session) => void): Server {
-    const http1 = createHttp1(http1Options(limits), onRequest);
-    const http2 = createHttp2(http2Options(limits), onRequest).on("session", onSession);
-    // A server that never listens would not look for slow clients.
-    http1.emit("listening");
-    const server = createNet({ noDelay: true, keepAlive: true }, (socket) => {
-      connections.addHttp1(socket);
-      sniff(socket, limits.prefaceMs, (isHttp2) => {
-        if (isHttp2) connections.removeHttp1(socket);
-        (isHttp2 ? http2 : http1).emit("connection", socket);
-      });
-    });
-    return server.on("close", () => http1.close());
-  }
+interface Parts {
+  readonly onRequest: Handler;
+  readonly onSession: (session: ServerHttp2Session) => void;
+  readonly connections: Connections;
+  readonly stalls: StallGuard;
+  readonly limits: Limits;
+}
 
-  function createSecure(certificate: Certificate): Server {
-    const shared = { ...http1Options(limits), ...http2Options(limits), ...certificate };
-    const options: SecureServerOptions = { ...shared, allowHTTP1: true, handshakeTimeout: limits.headersMs };
-    const server = createSecureServer(options, onRequest).on("session", onSession);
-    // Its constructor ignores these two.
-    Object.assign(server, { headersTimeout: limits.headersMs, keepAliveTimeout: limits.idleMs });
-    return server.on("secureConnection", (socket) => {
-      stalls.addSocket(socket);
-      if (socket.alpnProtocol !== "h2") connections.addHttp1(socket);
+function createClear({ onRequest, onSession, connections, limits }: Parts): Server {
+  const http1 = createHttp1(http1Options(limits), onRequest);
+  const http2 = createHttp2(http2Options(limits), onRequest).on("session", onSession);
+  // A server that never listens would not look for slow clients.
+  http1.emit("listening");
+  const server = createNet({ noDelay: true, keepAlive: true }, (socket) => {
+    connections.addHttp1(socket);
+    sniff(socket, limits.prefaceMs, (isHttp2) => {
+      if (isHttp2) connections.removeHttp1(socket);
+      (isHttp2 ? http2 : http1).emit("connection", socket);
     });
-  }
+  });
+  return server.on("close", () => http1.close());
+}
+
+function createSecure({ onRequest, onSession, connections, stalls, limits }: Parts, certificate: Certificate): Server {
+  const shared = { ...http1Options(limits), ...http2Options(limits), ...certificate };
+  const options: SecureServerOptions = { ...shared, allowHTTP1: true, handshakeTimeout: limits.headersMs };
+  const server = createSecureServer(options, onRequest).on("session", onSession);
+  // Its constructor ignores these two.
+  Object.assign(server, { headersTimeout: limits.headersMs, keepAliveTimeout: limits.idleMs });
+  return server.on("secureConnection", (socket) => {
+    stalls.addSocket(socket);
+    if (socket.alpnProtocol !== "h2") connections.addHttp1(socket);
+  });
 }
 
 function http1Options(limits: Limits) {

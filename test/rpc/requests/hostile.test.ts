@@ -32,7 +32,7 @@ describe("a request that is as wide as a message may be", () => {
   test.for(wide)("with $name is refused in a typed way, and soon", async ({ customer }) => {
     const started = performance.now();
     const call = clients.customers.createCustomer({ customer: { email: "wide@example.com", ...customer } });
-    expect(await failureOf(call)).toMatchObject({ code: "InvalidArgument" });
+    expect((await failureOf(call)).code).toMatch(/^(InvalidArgument|ResourceExhausted)$/);
     expect(performance.now() - started).toBeLessThan(5_000);
   });
 

@@ -14,10 +14,10 @@ const keys = (count: number, value: JsonObject[string]) =>
 const description = "must be at most 131072 characters of JSON";
 
 test.for<{ name: string; metadata: JsonObject }>([
-  { name: "very many keys", metadata: keys(60_000, 1) },
+  { name: "very many keys", metadata: keys(9_000, "x".repeat(8)) },
   { name: "a long text", metadata: { text: "x".repeat(140_000) } },
   { name: "a long key", metadata: { ["x".repeat(140_000)]: 1 } },
-  { name: "a long list", metadata: { list: Array.from({ length: 100_000 }, () => 1) } },
+  { name: "a long list", metadata: { list: Array.from({ length: 18_000 }, () => "four") } },
   { name: "many texts in the depth", metadata: { a: { b: keys(2_000, "x".repeat(80)) } } },
 ])("metadata of $name is refused at once", async ({ metadata }) => {
   const failure = await failureOf(clients.customers.createCustomer({ customer: { email: "a@example.com", metadata } }));

@@ -45,7 +45,7 @@ test.for(cases)("$method.name refuses a $name without end, at once", async ({ me
 
 test("a list within a list is refused, too", async () => {
   const type = CustomFieldType.STRING;
-  const values = Array.from({ length: 100_000 }, () => "");
+  const values = Array.from({ length: 5_000 }, () => "");
   const rule = { case: "stringEnum", value: { values } } as const;
   const customField = { slug: "a", type, rules: [{}, { rule }] };
   const failure = await failureOf(account.test.customFields.createCustomField({ customField }));
@@ -57,7 +57,7 @@ test("a list within a list is refused, too", async () => {
 function fill(message: ReflectMessage, field: DescField & { fieldKind: "list" }): void {
   const items = message.get(field);
   const item = () => (field.listKind === "message" ? reflect(field.message) : "");
-  for (let count = 0; count < 100_000; count += 1) items.add(item());
+  for (let count = 0; count < 5_000; count += 1) items.add(item());
 }
 
 // The first list on each way into a message.
