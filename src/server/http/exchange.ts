@@ -86,10 +86,16 @@ async function send(req: HttpRequest, res: HttpResponse, answer: HttpAnswer, cal
   // An answer is for one credential, and caches know only of those in Authorization.
   header["cache-control"] = "no-store";
   if (call.contextValues.get(unreadableKey)) delete header[readableBy];
+  if (answer.body === undefined) {
+    // The header itself ends the stream then, as gRPC wants it: `writeHead` would send it too soon.
+    res.statusCode = answer.status;
+    for (const [name, value] of Object.entries(header)) if (value !== undefined) res.setHeader(name, value);
+    res.end();
+    return;
+  }
   (res as { writeHead(status: number, header: OutgoingHttpHeaders): void }).writeHead(answer.status, header);
   if (answer.trailer !== undefined) res.addTrailers(answer.trailer as Record<string, string>);
-  if (answer.body === undefined) res.end();
-  else res.end(answer.body);
+  res.end(answer.body);
 }
 
 function urlOf(req: HttpRequest): string {
