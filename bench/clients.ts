@@ -23,7 +23,7 @@ export function open(target: Target, exchange: Exchange): Connections {
 
 function openGrpc({ port, key, connections }: Target, exchange: Exchange): Connections {
   const { path, encode, decode } = exchange;
-  // Else clients of the same address would share one connection.
+  // Clients of the same address would otherwise share one connection.
   const options = { "grpc.use_local_subchannel_pool": 1 };
   const clients = Array.from(
     { length: connections },

@@ -17,7 +17,7 @@ export interface Database {
   readonly seeded: Tenant;
   /** The tenant whose customers are created, so that the other one's lists stay as they are. */
   readonly growing: Tenant;
-  /** What decides its speed, in words. */
+  /** The settings that decide its speed. */
   readonly settings: string;
   stop(): Promise<void>;
 }
@@ -88,7 +88,7 @@ async function seed(client: pg.Client, tenantId: string, rows: number): Promise<
     [tenantId, rows],
   );
   await client.query("vacuum analyze customers");
-  // So that the first runs do not pay for it.
+  // The first runs must not pay for the checkpoint.
   await client.query("checkpoint");
 }
 

@@ -25,7 +25,7 @@ export interface FloorRow {
   readonly update_time: Date;
 }
 
-/** What a floor writes of a new customer. */
+/** The columns that a floor writes for a new customer. */
 export interface FloorCustomer {
   readonly email?: string | undefined;
   readonly name?: string | undefined;
@@ -37,7 +37,7 @@ export interface FloorCustomer {
   readonly metadata?: object | undefined;
 }
 
-// What the service derives; fixed here, so that the answers are as long.
+// Constants in place of derived values, so that answers are equally long.
 export const derived = {
   countryName: "United States",
   photoUrl: "https://seccdn.libravatar.org/avatar/0123456789abcdef0123456789abcdef?d=monsterid",

@@ -14,7 +14,7 @@ export interface Job extends Target {
   readonly postmasterPid: number;
 }
 
-/** What a run showed. CPU is microseconds a request, latencies are milliseconds. */
+/** The figures of a run. CPU is microseconds a request, latencies are milliseconds. */
 export interface Measure {
   readonly perSecond: number;
   readonly serverCpu: number;

@@ -14,7 +14,7 @@ import { seededId } from "./database.js";
 export const calls = ["GetCustomer", "ListCustomers", "CreateCustomer", "UpdateCustomer"] as const;
 export type Call = (typeof calls)[number];
 
-/** What is looked at in an answer. A message and its JSON are alike in it. */
+/** The part of an answer that is checked; alike in a message and its JSON. */
 export interface Answer {
   readonly customer?: { readonly id: string; readonly email?: string; readonly name?: string };
   readonly customers?: readonly { readonly id: string }[];
@@ -31,7 +31,7 @@ export interface Exchange {
 
 export const pageSize = 10;
 
-/** What a client sends and expects on a database that was seeded with so many rows. */
+/** The requests and expected answers on a database seeded with so many rows. */
 export function exchangeOf(call: Call, rows: number): Exchange {
   // Far from the last, so that calls in flight meet different rows. A prime reaches all of them.
   const idOf = (n: number) => seededId((n * 7919) % rows);

@@ -5,7 +5,7 @@ import { SearchCustomersRequestSchema, SearchCustomersResponseSchema } from "../
 import { startDatabase } from "./database.js";
 import { startService } from "./processes.js";
 
-// What people type, by what the database makes of it.
+// Queries by their cost to the database.
 const kinds: Readonly<Record<string, readonly string[]>> = {
   "begins many names": ["mar", "jo", "eliz", "shad", "gar"],
   "begins few names": ["quentin q", "marco.0a", "zoe.ff", "ivan.77", "olga.123"],

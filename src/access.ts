@@ -27,7 +27,7 @@ type MethodsOf<Service extends DescService> = { readonly [Method in keyof Servic
 const anybody: AccessRule = { callers: ["public"] };
 const secretKey: AccessRule = { callers: ["secret_key"] };
 
-// What a customer token may call too, and where the request names the customer.
+// Methods that a customer token may call too, with the field that names the customer.
 const own = (field: string): AccessRule => ({
   callers: ["secret_key", "customer_token"],
   customer: { field, isOptional: false },
@@ -141,7 +141,7 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     createTaxIdentifier: ownByDefault("customer_id"),
     getTaxIdentifier: ownByRow,
     listTaxIdentifiers: ownByDefault("customer_id"),
-    // One that is nobody's is the merchant's to give away.
+    // Only the merchant may give away an identifier that belongs to nobody.
     attachTaxIdentifier: secretKey,
     detachTaxIdentifier: secretKey,
     deleteTaxIdentifier: ownByRow,
@@ -167,7 +167,7 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
 
 const nobody: AccessRule = { callers: [] };
 
-/** Who may call a method, and what of it; nobody if the table does not name it. */
+/** The access rule of a method; without callers if the table does not name it. */
 export function accessOf(method: DescMethod): AccessRule {
   const rules = table.get(method.parent.typeName) ?? {};
   return (Object.hasOwn(rules, method.localName) && rules[method.localName]) || nobody;

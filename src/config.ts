@@ -23,7 +23,7 @@ export interface Config {
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
   /** Authority that must have signed the certificates of internal gRPC clients; absent to ask for none. */
   readonly grpcClientCaFile: string | undefined;
-  /** What secrets that the service must know again are derived from; absent where nobody gave one. */
+  /** The key from which recoverable secrets derive, such as those of webhooks; absent if none is set. */
   readonly secretKey: Buffer | undefined;
   /** Whether webhooks may be posted to private networks, and in clear text. */
   readonly webhooksToPrivateNetworks: boolean;
@@ -39,7 +39,7 @@ export interface Config {
   readonly jobs: boolean;
   /** The vault of the cards behind live tokens; absent to refuse those. The time is for each attempt. */
   readonly cardVault: { readonly url: string; readonly secret: string; readonly timeoutMs: number } | undefined;
-  /** Who knows what tax authorities know, for live tenants; absent to leave their tax identifiers PENDING. */
+  /** The verifier of tax identifiers in live tenants; without one they stay PENDING. */
   readonly taxVerifier: { readonly url: string; readonly secret: string | undefined } | undefined;
   /** How long calls in flight may take to finish after SIGTERM, in milliseconds. */
   readonly drainMs: number;
@@ -50,7 +50,7 @@ const portRule = "must be a whole number from 0 to 65535";
 const port = (fallback: number) =>
   z.coerce.number(portRule).int(portRule).min(0, portRule).max(65_535, portRule).default(fallback);
 const text = z.string().min(1);
-// Of a system that is sent what nobody else may read.
+// A system that receives secrets or personal data.
 const safeUrl = (example: string) =>
   text.regex(
     /^(https:\/\/[^/?#@]+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(\/[^?#]*)?$/,

@@ -20,7 +20,7 @@ import { createImageReader, type ReadImage } from "./resources/photos/image.js";
 import { type Clock, createNewId, type NewId, type RandomBytes } from "./rpc/ids.js";
 import { createLogger, type Logger } from "./rpc/log.js";
 
-/** What services are made of. */
+/** The dependencies of the services. */
 export interface Deps {
   readonly db: Knex;
   readonly clock: Clock;
@@ -36,13 +36,13 @@ export interface Deps {
   readonly identityProviders: IdentityProviders;
   readonly readImage: ReadImage;
   readonly eventFeed: EventFeed;
-  /** What secrets that the service must know again are derived from. */
+  /** The key from which recoverable secrets derive. */
   readonly secretKey: Buffer | undefined;
   readonly webhookSender: WebhookSender;
   readonly taxVerifier: TaxVerifier;
 }
 
-/** What tests decide and production does not. */
+/** The dependencies that tests replace. */
 export interface Overrides {
   readonly clock?: Clock;
   readonly randomBytes?: RandomBytes;

@@ -17,7 +17,7 @@ import { followTimetable } from "./timetable.js";
 
 /** Jobs at work. */
 export interface Jobs {
-  /** What the worker tells of itself, such as `job:complete`. */
+  /** The worker's own events, such as `job:complete`. */
   readonly events: EventEmitter;
   /** Lets the job in progress end, and starts no other. */
   stop(): Promise<void>;
@@ -36,7 +36,7 @@ const crontab = `
 37 * * * * forget_login_attempts ?max=3
 `;
 
-// What is due at any second: these have a turn of their own again and again.
+// Jobs with work at any second: each repeats in a loop of its own.
 const steady = ["make_webhook_deliveries", "send_webhook_deliveries", "verify_tax_identifiers"] as const;
 const pauseMs = 1_000;
 
@@ -54,7 +54,7 @@ export async function startJobs(deps: Deps, databaseUrl: string): Promise<Jobs> 
     noHandleSignals: true,
     logger: loggerOf(deps.logger),
   });
-  // What ends the worker has been logged by it; nobody else is to be ended by it.
+  // The worker logs its own failure, which must not end the process.
   runner.promise.catch(() => {});
   const stopTimetable = followTimetable(crontab, runner.addJob, deps.clock);
   const turns = steady.map((job) => repeat(taskList[job]!, stopping.signal));
@@ -103,7 +103,7 @@ export function tasksOf(deps: Deps, stopping?: AbortSignal) {
           if (count > 0) logger[level]({ job, count }, "a job is done");
         } catch (error) {
           logger.error({ job, error }, "a job failed and will be tried again");
-          // What the driver says of an error may hold what must not be stored.
+          // A driver's message may hold values, which must not be stored.
           throw new Error(`${job} failed`);
         }
       },
@@ -111,7 +111,7 @@ export function tasksOf(deps: Deps, stopping?: AbortSignal) {
   ) satisfies TaskList;
 }
 
-// Who reads events numbers them; so that it has not to number those of months, it is done without readers too.
+// Readers number events. Without readers this job does, so that the first reader does not meet a backlog of months.
 async function numberAllEvents({ db }: Deps): Promise<number> {
   const tenants = await listUnnumberedTenants(db);
   for (const tenantId of tenants) await numberEvents(db, tenantId);

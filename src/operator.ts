@@ -12,10 +12,12 @@ import { newApiKey } from "./resources/api-keys/secret.js";
 import { insertApiKey, listAllApiKeys, lockApiKey, revokeApiKey } from "./resources/api-keys/store.js";
 import { secretName } from "./rpc/callers/secret.js";
 
-/** What the command line does with keys: as ApiKeyService, but with the operator's right to the database, and no key. */
-type OperatorDeps = Pick<Deps, "db" | "clock" | "newId" | "randomBytes">;
+// The command line's operations on keys: those of ApiKeyService, authorized by access to the database.
 
-/** Which tenant is meant; the account may be left out where there is only one. */
+/** The dependencies of an operation. */
+export type OperatorDeps = Pick<Deps, "db" | "clock" | "newId" | "randomBytes">;
+
+/** The choice of a tenant. The account may be absent where there is only one. */
 export interface TenantChoice {
   /** The account's id or name. */
   readonly account?: string | undefined;
@@ -69,7 +71,7 @@ export async function revokeKey(deps: OperatorDeps, choice: TenantChoice, id: st
   });
 }
 
-/** The tenant that is meant. Throws an Error that says what to do if there is none, or more than one of that name. */
+/** Finds the chosen tenant. Throws an Error that says what to do if there is none, or more than one of that name. */
 export async function findTenant(
   { db }: Pick<OperatorDeps, "db">,
   { account, liveMode }: TenantChoice,

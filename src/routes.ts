@@ -44,7 +44,7 @@ import { webhookService } from "./resources/webhooks/service.js";
 import { served } from "./rpc/calls/call.js";
 import type { Upload } from "./server/http/uploads.js";
 
-/** Every service of ours; what is reflected and what is health-checked. */
+/** Every service of Clientele, for routes, reflection and health checks. */
 export const services = [
   AccountService,
   ApiKeyService,
@@ -65,10 +65,10 @@ export const services = [
   PrivacyService,
 ];
 
-/** What can also be called by posting a form. */
+/** The methods that also accept a form. */
 export const uploads: readonly Upload[] = [photoUpload, taxCertificateUpload];
 
-/** What the service answers: a line for each service. */
+/** Registers every service. */
 export function createRoutes(deps: Deps) {
   return (router: ConnectRouter): void => {
     const serve = <Service extends DescService>(

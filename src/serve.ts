@@ -43,7 +43,7 @@ export async function serve(config: Config, databaseUrl: string, overrides: Over
   }
 }
 
-// What has started stands in `listeners`.
+// Adds each started listener to `listeners`.
 async function start(
   config: Config,
   databaseUrl: string,
@@ -90,7 +90,7 @@ async function start(
     httpPort: http.port,
     grpcPort: grpc.port,
     stop: async () => {
-      // They have no end of their own, and their clients go on elsewhere.
+      // Watches never end by themselves; their clients reconnect elsewhere.
       deps.eventFeed.close();
       await Promise.all([drain(listeners, readiness, config.drainMs), jobs?.stop()]);
       await close();
@@ -98,7 +98,7 @@ async function start(
   };
 }
 
-// For those on the same machine; in production the configuration says better.
+// Correct on the same machine only; a deployment sets CLIENTELE_PUBLIC_URL.
 function urlOf({ host, tls }: Config, port: number): string {
   return `${tls === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -2,7 +2,7 @@ import type { Config } from "./config.js";
 import type { CreatedAccount } from "./resources/accounts/create.js";
 import type { Service } from "./serve.js";
 
-/** What `serve` prints once it serves: where, and on first start a demo account's key in lines to paste. */
+/** The text that `serve` prints: its addresses, and on the first start lines to paste with the demo account's key. */
 export function welcome(config: Config, { httpPort, grpcPort }: Service, demo: CreatedAccount | undefined): string {
   const scheme = config.tls === undefined ? "http" : "https";
   const anywhere = config.host === "0.0.0.0" || config.host === "::";

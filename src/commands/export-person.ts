@@ -34,7 +34,7 @@ export function exportPersonCommand(withDatabase: WithDatabase): Command {
     });
 }
 
-// What an RPC says with its status the command line says without.
+// The command line prints the message of an RPC error without its status.
 function inWords(error: unknown): never {
   throw error instanceof ConnectError ? new Error(error.rawMessage) : error;
 }

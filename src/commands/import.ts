@@ -7,8 +7,16 @@ import { type Plan, runImport } from "../imports/run.js";
 import type { ImportRow } from "../imports/store.js";
 import type { Rejection } from "../imports/write.js";
 import { findTenant } from "../operator.js";
+import { print, printJson } from "./output.js";
 import { createProgress } from "./progress.js";
-import { accountOption, modeOption, type TenantOptions, tenantChoiceOf, type WithDatabase } from "./tenant-options.js";
+import {
+  accountOption,
+  jsonOption,
+  modeOption,
+  type TenantOptions,
+  tenantChoiceOf,
+  type WithDatabase,
+} from "./tenant-options.js";
 
 interface ImportOptions extends TenantOptions {
   readonly from: string;
@@ -30,7 +38,7 @@ export function importCommand(withDatabase: WithDatabase): Command {
     .addOption(new Option("--resume", "go on where an import of this file ended").conflicts("restart"))
     .option("--restart", "begin again with a file that was imported before")
     .option("--rejects <file>", "write what is rejected there, as JSON lines, instead of to standard error")
-    .option("--json", "print one JSON object, for programs")
+    .addOption(jsonOption())
     .action(async (path: string, options: ImportOptions) => {
       await withDatabase(async (deps) => {
         if (options.rejects !== undefined && resolve(options.rejects) === resolve(path)) {
@@ -41,7 +49,8 @@ export function importCommand(withDatabase: WithDatabase): Command {
         const again = options.resume ? "resume" : options.restart ? "restart" : undefined;
         const { watch, summary, failed } = watching(options, file.size);
         const done = await runImport(deps, { tenant, source: options.from, file, again, ...watch }).catch(failed);
-        process.stdout.write(options.json ? `${JSON.stringify(summary(done), null, 2)}\n` : inWords(summary(done)));
+        if (options.json) printJson(summary(done));
+        else print(inWords(summary(done)));
         if (done.rejected > 0) process.exitCode = 1;
       });
     });
@@ -105,5 +114,5 @@ function describe({ line, message, violations }: Rejection): string {
 
 function inWords(summary: { imported: number; rejected: number; seconds: number; rowsPerSecond: number }): string {
   const { imported, rejected, seconds, rowsPerSecond } = summary;
-  return `Imported ${imported} customers, rejected ${rejected}, in ${seconds} s, ${rowsPerSecond} rows a second.\n`;
+  return `Imported ${imported} customers, rejected ${rejected}, in ${seconds} s, ${rowsPerSecond} rows a second.`;
 }

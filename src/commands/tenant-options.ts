@@ -1,13 +1,10 @@
 import { Option } from "commander";
-import type { Deps } from "../deps.js";
-import type { TenantChoice } from "../operator.js";
+import type { OperatorDeps, TenantChoice } from "../operator.js";
 
-/** Runs something on the configured database. */
-export type WithDatabase = (
-  command: (deps: Pick<Deps, "db" | "clock" | "newId" | "randomBytes">) => Promise<void>,
-) => Promise<void>;
+/** Runs a command on the configured database. */
+export type WithDatabase = (command: (deps: OperatorDeps) => Promise<void>) => Promise<void>;
 
-/** How a command is told which tenant is meant. */
+/** The options that choose a tenant. */
 export interface TenantOptions {
   readonly account?: string;
   readonly mode: "test" | "live";
@@ -18,7 +15,9 @@ export const accountOption = () => new Option("--account <account>", "the accoun
 export const modeOption = () =>
   new Option("--mode <mode>", "which half of the account").choices(["test", "live"]).default("test");
 
-/** What `findTenant` asks for. */
+export const jsonOption = () => new Option("--json", "print one JSON object, for programs");
+
+/** The options that `findTenant` reads. */
 export function tenantChoiceOf({ account, mode }: TenantOptions): TenantChoice {
   return { account, liveMode: mode === "live" };
 }

@@ -1,6 +1,6 @@
 import { refused } from "../rpc/errors.js";
 
-/** What a vault says of a card behind a token. */
+/** The vault's description of the card behind a token. */
 export interface Card {
   /** In lower case, such as `visa`. */
   readonly brand: string;

@@ -26,10 +26,10 @@ export interface HttpJsonOptions {
   readonly maxBytes?: number;
 }
 
-/** What another system answers. */
+/** The answer of another system. */
 export interface JsonAnswer {
   readonly status: number;
-  /** What the JSON holds, of any shape; undefined unless the status is 2xx. */
+  /** The parsed JSON, of any shape; undefined unless the status is 2xx. */
   readonly body: unknown;
 }
 
@@ -49,7 +49,7 @@ const failuresInARow = 5;
 /** Makes the way to another system; one for the process, since it remembers whether that system is down. */
 export function createHttpJson(options: HttpJsonOptions): PostJson {
   const { url, secret, timeoutMs = 5_000, pauseMs = 10_000, maxBytes = 64 * 1024 } = options;
-  // Whoever refuses a request is not down: else one client's odd token would cut all the others off.
+  // A refusal is no outage: otherwise one client's invalid token would open the circuit for all.
   const isDown = handleType(Unreachable, ({ isPassing }) => isPassing);
   const breaker = circuitBreaker(isDown, {
     breaker: new ConsecutiveBreaker(failuresInARow),
@@ -63,7 +63,7 @@ export function createHttpJson(options: HttpJsonOptions): PostJson {
       try {
         return await post(path, body, expected, signal);
       } catch (error) {
-        // One that its caller gave up proves nothing, and would count as a success.
+        // A call that its caller cancelled proves nothing, and would count as a success.
         throw isTrial && signal?.aborted ? new Unreachable("nobody waited for it") : error;
       }
     });

@@ -11,7 +11,7 @@ export interface IdentityClient {
   readonly clientId: string;
 }
 
-/** What a page has at the end of a sign-in elsewhere. */
+/** The result of an authorization request, as the page passes it on. */
 export interface Grant {
   readonly code: string;
   readonly codeVerifier: string;
@@ -19,7 +19,7 @@ export interface Grant {
   readonly nonce: string;
 }
 
-/** Who an identity provider says somebody is; of the claims only what it vouches for, and none of any length. */
+/** The verified claims of an identity token, each bounded in length. */
 export interface Identity {
   readonly issuer: string;
   readonly subject: string;
@@ -136,13 +136,13 @@ function subjectOf(subject: string | undefined): string {
   return subject;
 }
 
-// Nobody has been refused yet.
+// A failed discovery refuses no shopper: it is an outage of the provider.
 function noDiscovery(error: unknown): never {
   const meaning = meaningOf(error);
   throw meaning instanceof Unreachable ? meaning : new Unreachable("its discovery document is not usable");
 }
 
-// What the libraries throw: an answer that refuses, a claim that does not hold, or something that is no answer.
+// Turns an error of the libraries into a refusal, a failed claim, or an outage.
 function meaningOf(error: unknown): Error {
   if (error instanceof NotConfirmed || error instanceof Unreachable) return error;
   const cause = causeOf(error);

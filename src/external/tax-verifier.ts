@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { createHttpJson, type HttpJsonOptions, Unreachable } from "./http-json.js";
 
-/** What a verifier is asked about: nothing says whose it is. */
+/** The number to verify, without a hint of its customer. */
 export interface TaxNumber {
   /** Such as `de_vat`. */
   readonly type: string;
@@ -18,7 +18,7 @@ interface Question {
   readonly attempt: number;
 }
 
-/** Who knows whether a tax authority knows a number. */
+/** Tells whether a tax authority knows a number. */
 export interface TaxVerifier {
   /** Whether there is anybody to ask for that half of an account. */
   serves(liveMode: boolean): boolean;

@@ -5,7 +5,7 @@ import type { LookupFunction } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { isPublic, literalOf, lookupAmong } from "./public-networks.js";
 
-/** What became of a request: the status of the answer, or why there is none. */
+/** The status of the answer, or the reason why there is none. */
 export type SendResult = { readonly status: number } | { readonly error: SendError };
 
 /** Why there is no answer. */
@@ -15,7 +15,7 @@ export type SendError = "timeout" | "refused" | "unresolved" | "private_address"
 export interface WebhookSender {
   /** Posts a body and looks at the status alone. Never rejects. */
   send(url: string, headers: Readonly<Record<string, string>>, body: string): Promise<SendResult>;
-  /** What is wrong with an address that is to be posted to, in the words of a field violation; undefined if nothing. */
+  /** The problem of a URL as the text of a field violation; undefined for a valid URL. */
   problemOf(url: string): Promise<string | undefined>;
 }
 
@@ -78,7 +78,7 @@ async function post(
     const sent = { "content-length": String(Buffer.byteLength(body)), ...headers };
     const req = request(target, { method: "POST", headers: sent, lookup, signal, agent: false }, (res) => {
       settle({ status: res.statusCode ?? 0 });
-      // Nobody reads the rest, and it may have no end.
+      // The rest of the body is not needed, and it may be endless.
       res.destroy();
     });
     req.on("error", (error: NodeJS.ErrnoException) => settle({ error: signal.aborted ? "timeout" : errorOf(error) }));

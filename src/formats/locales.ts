@@ -6,7 +6,7 @@ const withdrawn = new Set("bh in iw ji jw mo sh".split(" "));
 /** The ISO 639-1 language codes, 183 of them, sorted. */
 export const languages: readonly string[] = allLanguages();
 
-/** What a locale matches, for JavaScript and for RE2. */
+/** The expression of a locale, for JavaScript and for RE2. */
 export const localePattern = `^(?:${languages.join("|")})_(?:${countryCodes.join("|")})$`;
 const form = new RegExp(localePattern);
 

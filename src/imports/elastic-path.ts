@@ -1,16 +1,7 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import {
-  type AddressInit,
-  isObject,
-  objectOf,
-  objectsOf,
-  present,
-  type SourceRow,
-  textOf,
-  timeOf,
-} from "./source-row.js";
+import { addressOf, isObject, objectOf, objectsOf, present, type SourceRow, textOf, timeOf } from "./source-row.js";
 
-// What every customer object of the v2 API has; all else in it are custom fields, which flows add.
+// The fields of every customer object of the v2 API. All others are custom fields, which flows add.
 const standard = new Set(["type", "id", "name", "email", "password", "meta", "links", "relationships", "addresses"]);
 
 /**
@@ -29,26 +20,24 @@ export function readElasticPath(object: JsonObject): SourceRow {
       email: textOf(data, "email"),
       metadata: Object.fromEntries(custom),
     }),
-    addresses: addresses.map(addressOf),
+    addresses: addresses.map((address) => addressOf(address, addressFields)),
     createTime: timeOf(times, "created_at"),
   };
 }
 
-// An address is named for what it is, such as "Home"; its region is what others call a state.
-function addressOf(address: JsonObject): AddressInit {
-  return present({
-    label: textOf(address, "name"),
-    firstName: textOf(address, "first_name"),
-    lastName: textOf(address, "last_name"),
-    organization: textOf(address, "company_name"),
-    phone: textOf(address, "phone_number"),
-    line1: textOf(address, "line_1"),
-    line2: textOf(address, "line_2"),
-    city: textOf(address, "city"),
-    county: textOf(address, "county"),
-    state: textOf(address, "region"),
-    postalCode: textOf(address, "postcode"),
-    country: textOf(address, "country"),
-    instructions: textOf(address, "instructions"),
-  });
-}
+// Elastic Path names an address by its purpose, such as "Home", and calls a state a region.
+const addressFields = {
+  label: "name",
+  firstName: "first_name",
+  lastName: "last_name",
+  organization: "company_name",
+  phone: "phone_number",
+  line1: "line_1",
+  line2: "line_2",
+  city: "city",
+  county: "county",
+  state: "region",
+  postalCode: "postcode",
+  country: "country",
+  instructions: "instructions",
+};

@@ -31,7 +31,7 @@ export async function openFile(path: string, stdin: Readable): Promise<ImportFil
   }
 }
 
-/** What a file is known by when it is imported again, in hex. */
+/** The hash of a file's content in hex. It recognizes the file when an import resumes. */
 export function identityOf({ size, head }: Pick<ImportFile, "size" | "head">, source: string): string {
   return createHash("sha256").update(`${source} ${size} `).update(head).digest("hex");
 }

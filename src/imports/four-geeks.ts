@@ -1,14 +1,5 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import {
-  type AddressInit,
-  booleanOf,
-  objectOf,
-  objectsOf,
-  present,
-  type SourceRow,
-  textOf,
-  timeOf,
-} from "./source-row.js";
+import { addressOf, booleanOf, objectOf, objectsOf, present, type SourceRow, textOf, timeOf } from "./source-row.js";
 
 /**
  * Reads a 4Geeks customer. The customer's ids at payment providers become references; a photo that was uploaded there is
@@ -35,20 +26,18 @@ export function readFourGeeks(object: JsonObject): SourceRow {
   return {
     id: textOf(object, "id"),
     customer,
-    addresses: addresses.map(addressOf),
+    addresses: addresses.map((address) => addressOf(address, addressFields)),
     defaultAddress: preferred < 0 ? undefined : preferred,
     liveMode: test === undefined ? undefined : !test,
     createTime: timeOf(object, "created_on"),
   };
 }
 
-function addressOf(address: JsonObject): AddressInit {
-  return present({
-    line1: textOf(address, "line1"),
-    line2: textOf(address, "line2"),
-    city: textOf(address, "city"),
-    state: textOf(address, "state"),
-    postalCode: textOf(address, "postal_code"),
-    country: textOf(address, "country"),
-  });
-}
+const addressFields = {
+  line1: "line1",
+  line2: "line2",
+  city: "city",
+  state: "state",
+  postalCode: "postal_code",
+  country: "country",
+};

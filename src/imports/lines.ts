@@ -43,7 +43,7 @@ export async function* readLines(chunks: AsyncIterable<Uint8Array>, from: Place)
   }
   if (size > 0) yield [take(0)];
 
-  // What is beyond the limit is counted, and let go.
+  // Bytes beyond the limit are counted and dropped.
   function keep(part: Uint8Array): void {
     if (part.length === 0) return;
     size += part.length;

@@ -20,7 +20,7 @@ export function refusal(reason: string, text: string, field?: string): Error {
   return error;
 }
 
-/** What an error says of the row; undefined if it is none of the row's. */
+/** The problems that an error reports about a row; undefined for an error of another kind. */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (!(error instanceof Error)) return undefined;
   // The stack is too small for it.

@@ -13,7 +13,7 @@ import { refusalOf } from "./refusal.js";
 import * as store from "./store.js";
 import { type Rejection, type Row, writeRows } from "./write.js";
 
-/** What to import, and how. */
+/** The file, source and tenant of an import. */
 export interface Plan {
   readonly tenant: TenantRow;
   /** A name of `readers`. */
@@ -46,7 +46,7 @@ const batchLines = 500;
 const batchChars = 4_194_304;
 const linesAtATime = 20;
 const attempts = 5;
-/** Tables that grow tenfold may need other plans. */
+/** Tables that grow tenfold may need other query plans. */
 const renewsAfter = new Set([1, 10, 100, 1_000]);
 
 /**
@@ -90,7 +90,7 @@ export async function runImport(deps: ImportDeps, plan: Plan): Promise<store.Imp
     };
     const checked: Checked = { rows: [], rejections: [] };
     for (const [index, line] of lines.entries()) {
-      // So that the batch before is written meanwhile.
+      // Another turn of the event loop writes the batch before.
       if (index % linesAtATime === 0) await turn();
       try {
         checked.rows.push({ line: line.number, customer: checkLine(line, rules) });

@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue, MessageInitShape } from "@bufbuild/protobuf";
-import type { AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
+import type { Address, AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
 import type { CustomerSchema } from "../../gen/clientele/v1/customers_pb.js";
 import type { TaxIdentifier } from "../../gen/clientele/v1/tax_identifiers_pb.js";
 import { refusal } from "./refusal.js";
@@ -34,6 +34,16 @@ export function textOf(object: JsonObject, key: string): string | undefined {
   if (typeof value === "number") return String(value);
   if (typeof value !== "string") throw wrong(key, "must be text");
   return value.trim() === "" ? undefined : value;
+}
+
+type AddressText = Exclude<
+  keyof Address,
+  "$typeName" | "$unknown" | "additionalAddressInfo" | "isDefault" | "createTime" | "updateTime"
+>;
+
+/** The texts of an address object, by the source's name for each field. */
+export function addressOf(object: JsonObject, names: Partial<Record<AddressText, string>>): AddressInit {
+  return present(Object.fromEntries(Object.entries(names).map(([field, name]) => [field, textOf(object, name)])));
 }
 
 export function booleanOf(object: JsonObject, key: string): boolean | undefined {

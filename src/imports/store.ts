@@ -148,7 +148,7 @@ export async function insertCustomers(
   return new Set(inserted.map(({ id }) => id));
 }
 
-/** Those of the ids that customers have or had. */
+/** Finds which of the ids customers have or had. */
 export async function listTakenIds(trx: Knex, tenantId: string, ids: readonly string[]): Promise<Set<string>> {
   const taken: string[] = await trx("customers")
     .where({ tenant_id: tenantId })
@@ -157,7 +157,7 @@ export async function listTakenIds(trx: Knex, tenantId: string, ids: readonly st
   return new Set(taken);
 }
 
-/** Those of the references that customers have. */
+/** Finds which of the references customers have. */
 export async function listTakenReferences(
   trx: Knex,
   tenantId: string,

@@ -77,7 +77,7 @@ export async function writeRows(
   }
 }
 
-// What one statement can insert: no two rows of a group have the same id or reference.
+// Rows in groups for one statement each: no two rows of a group share an id or a reference.
 function groupsOf(rows: readonly Row[]): Row[][] {
   const groups: Row[][] = [];
   let group: Row[] = [];

@@ -40,7 +40,7 @@ const longest = `5823594808-${"r".repeat(29)}`;
 const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`key${at}`, `${at}`]));
 const absent = { code: "NotFound", message: "The customer could not be found, please check the id." };
 
-// Requirements §10, DIGITAL_RIVER.
+// A merchant's life under the preset DIGITAL_RIVER.
 const customers: Steps = [
   {
     name: "a customer is created with no field at all",

@@ -49,7 +49,7 @@ const good = Object.fromEntries(definitions.map((definition) => [definition.slug
 
 const clientele = useClientele();
 
-// Requirements §10, ELASTIC_PATH: from custom fields to orders of a list.
+// Elastic Path: from custom fields to the order of a list.
 test.for(ways)("a merchant extends its customers, over $name", { timeout: 180_000 }, async ({ open }) => {
   const { testKey, test: quick } = await clientele.createAccount(SettingsPreset.ELASTIC_PATH);
   const call = open(clientele, testKey);

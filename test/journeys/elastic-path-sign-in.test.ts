@@ -24,7 +24,7 @@ afterAll(async () => await mall[Symbol.asyncDispose]());
 
 const { createCustomerToken } = CustomerTokenService.method;
 
-// Requirements §10, ELASTIC_PATH: the token by OpenID Connect.
+// Elastic Path: the customer token by OpenID Connect.
 test.for(ways)("a shopper signs in at a provider, over $name", { timeout: 60_000 }, async ({ open }) => {
   const { publishable } = await mall.newShop(SettingsPreset.ELASTIC_PATH);
   const page = open(mall.clientele, publishable);

@@ -39,7 +39,7 @@ const password = "mysecretpassword";
 const invalid = { code: "Unauthenticated", reason: "CREDENTIALS_INVALID" };
 const absent = { code: "NotFound", reason: "RESOURCE_NOT_FOUND" };
 
-// Requirements §10, ELASTIC_PATH.
+// A merchant's life under the preset ELASTIC_PATH.
 test.for(ways)("a shopper lives through ELASTIC_PATH over $name", { timeout: 120_000 }, async ({ open }) => {
   const account = await clientele.createAccount(SettingsPreset.ELASTIC_PATH);
   const publishableKey = await newPublishableKey(account.test);

@@ -36,7 +36,7 @@ beforeAll(async () => {
   [largest, larger, gif] = [await pngOf(maxPhotoBytes), await pngOf(maxPhotoBytes + 1), await plain("gif")];
 });
 
-// Requirements §10, FOUR_GEEKS.
+// A merchant's life under the preset FOUR_GEEKS.
 test.for(ways)("a merchant lives through FOUR_GEEKS over $name", { timeout: 90_000 }, async ({ open }) => {
   const account = await clientele.createAccount(SettingsPreset.FOUR_GEEKS);
   const authenticated = (key: string): Call => {

@@ -36,7 +36,7 @@ const texas = {
 const ohio = { label: "Work", line1: "2 High St", city: "Columbus", state: "OH", postalCode: "43215", country: "US" };
 const canada = { ...texas, city: "Toronto", state: "ON", postalCode: "M5H 2N2", country: "CA" };
 
-// Requirements §10, SIMPLE_CHECKOUT.
+// A merchant's life under the preset SIMPLE_CHECKOUT.
 const steps: readonly Step<Kept>[] = [
   {
     name: "a customer is created",

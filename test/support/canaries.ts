@@ -30,7 +30,7 @@ export async function plant(db: Knex, customerId: string): Promise<void> {
   }
 }
 
-/** What a personal column of somebody holds, as the texts, numbers and bytes of which it is made. */
+/** The texts, numbers and bytes in a person's columns. */
 export async function evidenceOf(db: Knex, customerId: string, place: Place): Promise<unknown[]> {
   const values: unknown[] = await rowsOf(db, customerId, place).pluck(place.column);
   return [...new Set(values.flatMap(leavesOf))];

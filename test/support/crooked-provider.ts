@@ -10,7 +10,7 @@ export interface CrookedProvider extends AsyncDisposable {
   readonly issuer: string;
   /** The paths that were asked for. */
   readonly asked: string[];
-  /** What it answers at a path instead of what is right. */
+  /** Wrong answers by path. */
   readonly instead: Map<string, Answer>;
   /** Makes the identity token of the next answers, of right claims. */
   token: (claims: JWTPayload) => Promise<string>;

@@ -19,7 +19,7 @@ export async function dumpOf(db: Knex): Promise<string> {
   return lines.join("\n");
 }
 
-/** What `pg_dump` prints; undefined where there is none that can read this server. */
+/** The output of `pg_dump`; undefined if none here can read this server. */
 export async function pgDumpOf(url: string): Promise<string | undefined> {
   try {
     return (await run("pg_dump", ["--inserts", url], { maxBuffer: 1 << 28 })).stdout;

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { reasons } from "../../src/rpc/errors.js";
 
-/** What a failed call tells its client. */
+/** The status of a failed call. */
 export interface Failure {
   readonly code: string;
   readonly message: string;

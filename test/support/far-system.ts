@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 /** A system of somebody else, on a port of its own. */
 export interface FarSystem extends AsyncDisposable {
   readonly url: string;
-  /** What it was sent, in order. */
+  /** The requests it received, in order. */
   readonly received: { readonly path: string; readonly headers: IncomingHttpHeaders; readonly body: string }[];
   /** How it behaves from now on. */
   behave(answer: RequestListener): void;

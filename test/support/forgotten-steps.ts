@@ -56,7 +56,7 @@ export const forgottenStepsBefore: readonly Step<Kept & { checkout: string }>[] 
   },
 ];
 
-/** What is left after the delay. */
+/** The steps after the delay. */
 export const forgottenStepsAfter: readonly Step<Kept>[] = [
   {
     name: "after the delay the customer is gone",

@@ -96,7 +96,7 @@ export const places = [
   { country: "AQ", state: "Ross", postal_code: "any" },
   { country: "CR", state: "SJ" },
 ];
-/** What most customers say of themselves. */
+/** The profile of most customers. */
 export const person = {
   name: "Ada",
   first_name: "Ada",

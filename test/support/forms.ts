@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { CustomFieldType } from "../../gen/clientele/v1/custom_fields_pb.js";
 import type { CustomFieldConstraints, FieldConstraints, FormConstraints } from "../../gen/clientele/v1/forms_pb.js";
 
-/** What a form holds: texts by the paths of their fields, in snake_case. */
+/** A form: texts by the paths of their fields, in snake_case. */
 export type Texts = Readonly<Record<string, string | undefined>>;
 
 // A form that knows nothing of the service but what GetFormConstraints says. It is written anew here on purpose.

@@ -9,7 +9,7 @@ import { findTenant } from "../../src/operator.js";
 import { createNewId } from "../../src/rpc/ids.js";
 import type { Clientele, TestAccount } from "./clientele.js";
 
-/** What an import came to. */
+/** The result of an import. */
 export interface Imported {
   readonly done: ImportRow;
   readonly rejections: readonly Rejection[];
@@ -47,7 +47,7 @@ export async function importRows(
   return { done, rejections };
 }
 
-/** What `clientele export` prints of the account's tenant. */
+/** The output of `clientele export` for the account's tenant. */
 export async function exportRows(
   clientele: Clientele,
   account: TestAccount,

@@ -4,7 +4,7 @@ import { buildDeps } from "../../src/deps.js";
 import { tasksOf } from "../../src/jobs.js";
 import type { Clientele } from "./clientele.js";
 
-/** What the worker of a service would do, when the test says so. */
+/** A worker whose jobs run when the test says so. */
 export interface Worker extends AsyncDisposable {
   /** Runs a job to its end, as the worker does. */
   run(job: string): Promise<void>;

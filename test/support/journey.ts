@@ -9,13 +9,13 @@ export interface Step<Kept> {
   readonly method: DescMethodUnary;
   /** The request, made of what earlier steps have kept. */
   readonly ask: (kept: Kept) => JsonObject;
-  /** What the answer holds. */
+  /** Fields that the answer holds. */
   readonly want?: (kept: Kept) => object;
-  /** What the answer must not hold. */
+  /** Fields that the answer must not hold. */
   readonly without?: (kept: Kept) => object;
-  /** What the call fails with. */
+  /** The expected error. */
   readonly refused?: object;
-  /** What later steps need of the answer. */
+  /** Values of the answer for later steps. */
   readonly keep?: (answer: JsonObject) => Partial<Kept>;
 }
 

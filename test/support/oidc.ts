@@ -9,7 +9,7 @@ export const clientId = "shop";
 export const otherClientId = "another-shop";
 export const redirectUri = "https://shop.example/callback";
 
-/** What a provider knows of a person. */
+/** A person as a provider knows them. */
 export type Claims = Readonly<Record<string, unknown>>;
 
 /** A real OpenID Connect provider, where everybody signs in as whom they say. */
@@ -89,7 +89,7 @@ export async function newKey(kid = randomBytes(8).toString("hex")): Promise<{ pr
   };
 }
 
-// Whoever comes is who `login_hint` says, and consents.
+// Every visitor is the person of `login_hint`, and consents.
 function listenerOf(provider: Provider): RequestListener {
   const interact = async (req: IncomingMessage, res: ServerResponse) => {
     const { prompt, params, session } = await provider.interactionDetails(req, res);
@@ -107,7 +107,7 @@ function listenerOf(provider: Provider): RequestListener {
   };
 }
 
-/** What a page has at the end of a sign-in, and hands to CreateCustomerToken. */
+/** The result of a sign-in that a page passes to CreateCustomerToken. */
 export interface Authorization {
   readonly code: string;
   readonly codeVerifier: string;

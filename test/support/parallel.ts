@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { type Addresses, type Clients, clientsOn, transports } from "./clientele.js";
 import { type Failure, failureOf } from "./errors.js";
 
-/** What became of calls that ran at the same time. */
+/** The outcomes of parallel calls. */
 export interface Outcomes<Answer> {
   readonly answers: readonly Answer[];
   readonly failures: readonly Failure[];

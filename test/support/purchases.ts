@@ -7,7 +7,7 @@ import { newToken } from "./payment-methods.js";
 
 export const url = "https://shop.example.com/cart/1";
 
-/** What a guest must give, and all that an order needs. */
+/** The fields that a guest's order needs. */
 export function guest() {
   return { contact: { email: "guest@example.com" }, shipping: houston, paymentMethodId: newToken() };
 }

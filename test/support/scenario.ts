@@ -10,10 +10,10 @@ export const methods: readonly DescMethodUnary[] = services.flatMap((service) =>
   service.methods.filter((method): method is DescMethodUnary => method.methodKind === "unary"),
 );
 
-/** Those that change nothing. */
+/** Methods that change nothing. */
 export const reads = methods.filter(isRead);
 
-/** Those that change something. */
+/** Methods that change something. */
 export const mutations = methods.filter((method) => !isRead(method));
 
 /** The cases of `test.for`: each method under its name, such as `CustomerService.GetCustomer`. */

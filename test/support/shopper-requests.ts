@@ -55,14 +55,14 @@ export const shopperMethods: readonly string[] = [
   "PrivacyService.CancelErasure",
 ];
 
-/** What only the merchant writes of a customer, and a value for it. */
+/** Fields that only the merchant writes, each with a value. */
 export const merchantFields: Readonly<JsonObject> = {
   enabled: true,
   metadata: { note: "said by the shopper" },
   externalReferences: [{ name: "stripe", id: "cus_of_the_shopper" }],
 };
 
-/** What a shopper says of itself at sign-up. */
+/** The profile that a shopper gives at sign-up. */
 export const personalOf = (world: World): JsonObject => {
   const { enabled: _, requestToBeForgotten: __, metadata: ___, externalReferences: ____, ...rest } = customerOf(world);
   return rest;

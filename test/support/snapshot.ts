@@ -18,7 +18,7 @@ export interface Change {
   readonly after: Row | undefined;
 }
 
-// What stands beside the resources: nothing of it is a resource's change.
+// Tables beside the resources; a write to them changes no resource.
 const beside = new Set([
   "events",
   "event_logs",
@@ -49,7 +49,7 @@ function keyOf(row: Row): string {
   return `${tenant_id} ${row.table === "addresses" ? customer_id : ""} ${token_key ?? id}`;
 }
 
-/** What differs between two snapshots. */
+/** The differences of two snapshots. */
 export function changesBetween(before: ReadonlyMap<string, Row>, after: ReadonlyMap<string, Row>): Change[] {
   const keys = [...new Set([...before.keys(), ...after.keys()])];
   return keys

@@ -9,7 +9,7 @@ interface Kept {
 const { attachTaxIdentifier, createTaxIdentifier, getTaxIdentifier, listTaxIdentifiers } = TaxIdentifierService.method;
 const german = { type: "de_vat", value: "DE 136,695 976" };
 
-/** What a merchant does with a tax identifier until somebody verifies it. */
+/** The merchant's steps before a tax identifier is verified. */
 export const taxStepsBefore: readonly Step<Kept>[] = [
   {
     name: "a tax identifier with a wrong check digit is refused",
@@ -34,7 +34,7 @@ export const taxStepsBefore: readonly Step<Kept>[] = [
   },
 ];
 
-/** What the merchant sees once it is verified. */
+/** The merchant's steps after the verification. */
 export const taxStepsAfter: readonly Step<Kept>[] = [
   {
     name: "it is verified",

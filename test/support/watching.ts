@@ -46,7 +46,7 @@ export function watch(
     (error: unknown) => error,
   );
   const begun = Promise.race([started, ended.then((error) => Promise.reject(error))]);
-  // Who waits for the end alone is told there.
+  // A caller that waits only for the end gets the error there.
   begun.catch(() => {});
   return {
     started: begun,

@@ -64,7 +64,7 @@ function overGrpcJs(address: string, key: string): Call {
   };
 }
 
-/** What grpc-js shows of a failure. The message is that which grpc-js itself decoded. */
+/** The error of grpc-js as a ConnectError, with the message that grpc-js decoded. */
 export function errorOfGrpcJs(error: grpc.ServiceError): ConnectError {
   const [bytes] = error.metadata.get("grpc-status-details-bin");
   const failure = new ConnectError(error.details, error.code as number as Code);

@@ -12,7 +12,7 @@ export const canaryPhone = "+15550177299";
 export interface World {
   readonly apiKey: string;
   readonly customer: string;
-  /** What the customer signs in with. */
+  /** The customer's sign-in. */
   readonly email: string;
   readonly password: string;
   readonly customerToken: string;

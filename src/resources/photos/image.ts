@@ -3,7 +3,7 @@ import sharp from "sharp";
 import { createTurns } from "../../rpc/calls/fair-queue.js";
 import { invalidField, type Reason, unavailable } from "../../rpc/errors.js";
 
-/** The largest file that is taken for a photo: 5 MB (4G). */
+/** The largest photo file, in bytes: 5 MB, as at 4Geeks. */
 export const maxPhotoBytes = 5_242_880;
 const maxMegapixels = 40;
 /** The largest picture that is taken for a photo. */

@@ -37,7 +37,7 @@ const [tenKb, open] = [{ maxBytes: 10_240 }, { maxBytes: 10_240, maxKeys: 50, ma
 const river = { maxKeys: 20, maxKeyLength: 40, maxValueLength: 500 };
 const [empty, notFound] = ["SEARCH_NO_MATCH_EMPTY", "SEARCH_NO_MATCH_NOT_FOUND"];
 
-// Requirements §2, cell by cell.
+// Every setting of every preset.
 const cells: [string, ...unknown[]][] = [
   ["requiredCustomerFields", ["email"], ["email"], none, ["first_name", "last_name", "email"], ["name", "email"]],
   ["emailUniqueness", unique, unique, duplicates, unique, duplicates],

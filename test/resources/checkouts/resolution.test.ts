@@ -124,7 +124,7 @@ const valueIn: Readonly<Record<string, (checkout: Checkout) => unknown>> = {
 const newCard = fresh.split("_")[3];
 const [without, having, expired] = Object.keys(customers) as [Kind, Kind, Kind];
 
-// Requirements §6, every combination: the field, what the request says, who asks, what comes of it and from where.
+// Every combination: the field, what the request says, who asks, what comes of it and from where.
 const cells: [string, string, Kind, unknown, ResolutionSource, SkippedDefault?][] = [
   ["shipping", "nothing", without, undefined, NONE, NOT_SET],
   ["shipping", "nothing", having, "Home", CUSTOMER_DEFAULT],
