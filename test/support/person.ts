@@ -81,6 +81,7 @@ export async function newPerson(clientele: Clientele, { test: clients }: TestAcc
     customerId: id,
     contact: { email: say("contact", `contact.${unique}@example.com`), name: say("contact name") },
     shipping: addressOf("inline"),
+    billing: addressOf("billing"),
     displayName: say("called"),
   };
   const { checkout: bought } = await clients.checkouts.createCheckout({ checkout }, key("checkout"));

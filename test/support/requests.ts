@@ -7,6 +7,7 @@ const purchaseOf = (world: World): JsonObject => ({
   paymentMethodId: world.freshToken,
   contact: { email: `${canary}@example.com`, name: `${canary} name`, phone: canaryPhone },
   shipping: address,
+  billing: address,
   displayName: `${canary} display`,
   locale: "en_US",
   customerType: "CUSTOMER_TYPE_BUSINESS",

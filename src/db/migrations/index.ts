@@ -13,6 +13,7 @@ import * as webhooks from "./0011_webhooks.js";
 import * as erasures from "./0012_erasures.js";
 import * as search from "./0013_search.js";
 import * as checkoutInputs from "./0014_checkout_inputs.js";
+import * as billing from "./0015_billing.js";
 
 /** All migrations by name, in the order in which they run. Append only. */
 export const migrations: Readonly<Record<string, Knex.Migration>> = {
@@ -30,4 +31,5 @@ export const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0012_erasures": erasures,
   "0013_search": search,
   "0014_checkout_inputs": checkoutInputs,
+  "0015_billing": billing,
 };

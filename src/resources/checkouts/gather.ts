@@ -36,12 +36,19 @@ export interface Buyer {
 /** Reads the values that a checkout chooses from. The customer, if there is one, must be active. */
 export async function gather(call: Call, input: CheckoutInput, buyer: Buyer): Promise<Candidates> {
   const { customer, settings } = buyer;
-  const inline = input.shipping && inlineAddress(input.shipping, settings);
+  const inline = input.shipping && inlineAddress(input.shipping, settings, "shipping");
+  const inlineBilling = input.billing && inlineAddress(input.billing, settings, "billing");
   const requestTaxIdentifiers = await requestedTaxIdentifiers(call, input.taxIdentifierIds, customer?.id);
   if (customer === undefined) {
     const requestPaymentMethod = await guestPaymentMethod(call, buyer.described);
     const request = requestOf(input, inline?.country ?? buyer.country);
-    return { request, requestShipping: inline, requestPaymentMethod, requestTaxIdentifiers };
+    return {
+      request,
+      requestShipping: inline,
+      requestBilling: inlineBilling,
+      requestPaymentMethod,
+      requestTaxIdentifiers,
+    };
   }
   const { db, tenantId, now } = call;
   const savedAddress = async (id: string) => {
@@ -58,6 +65,7 @@ export async function gather(call: Call, input: CheckoutInput, buyer: Buyer): Pr
   return {
     request: requestOf(input, requestShipping?.country ?? buyer.country ?? customer.country ?? undefined),
     requestShipping,
+    requestBilling: input.billingAddressId ? await savedAddress(input.billingAddressId) : inlineBilling,
     requestPaymentMethod: await customerPaymentMethod(customer, buyer),
     requestTaxIdentifiers,
     // A checkout takes no custom fields.
@@ -86,9 +94,9 @@ async function customerPaymentMethod(customer: CustomerRow, { described, setting
 }
 
 // The output-only fields are dropped: the copy would name an address, a customer and times that it never had.
-function inlineAddress(given: Address, settings: AccountSettings): Address {
+function inlineAddress(given: Address, settings: AccountSettings, field: "shipping" | "billing"): Address {
   const { next } = applyMask(AddressSchema, create(AddressSchema), given, undefined, writableFields);
-  return validAddress(next, settings, `${inputPath}.shipping`);
+  return validAddress(next, settings, `${inputPath}.${field}`);
 }
 
 // The buyer's own words, trimmed and checked.

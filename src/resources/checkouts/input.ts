@@ -21,6 +21,8 @@ const fieldsOf: Readonly<Record<string, readonly string[]>> = {
   url: ["url"],
   address_id: ["shipping", "tax_certificates"],
   shipping: ["shipping", "tax_certificates"],
+  billing_address_id: ["billing"],
+  billing: ["billing"],
   payment_method_id: ["payment_method"],
   contact: contactPaths,
   ...Object.fromEntries(contactPaths.map((path) => [path, [path]])),
@@ -60,6 +62,10 @@ export function maskedInput({ checkout }: UpdateCheckoutRequest, fields: Readonl
     delete input.addressId;
     delete input.shipping;
   }
+  if (!fields.has("billing")) {
+    delete input.billingAddressId;
+    delete input.billing;
+  }
   if (!fields.has("payment_method")) delete input.paymentMethodId;
   if (input.contact) input.contact = maskedContact(input.contact, fields);
   if (!fields.has("display_name")) delete input.displayName;
@@ -82,6 +88,7 @@ export function requireGuestInput(input: CheckoutInput, fields?: ReadonlySet<str
   if (requires("shipping") && input.shipping === undefined) refuse("shipping", requiredMessage);
   if (requires("payment_method") && !input.paymentMethodId) refuse("payment_method_id", requiredMessage);
   if (input.addressId) refuse("address_id", "belongs to a customer");
+  if (input.billingAddressId) refuse("billing_address_id", "belongs to a customer");
   if (violations.length > 0) throw invalidFields(violations);
 }
 

@@ -21,6 +21,8 @@ export interface Candidates {
   readonly request: Pick<CheckoutInput, "contact" | "displayName" | "locale" | "customerType">;
   /** From the request: the inline address, or the saved one that it names. */
   readonly requestShipping?: Address | undefined;
+  /** From the request: the inline address to bill, or the saved one that it names. */
+  readonly requestBilling?: Address | undefined;
   /** From the request: the token. */
   readonly requestPaymentMethod?: PaymentMethod | undefined;
   /** From the request: the tax identifiers that it names, all verified. */
@@ -44,6 +46,7 @@ export interface Resolved {
   readonly displayName: string;
   readonly contact: Contact;
   readonly shipping: Address | undefined;
+  readonly billing: Address | undefined;
   readonly paymentMethod: PaymentMethod | undefined;
   readonly locale: string | undefined;
   readonly customerType: CustomerType;
@@ -73,6 +76,13 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
     (before) => before.shipping,
     () => defaulted("shipping", requestShipping, defaultShipping, usable),
   );
+  const billing = followsShipping(revision?.before)
+    ? billed(shipping)
+    : unlessKept(
+        "billing",
+        (before) => before.billing,
+        () => billed(shipping),
+      );
   const paymentMethod = unlessKept(
     "payment_method",
     (before) => before.paymentMethod,
@@ -103,6 +113,7 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
     displayName,
     contact,
     shipping,
+    billing,
     paymentMethod,
     locale,
     customerType: customerType ?? CustomerType.UNSPECIFIED,
@@ -147,6 +158,13 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
     return applies ? fallback : undefined;
   }
 
+  function billed(shippingAddress: Address | undefined): Address | undefined {
+    const { requestBilling } = candidates;
+    const otherwise = shippingAddress === undefined ? ResolutionSource.NONE : ResolutionSource.SHIPPING;
+    note("billing", requestBilling === undefined ? otherwise : ResolutionSource.REQUEST);
+    return requestBilling ?? shippingAddress;
+  }
+
   // The ones in the request, else the usable ones of the customer.
   function selected<T>(
     field: string,
@@ -177,6 +195,12 @@ function nameGivenTo(before: Checkout | undefined): string | undefined {
   if (before === undefined) return undefined;
   const { displayName, contact, customerId } = before;
   return displayName === (contact?.email ?? contact?.name ?? customerId) ? undefined : displayName;
+}
+
+// Whether no request gave the billing address of a checkout.
+function followsShipping(before: Checkout | undefined): boolean {
+  const source = before?.resolutions.find(({ field }) => field === "billing")?.source;
+  return source === ResolutionSource.SHIPPING || source === ResolutionSource.NONE;
 }
 
 // A certificate exempts from the sales tax of one state of the United States.

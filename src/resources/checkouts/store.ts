@@ -14,6 +14,7 @@ export interface SnapshotRow {
   display_name: string;
   contact: JsonObject;
   shipping: JsonObject | null;
+  billing: JsonObject | null;
   payment_method: JsonObject | null;
   locale: string | null;
   customer_type: string | null;

@@ -18,8 +18,19 @@ export function orderFromRow(row: OrderRow): Order {
 
 /** The columns of the order that completes a checkout. */
 export function checkoutToOrderColumns(id: string, checkout: CheckoutRow): OrderColumns {
-  const { customer_id, url, display_name, contact, shipping, payment_method, locale, customer_type } = checkout;
+  const { customer_id, url, display_name, contact, shipping, billing, payment_method, locale, customer_type } =
+    checkout;
   const { tax_identifiers, tax_certificates } = checkout;
-  const snapshot = { customer_id, url, display_name, contact, shipping, payment_method, locale, customer_type };
+  const snapshot = {
+    customer_id,
+    url,
+    display_name,
+    contact,
+    shipping,
+    billing,
+    payment_method,
+    locale,
+    customer_type,
+  };
   return { id, checkout_id: checkout.id, ...snapshot, tax_identifiers, tax_certificates };
 }

@@ -38,6 +38,7 @@ const snapshot = {
   url: "''",
   display_name: "''",
   contact: "'{}'",
+  billing: "null",
   locale: "null",
   customer_type: "null",
   tax_identifiers: "'[]'",

@@ -208,7 +208,7 @@ test.for(cells)("of %s a request says %s: %s", async ([field, text, kind, want, 
   }
   expect(preview).toMatchObject({ id: "", etag: "", state: 0, url, customerId: buyer.customerId });
   expect(resolvedOf(preview!)).toEqual(resolvedOf(checkout));
-  const others = ["display_name", "tax_identifiers", "tax_certificates"];
+  const others = ["billing", "display_name", "tax_identifiers", "tax_certificates"];
   expect(checkout.resolutions.map((one) => one.field).sort()).toEqual([...Object.keys(valueIn), ...others].sort());
   expect((await clients.checkouts.getCheckout({ id: checkout.id })).checkout).toEqual(checkout);
 });

@@ -79,15 +79,21 @@ const exceptions: Readonly<Record<string, Treatment>> = {
   "TaxIdentifierService.CreateTaxIdentifier taxIdentifier.id": "ignored",
   "TaxIdentifierService.CreateTaxIdentifier taxIdentifier.customerId": "ignored",
   "CheckoutService.CreateCheckout checkout.shipping.id": "ignored",
+  "CheckoutService.CreateCheckout checkout.billing.id": "ignored",
   "CheckoutService.CreateCheckout checkout.shipping.customerId": "ignored",
+  "CheckoutService.CreateCheckout checkout.billing.customerId": "ignored",
   "CheckoutService.PreviewCheckout checkout.shipping.id": "ignored",
+  "CheckoutService.PreviewCheckout checkout.billing.id": "ignored",
   "CheckoutService.PreviewCheckout checkout.shipping.customerId": "ignored",
+  "CheckoutService.PreviewCheckout checkout.billing.customerId": "ignored",
   "CheckoutService.UpdateCheckout checkout.customerId": "refused",
   "CheckoutService.CreateCheckout checkout.paymentMethodId": "taken",
   "CheckoutService.PreviewCheckout checkout.paymentMethodId": "taken",
   "CheckoutService.UpdateCheckout checkout.paymentMethodId": "taken",
   "CheckoutService.UpdateCheckout checkout.shipping.id": "ignored",
+  "CheckoutService.UpdateCheckout checkout.billing.id": "ignored",
   "CheckoutService.UpdateCheckout checkout.shipping.customerId": "ignored",
+  "CheckoutService.UpdateCheckout checkout.billing.customerId": "ignored",
 };
 
 const cases = theirs.flatMap((method) =>
@@ -108,6 +114,7 @@ function foreignId(method: DescMethodUnary, path: readonly string[], treatment: 
 function requestWith(method: DescMethodUnary, path: readonly string[], id: string): JsonObject {
   const request = replaceAt(requestOfShopper(method, own), path, () => id) as JsonObject;
   if (path.at(-1) === "addressId") delete Object(request.checkout).shipping;
+  if (path.at(-1) === "billingAddressId") delete Object(request.checkout).billing;
   return request;
 }
 

@@ -69,15 +69,21 @@ const exceptions: Readonly<Record<string, readonly [Treatment, string]>> = {
   "PaymentMethodService.SetDefaultPaymentMethod id": ["used", "a token is the vault's, attached on the way"],
   "WebhookService.CreateWebhookEndpoint endpoint.id": ["ignored", "output only"],
   "CheckoutService.CreateCheckout checkout.shipping.id": ["ignored", "output only"],
+  "CheckoutService.CreateCheckout checkout.billing.id": ["ignored", "output only"],
   "CheckoutService.CreateCheckout checkout.shipping.customerId": ["ignored", "output only"],
+  "CheckoutService.CreateCheckout checkout.billing.customerId": ["ignored", "output only"],
   "CheckoutService.PreviewCheckout checkout.shipping.id": ["ignored", "output only"],
+  "CheckoutService.PreviewCheckout checkout.billing.id": ["ignored", "output only"],
   "CheckoutService.PreviewCheckout checkout.shipping.customerId": ["ignored", "output only"],
+  "CheckoutService.PreviewCheckout checkout.billing.customerId": ["ignored", "output only"],
   "CheckoutService.UpdateCheckout checkout.customerId": ["refused", "a checkout keeps its customer"],
   "CheckoutService.CreateCheckout checkout.paymentMethodId": ["used", "a token is the vault's"],
   "CheckoutService.PreviewCheckout checkout.paymentMethodId": ["used", "a token is the vault's"],
   "CheckoutService.UpdateCheckout checkout.paymentMethodId": ["used", "a token is the vault's"],
   "CheckoutService.UpdateCheckout checkout.shipping.id": ["ignored", "output only"],
+  "CheckoutService.UpdateCheckout checkout.billing.id": ["ignored", "output only"],
   "CheckoutService.UpdateCheckout checkout.shipping.customerId": ["ignored", "output only"],
+  "CheckoutService.UpdateCheckout checkout.billing.customerId": ["ignored", "output only"],
   "CheckoutService.ListCheckouts customerId": ["finds nothing", "a filter"],
   "EventService.ListEvents resourceId": ["finds nothing", "a filter"],
   "EventService.ListEvents customerId": ["finds nothing", "a filter"],
@@ -118,6 +124,7 @@ function absentLike(id: string): string {
 function requestWith(method: DescMethodUnary, path: readonly string[], id: string): JsonObject {
   const request = replaceField(method, requestFor(method, own.world), path, () => id);
   if (path.at(-1) === "addressId") delete Object(request.checkout).shipping;
+  if (path.at(-1) === "billingAddressId") delete Object(request.checkout).billing;
   const mask = request.updateMask;
   return typeof mask === "string" ? { ...request, updateMask: `${mask},${maskedBy(path)}` } : request;
 }
