@@ -72,11 +72,23 @@ export async function listTenants(db: Knex): Promise<TenantRow[]> {
 // Postgres lets those who share a row go before one who waits to change it, for ever if they keep coming; an advisory lock
 // is a queue. It is taken before the row, in the same statement.
 const queue = (mode: "" | "_shared") =>
-  `(select pg_advisory_xact_lock${mode}(hashtextextended(?, 0))) as queue, tenants`;
+  `(select pg_advisory_xact_lock${mode}(hashtextextended('settings ' || ?::text, 0))) as queue, tenants`;
 
 /** The tenant as it stays until the end of the transaction: nobody changes its settings meanwhile. */
 export async function holdTenant(trx: Knex, tenantId: string): Promise<TenantRow | undefined> {
   return await queued(trx, tenantId, "_shared").forShare("tenants").first("tenants.*");
+}
+
+/**
+ * Selects the tenant for a statement that writes only while the settings have a version, and holds them until then as
+ * `holdTenant` does. Both may be places.
+ */
+export function selectHeldTenant(db: Knex, tenantId: string, rulesVersion: number): Knex.Raw {
+  return db.raw(
+    `select tenants.tenant_id from ${queue("_shared")}
+     where tenants.tenant_id = ? and rules_version = ? for share of tenants`,
+    [tenantId, tenantId, rulesVersion],
+  );
 }
 
 /** The tenant, once every transaction that holds it has ended; those that come meanwhile wait. */
@@ -86,7 +98,7 @@ export async function lockTenant(trx: Knex, tenantId: string): Promise<TenantRow
 }
 
 function queued(trx: Knex, tenantId: string, mode: "" | "_shared"): Knex.QueryBuilder {
-  return trx.from(trx.raw(queue(mode), [`settings ${tenantId}`])).where("tenants.tenant_id", tenantId);
+  return trx.from(trx.raw(queue(mode), [tenantId])).where("tenants.tenant_id", tenantId);
 }
 
 export async function updateSettings(trx: Knex, tenantId: string, settings: JsonObject, event: EventDraft) {

@@ -2,6 +2,7 @@ import type { Knex } from "knex";
 import { type Keys, shareRead } from "../../db/shared-reads.js";
 import { defineStatement } from "../../db/statements.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
+import { selectHeldTenant } from "../accounts/store.js";
 import type { AddressRow } from "../addresses/store.js";
 import { changeWithEvent, customersWithEvent, type EventValues, valuesOf } from "../events/store.js";
 import { shownTaxIdentifiers, taxIdentifierRows } from "../tax-identifiers/shown-store.js";
@@ -51,11 +52,11 @@ const insertRow = defineStatement<CustomerRow, InsertValues>((db, values) => {
   const change = db.raw(
     `insert into customers (tenant_id, email_key, ${insertedColumns.join(", ")})
      select tenant.tenant_id, ${keyOfEmail}, ${insertedColumns.map((name) => `given.${name}`).join(", ")}
-     from (select tenant_id from tenants where tenant_id = ? and rules_version = ? for share) tenant,
+     from (?) tenant,
        jsonb_populate_record(null::customers, ?::jsonb) given
      where not exists (${ownerWithoutKey})
      returning ${columnNames.join(", ")}`,
-    [claimed as string, tenantId, settingsVersion, row, tenantId, claimed as string, id],
+    [claimed as string, selectHeldTenant(db, tenantId, settingsVersion), row, tenantId, claimed as string, id],
   );
   return customersWithEvent(db, tenantId, change, values);
 });
@@ -172,12 +173,12 @@ const updateRow = defineStatement<CustomerRow, UpdateValues>((db, values) => {
     `update customers set ${ownColumns.map((name) => `${name} = given.${name}`).join(", ")},
        email_key = case when ? then null else customers.email_key end,
        version = customers.version + 1, update_time = ?
-     from (select tenant_id from tenants where tenant_id = ? and rules_version = ? for share) tenant,
+     from (?) tenant,
        jsonb_populate_record(null::customers, ?::jsonb) given
      where customers.tenant_id = tenant.tenant_id and customers.id = ? and customers.version = ?
        and customers.delete_time is null and not customers.purged
      returning ${qualifiedNames.join(", ")}, ?`,
-    [releases, time, tenantId, settingsVersion, row, id, version, shownTaxIdentifiers(db)],
+    [releases, time, selectHeldTenant(db, tenantId, settingsVersion), row, id, version, shownTaxIdentifiers(db)],
   );
   return customersWithEvent(db, tenantId, change, values);
 });
