@@ -79,7 +79,7 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     getCustomerToken: own("customer_id"),
     listCustomerTokens: own("customer_id"),
     revokeCustomerToken: own("customer_id"),
-    revokeCustomerTokens: own("customer_id"),
+    revokeAllCustomerTokens: own("customer_id"),
   }),
   allow(PasswordService, {
     setPassword: secretKey,

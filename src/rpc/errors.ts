@@ -77,8 +77,6 @@ export const reasons = {
   IDENTITY_UNKNOWN: Code.FailedPrecondition,
   IDENTITY_NOT_LINKED: Code.FailedPrecondition,
   IDENTITY_INCOMPLETE: Code.FailedPrecondition,
-  API_KEY_REVOKED: Code.FailedPrecondition,
-  CUSTOMER_TOKEN_REVOKED: Code.FailedPrecondition,
   IDENTITY_PROVIDER_UNKNOWN: Code.FailedPrecondition,
   IDEMPOTENCY_KEY_REUSED: Code.FailedPrecondition,
   ERASURE_NOT_CANCELLABLE: Code.FailedPrecondition,

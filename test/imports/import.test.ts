@@ -200,7 +200,7 @@ describe("an import", () => {
     await account.test.accounts.updateAccountSettings({
       settings: { emailUniqueness: EmailUniqueness.UNIQUE },
       updateMask: { paths: ["email_uniqueness"] },
-      acceptExisting: true,
+      acceptViolations: true,
     });
     const { rejections } = await importRows(clientele, account, [person("three", { email: "ONE@example.com" })]);
     expect(reasonsOf(rejections)).toEqual(["1 EMAIL_TAKEN"]);

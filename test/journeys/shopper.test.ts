@@ -163,7 +163,7 @@ test.for([
   await signUp.getByRole("button").click();
   await page.getByText(`Signed in as ${email}`).waitFor();
   const { customers } = await clients.customers.listCustomers({ filter: `eq(email,${email})` });
-  await clients.customerTokens.revokeCustomerTokens({ customerId: customers[0]!.id });
+  await clients.customerTokens.revokeAllCustomerTokens({ customerId: customers[0]!.id });
   await act(page);
   await page.getByRole("form", { name: "Sign in" }).waitFor();
 });

@@ -47,7 +47,7 @@ export const requests: Readonly<Record<string, (world: World) => JsonObject>> = 
   "CustomerTokenService.GetCustomerToken": (world) => ({ customerId: world.customer, id: world.customerToken }),
   "CustomerTokenService.ListCustomerTokens": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
   "CustomerTokenService.RevokeCustomerToken": (world) => ({ customerId: world.customer, id: world.customerToken }),
-  "CustomerTokenService.RevokeCustomerTokens": ({ customer }) => ({ customerId: customer }),
+  "CustomerTokenService.RevokeAllCustomerTokens": ({ customer }) => ({ customerId: customer }),
   "PasswordService.SetPassword": ({ customer }) => ({ customerId: customer, password: `${canary} new pass` }),
   "PasswordService.ChangePassword": (world) => ({
     customerId: world.customer,
@@ -116,7 +116,7 @@ export const requests: Readonly<Record<string, (world: World) => JsonObject>> = 
     customField: { id: customField, name: `${canary} field`, position: 2 },
     updateMask: "name,position",
   }),
-  "FormService.GetFormConstraints": () => ({ version: "none" }),
+  "FormService.GetFormConstraints": () => ({ etag: "none" }),
   "CustomFieldService.DeleteCustomField": ({ customField }) => ({ id: customField }),
   "OrderService.ListOrders": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
   "WebhookService.CreateWebhookEndpoint": () => ({

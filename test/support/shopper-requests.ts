@@ -19,7 +19,7 @@ export const shopperMethods: readonly string[] = [
   "CustomerTokenService.GetCustomerToken",
   "CustomerTokenService.ListCustomerTokens",
   "CustomerTokenService.RevokeCustomerToken",
-  "CustomerTokenService.RevokeCustomerTokens",
+  "CustomerTokenService.RevokeAllCustomerTokens",
   "PasswordService.ChangePassword",
   "AddressService.CreateAddress",
   "AddressService.GetAddress",

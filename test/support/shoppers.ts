@@ -19,9 +19,9 @@ export async function newPublishableKey({ apiKeys }: Clients): Promise<string> {
 }
 
 /** Signs in by e-mail address and password; from another IP address only with a secret key. */
-export async function signIn({ customerTokens }: Clients, email: string, typed = password, clientAddress = "") {
+export async function signIn({ customerTokens }: Clients, email: string, typed = password, clientIpAddress = "") {
   const credential = { case: "emailPassword", value: { email, password: typed } } as const;
-  const { customerToken, secret } = await customerTokens.createCustomerToken({ credential, clientAddress });
+  const { customerToken, secret } = await customerTokens.createCustomerToken({ credential, clientIpAddress });
   return { token: customerToken!, secret };
 }
 

@@ -37,6 +37,13 @@ export async function createByCall(
   return answer.taxCertificate!;
 }
 
+/** All messages of a stream. */
+export async function partsOf<Part>(stream: AsyncIterable<Part>): Promise<Part[]> {
+  const parts: Part[] = [];
+  for await (const part of stream) parts.push(part);
+  return parts;
+}
+
 /** A form with a certificate; its file has a name and a type that are lies, and comes first. */
 export function formOf(content: Buffer, overrides: CertificateInit = {}): FormData {
   const { companyName, taxAuthority, startDate, endDate } = { ...certificate, ...overrides };

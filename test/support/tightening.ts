@@ -11,7 +11,7 @@ type Settings = MessageInitShape<typeof AccountSettingsSchema>;
 /** One setting, and data that breaks it. */
 interface Case {
   readonly setting: string;
-  readonly resource: "customer" | "address";
+  readonly resourceType: "customer" | "address";
   readonly description: string;
   readonly tightened: Settings;
   /** Makes something that breaks the setting, and something that keeps it; answers the ids of what breaks it. */
@@ -37,7 +37,7 @@ async function seedAddresses(clients: Clients, broken: object) {
 const required = "This field is required.";
 const metadataCase = (limits: Settings["metadataLimits"], broken: object, kept: object, field: string): Case => ({
   setting: "metadata_limits",
-  resource: "customer",
+  resourceType: "customer",
   description: "Customers whose metadata exceeds a limit",
   tightened: { metadataLimits: limits! },
   seed: (clients) => seedCustomers(clients, { metadata: broken }, { metadata: kept }),
@@ -49,7 +49,7 @@ const metadataCase = (limits: Settings["metadataLimits"], broken: object, kept: 
 export const brokenSettings: readonly Case[] = [
   {
     setting: "required_customer_fields",
-    resource: "customer",
+    resourceType: "customer",
     description: "Customers without phone or country",
     tightened: { requiredCustomerFields: ["phone", "country"] },
     seed: (clients) => seedCustomers(clients, { phone: "+50683236988" }, { phone: "+50683236988", country: "CR" }),
@@ -58,7 +58,7 @@ export const brokenSettings: readonly Case[] = [
   },
   {
     setting: "email_uniqueness",
-    resource: "customer",
+    resourceType: "customer",
     description: "Customers that share their e-mail address with another one",
     tightened: { emailUniqueness: EmailUniqueness.UNIQUE },
     async seed(clients) {
@@ -72,7 +72,7 @@ export const brokenSettings: readonly Case[] = [
   },
   {
     setting: "max_addresses_per_customer",
-    resource: "customer",
+    resourceType: "customer",
     description: "Customers with more than 1 addresses",
     tightened: { maxAddressesPerCustomer: 1 },
     async seed(clients) {
@@ -85,7 +85,7 @@ export const brokenSettings: readonly Case[] = [
   },
   {
     setting: "allowed_countries",
-    resource: "address",
+    resourceType: "address",
     description: "Addresses in a country that is not allowed",
     tightened: { allowedCountries: ["US", "CR"] },
     seed: (clients) => seedAddresses(clients, { country: "FR", state: "", postalCode: "75001" }),
@@ -95,7 +95,7 @@ export const brokenSettings: readonly Case[] = [
   },
   {
     setting: "required_address_fields",
-    resource: "address",
+    resourceType: "address",
     description: "Addresses without line1 or postal_code",
     tightened: { requiredAddressFields: ["line1", "postal_code"] },
     seed: (clients) => seedAddresses(clients, { postalCode: "" }),

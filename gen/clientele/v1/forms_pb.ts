@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/forms.proto.
  */
 export const file_clientele_v1_forms: GenFile = /*@__PURE__*/
-  fileDesc("ChhjbGllbnRlbGUvdjEvZm9ybXMucHJvdG8SDGNsaWVudGVsZS52MSLvAgoPRm9ybUNvbnN0cmFpbnRzEjcKD2N1c3RvbWVyX2ZpZWxkcxgBIAMoCzIeLmNsaWVudGVsZS52MS5GaWVsZENvbnN0cmFpbnRzEjYKDmFkZHJlc3NfZmllbGRzGAIgAygLMh4uY2xpZW50ZWxlLnYxLkZpZWxkQ29uc3RyYWludHMSMwoJY291bnRyaWVzGAMgAygLMiAuY2xpZW50ZWxlLnYxLkNvdW50cnlDb25zdHJhaW50cxIVCg1tYXhfYWRkcmVzc2VzGAQgASgFEjsKDWN1c3RvbV9maWVsZHMYBSADKAsyJC5jbGllbnRlbGUudjEuQ3VzdG9tRmllbGRDb25zdHJhaW50cxItCgVwaG90bxgGIAEoCzIeLmNsaWVudGVsZS52MS5QaG90b0NvbnN0cmFpbnRzEjMKCHBhc3N3b3JkGAcgASgLMiEuY2xpZW50ZWxlLnYxLlBhc3N3b3JkQ29uc3RyYWludHMiagoQRmllbGRDb25zdHJhaW50cxIMCgRuYW1lGAEgASgJEhAKCHJlcXVpcmVkGAIgASgIEhEKCWltbXV0YWJsZRgDIAEoCBISCgptYXhfbGVuZ3RoGAQgASgFEg8KB3BhdHRlcm4YBSABKAkisgEKEkNvdW50cnlDb25zdHJhaW50cxIMCgRjb2RlGAEgASgJEgwKBG5hbWUYAiABKAkSLgoGc3RhdGVzGAMgAygLMh4uY2xpZW50ZWxlLnYxLlN0YXRlQ29uc3RyYWludHMSFQoNc3RhdGVfcGF0dGVybhgEIAEoCRIbChNwb3N0YWxfY29kZV9wYXR0ZXJuGAUgASgJEhwKFHBvc3RhbF9jb2RlX2V4YW1wbGVzGAYgAygJIksKEFN0YXRlQ29uc3RyYWludHMSDAoEY29kZRgBIAEoCRIMCgRuYW1lGAIgASgJEhsKE3Bvc3RhbF9jb2RlX3BhdHRlcm4YAyABKAkibwoWQ3VzdG9tRmllbGRDb25zdHJhaW50cxIvCgxjdXN0b21fZmllbGQYASABKAsyGS5jbGllbnRlbGUudjEuQ3VzdG9tRmllbGQSEgoKbWF4X2xlbmd0aBgCIAEoBRIQCghwYXR0ZXJucxgDIAMoCSI8ChNQYXNzd29yZENvbnN0cmFpbnRzEhIKCm1pbl9sZW5ndGgYASABKAUSEQoJbWF4X2J5dGVzGAIgASgFIlAKEFBob3RvQ29uc3RyYWludHMSFQoNY29udGVudF90eXBlcxgBIAMoCRIRCgltYXhfYnl0ZXMYAiABKAUSEgoKbWF4X3BpeGVscxgDIAEoBSI1ChlHZXRGb3JtQ29uc3RyYWludHNSZXF1ZXN0EhgKB3ZlcnNpb24YASABKAlCB7pIBHICGEAiYQoaR2V0Rm9ybUNvbnN0cmFpbnRzUmVzcG9uc2USMgoLY29uc3RyYWludHMYASABKAsyHS5jbGllbnRlbGUudjEuRm9ybUNvbnN0cmFpbnRzEg8KB3ZlcnNpb24YAiABKAkyewoLRm9ybVNlcnZpY2USbAoSR2V0Rm9ybUNvbnN0cmFpbnRzEicuY2xpZW50ZWxlLnYxLkdldEZvcm1Db25zdHJhaW50c1JlcXVlc3QaKC5jbGllbnRlbGUudjEuR2V0Rm9ybUNvbnN0cmFpbnRzUmVzcG9uc2UiA5ACAUJgChBjb20uY2xpZW50ZWxlLnYxQgpGb3Jtc1Byb3RvUAFaPmdpdGh1Yi5jb20vY2xpZW50ZWxlL2NsaWVudGVsZS9nZW4vZ28vY2xpZW50ZWxlL3YxO2NsaWVudGVsZXYxYgZwcm90bzM", [file_buf_validate_validate, file_clientele_v1_custom_fields]);
+  fileDesc("ChhjbGllbnRlbGUvdjEvZm9ybXMucHJvdG8SDGNsaWVudGVsZS52MSLvAgoPRm9ybUNvbnN0cmFpbnRzEjcKD2N1c3RvbWVyX2ZpZWxkcxgBIAMoCzIeLmNsaWVudGVsZS52MS5GaWVsZENvbnN0cmFpbnRzEjYKDmFkZHJlc3NfZmllbGRzGAIgAygLMh4uY2xpZW50ZWxlLnYxLkZpZWxkQ29uc3RyYWludHMSMwoJY291bnRyaWVzGAMgAygLMiAuY2xpZW50ZWxlLnYxLkNvdW50cnlDb25zdHJhaW50cxIVCg1tYXhfYWRkcmVzc2VzGAQgASgFEjsKDWN1c3RvbV9maWVsZHMYBSADKAsyJC5jbGllbnRlbGUudjEuQ3VzdG9tRmllbGRDb25zdHJhaW50cxItCgVwaG90bxgGIAEoCzIeLmNsaWVudGVsZS52MS5QaG90b0NvbnN0cmFpbnRzEjMKCHBhc3N3b3JkGAcgASgLMiEuY2xpZW50ZWxlLnYxLlBhc3N3b3JkQ29uc3RyYWludHMiagoQRmllbGRDb25zdHJhaW50cxIMCgRuYW1lGAEgASgJEhAKCHJlcXVpcmVkGAIgASgIEhEKCWltbXV0YWJsZRgDIAEoCBISCgptYXhfbGVuZ3RoGAQgASgFEg8KB3BhdHRlcm4YBSABKAkisgEKEkNvdW50cnlDb25zdHJhaW50cxIMCgRjb2RlGAEgASgJEgwKBG5hbWUYAiABKAkSLgoGc3RhdGVzGAMgAygLMh4uY2xpZW50ZWxlLnYxLlN0YXRlQ29uc3RyYWludHMSFQoNc3RhdGVfcGF0dGVybhgEIAEoCRIbChNwb3N0YWxfY29kZV9wYXR0ZXJuGAUgASgJEhwKFHBvc3RhbF9jb2RlX2V4YW1wbGVzGAYgAygJIksKEFN0YXRlQ29uc3RyYWludHMSDAoEY29kZRgBIAEoCRIMCgRuYW1lGAIgASgJEhsKE3Bvc3RhbF9jb2RlX3BhdHRlcm4YAyABKAkibwoWQ3VzdG9tRmllbGRDb25zdHJhaW50cxIvCgxjdXN0b21fZmllbGQYASABKAsyGS5jbGllbnRlbGUudjEuQ3VzdG9tRmllbGQSEgoKbWF4X2xlbmd0aBgCIAEoBRIQCghwYXR0ZXJucxgDIAMoCSI8ChNQYXNzd29yZENvbnN0cmFpbnRzEhIKCm1pbl9sZW5ndGgYASABKAUSEQoJbWF4X2J5dGVzGAIgASgFIlAKEFBob3RvQ29uc3RyYWludHMSFQoNY29udGVudF90eXBlcxgBIAMoCRIRCgltYXhfYnl0ZXMYAiABKAUSEgoKbWF4X3BpeGVscxgDIAEoBSIyChlHZXRGb3JtQ29uc3RyYWludHNSZXF1ZXN0EhUKBGV0YWcYASABKAlCB7pIBHICGEAiXgoaR2V0Rm9ybUNvbnN0cmFpbnRzUmVzcG9uc2USMgoLY29uc3RyYWludHMYASABKAsyHS5jbGllbnRlbGUudjEuRm9ybUNvbnN0cmFpbnRzEgwKBGV0YWcYAiABKAkyewoLRm9ybVNlcnZpY2USbAoSR2V0Rm9ybUNvbnN0cmFpbnRzEicuY2xpZW50ZWxlLnYxLkdldEZvcm1Db25zdHJhaW50c1JlcXVlc3QaKC5jbGllbnRlbGUudjEuR2V0Rm9ybUNvbnN0cmFpbnRzUmVzcG9uc2UiA5ACAUJgChBjb20uY2xpZW50ZWxlLnYxQgpGb3Jtc1Byb3RvUAFaPmdpdGh1Yi5jb20vY2xpZW50ZWxlL2NsaWVudGVsZS9nZW4vZ28vY2xpZW50ZWxlL3YxO2NsaWVudGVsZXYxYgZwcm90bzM", [file_buf_validate_validate, file_clientele_v1_custom_fields]);
 
 /**
  * FormConstraints is what a form must know.
@@ -319,17 +319,19 @@ export const PhotoConstraintsSchema: GenMessage<PhotoConstraints> = /*@__PURE__*
   messageDesc(file_clientele_v1_forms, 6);
 
 /**
- * GetFormConstraintsRequest may say what the caller has already.
+ * GetFormConstraintsRequest may name the answer that the caller holds.
  *
  * @generated from message clientele.v1.GetFormConstraintsRequest
  */
 export type GetFormConstraintsRequest = Message<"clientele.v1.GetFormConstraintsRequest"> & {
   /**
-   * The version of an answer before; if it is still the present one, the answer holds nothing else.
+   * The etag of an earlier answer.
    *
-   * @generated from field: string version = 1;
+   * While it is current, the answer holds nothing but the etag.
+   *
+   * @generated from field: string etag = 1;
    */
-  version: string;
+  etag: string;
 };
 
 /**
@@ -346,18 +348,18 @@ export const GetFormConstraintsRequestSchema: GenMessage<GetFormConstraintsReque
  */
 export type GetFormConstraintsResponse = Message<"clientele.v1.GetFormConstraintsResponse"> & {
   /**
-   * What a form must know; absent if the caller has it already.
+   * The constraints; absent while the caller's etag is current.
    *
    * @generated from field: clientele.v1.FormConstraints constraints = 1;
    */
   constraints?: FormConstraints | undefined;
 
   /**
-   * The version of what it says, opaque.
+   * The version of the constraints, opaque.
    *
-   * @generated from field: string version = 2;
+   * @generated from field: string etag = 2;
    */
-  version: string;
+  etag: string;
 };
 
 /**

@@ -55,7 +55,7 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
         requireSettings(next);
         const violations = await settingViolations(trx, tenantId, before, next);
         if (req.validateOnly) return { settings: next, violations };
-        if (!req.acceptExisting) requireNone(violations);
+        if (!req.acceptViolations) requireNone(violations);
         const paths = changedPaths(AccountSettingsSchema, before, next);
         if (paths.length === 0) return { settings: before, violations };
         const column = settingsToColumn(next);
@@ -78,10 +78,10 @@ function refilled(preset: SettingsPreset, before: AccountSettings): AccountSetti
 // What the change tightens must hold for what there is.
 function requireNone(violations: readonly SettingViolation[]): void {
   if (violations.length === 0) return;
-  const preconditions = violations.map(({ setting, resource, description, count, exampleIds }) => {
+  const preconditions = violations.map(({ setting, resourceType, description, count, exampleIds }) => {
     return {
       type: setting,
-      subject: resource,
+      subject: resourceType,
       description: `${description}: ${count}, such as ${exampleIds.join(", ")}.`,
     };
   });

@@ -20,7 +20,7 @@ import { maxMetadataBytes, metadataViolations } from "./metadata.js";
 /** One setting that present data may break. */
 interface Rule {
   readonly setting: string;
-  readonly resource: "customer" | "address";
+  readonly resourceType: "customer" | "address";
   readonly tightens: (before: AccountSettings, after: AccountSettings) => boolean;
   readonly find: (trx: Knex, tenantId: string, settings: AccountSettings) => Promise<Found>;
   readonly describe: (settings: AccountSettings) => string;
@@ -29,28 +29,28 @@ interface Rule {
 const rules: readonly Rule[] = [
   {
     setting: "required_customer_fields",
-    resource: "customer",
+    resourceType: "customer",
     tightens: (before, after) => adds(before.requiredCustomerFields, after.requiredCustomerFields),
     find: (trx, tenantId, settings) => findIncompleteCustomers(trx, tenantId, settings.requiredCustomerFields),
     describe: (settings) => `Customers without ${anyOf(settings.requiredCustomerFields)}`,
   },
   {
     setting: "email_uniqueness",
-    resource: "customer",
+    resourceType: "customer",
     tightens: (before, after) => !isUnique(before) && isUnique(after),
     find: findSharedEmails,
     describe: () => "Customers that share their e-mail address with another one",
   },
   {
     setting: "max_addresses_per_customer",
-    resource: "customer",
+    resourceType: "customer",
     tightens: (before, after) => mostAddresses(after) < mostAddresses(before),
     find: (trx, tenantId, settings) => findCustomersWithMoreAddresses(trx, tenantId, mostAddresses(settings)),
     describe: (settings) => `Customers with more than ${mostAddresses(settings)} addresses`,
   },
   {
     setting: "allowed_countries",
-    resource: "address",
+    resourceType: "address",
     tightens: ({ allowedCountries: before }, { allowedCountries: after }) =>
       after.length > 0 && (before.length === 0 || adds(after, before)),
     find: (trx, tenantId, settings) => findAddressesElsewhere(trx, tenantId, settings.allowedCountries),
@@ -58,14 +58,14 @@ const rules: readonly Rule[] = [
   },
   {
     setting: "required_address_fields",
-    resource: "address",
+    resourceType: "address",
     tightens: (before, after) => adds(before.requiredAddressFields, after.requiredAddressFields),
     find: (trx, tenantId, settings) => findIncompleteAddresses(trx, tenantId, settings.requiredAddressFields),
     describe: (settings) => `Addresses without ${anyOf(settings.requiredAddressFields)}`,
   },
   {
     setting: "metadata_limits",
-    resource: "customer",
+    resourceType: "customer",
     tightens: ({ metadataLimits: before }, { metadataLimits: after }) =>
       limitsOf(after).some((limit, index) => limit < limitsOf(before)[index]!),
     find: findExcessiveMetadata,
@@ -84,12 +84,14 @@ export async function settingViolations(
   after: AccountSettings,
 ): Promise<SettingViolation[]> {
   const violations: SettingViolation[] = [];
-  for (const { setting, resource, tightens, find, describe } of rules) {
+  for (const { setting, resourceType, tightens, find, describe } of rules) {
     if (!tightens(before, after)) continue;
     const { count, ids } = await find(trx, tenantId, after);
     if (count === 0) continue;
     const description = describe(after);
-    violations.push(create(SettingViolationSchema, { setting, resource, description, count, exampleIds: [...ids] }));
+    violations.push(
+      create(SettingViolationSchema, { setting, resourceType, description, count, exampleIds: [...ids] }),
+    );
   }
   return violations;
 }

@@ -5,7 +5,7 @@ import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { callOf } from "../../rpc/callers/caller.js";
 import { secretName } from "../../rpc/callers/secret.js";
-import { notFound, refused } from "../../rpc/errors.js";
+import { notFound } from "../../rpc/errors.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { apiKeyFromRow } from "./convert.js";
 import { keysChannel } from "./keyring.js";
@@ -40,7 +40,7 @@ export function apiKeyService(deps: Deps): ServiceImpl<typeof ApiKeyService> {
       const revoked = await inTransaction(db, async (trx) => {
         const row = await store.lockApiKey(trx, tenantId, req.id);
         if (row === undefined) throw notFound("API key");
-        if (row.revoke_time !== null) throw refused("API_KEY_REVOKED", "The API key is revoked already.");
+        if (row.revoke_time !== null) return row;
         await notify(trx, keysChannel, secretName(tenantId, row.secret_hash));
         return await store.revokeApiKey(trx, tenantId, row.id, event("api_key.revoked", ["revoke_time"]));
       });

@@ -53,16 +53,15 @@ export function customerTokenService(deps: Deps): ServiceImpl<typeof CustomerTok
       const revoked = await inTransaction(db, async (trx) => {
         const ended = event("customer_token.revoked", ["revoke_time"]);
         const row = await store.revokeCustomerToken(trx, tenantId, customerId, id, ended);
-        if (row !== undefined) return row;
-        if ((await store.findCustomerToken(trx, tenantId, customerId, id)) === undefined)
-          throw notFound("customer token");
-        throw refused("CUSTOMER_TOKEN_REVOKED", "The customer token is revoked already.");
+        const token = row ?? (await store.findCustomerToken(trx, tenantId, customerId, id));
+        if (token === undefined) throw notFound("customer token");
+        return token;
       });
       afterCommit(() => deps.tokens.forget(store.holderOf(tenantId, customerId)));
       return { customerToken: customerTokenFromRow(revoked, liveMode) };
     },
 
-    async revokeCustomerTokens(req, ctx) {
+    async revokeAllCustomerTokens(req, ctx) {
       const { db, tenantId, event, afterCommit } = callOf(ctx);
       const { customerId } = req;
       const revoked = await inTransaction(db, async (trx) => {
@@ -110,7 +109,7 @@ async function refusalOf({ db, tenantId }: Call, { customerId, passwordId }: Rec
 }
 
 // What only the merchant's own server can know.
-function addressOf({ kind }: Call, { clientAddress }: CreateCustomerTokenRequest, peer: string): string {
-  if (clientAddress !== "" && kind !== "secret_key") throw notPermitted(["client_address"]);
-  return clientAddress || peer;
+function addressOf({ kind }: Call, { clientIpAddress }: CreateCustomerTokenRequest, peer: string): string {
+  if (clientIpAddress !== "" && kind !== "secret_key") throw notPermitted(["client_ip_address"]);
+  return clientIpAddress || peer;
 }

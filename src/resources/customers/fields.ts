@@ -1,6 +1,7 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Customer } from "../../../gen/clientele/v1/customers_pb.js";
 import type { Field } from "../../rpc/lists/filter-clause.js";
+import type { OrderTerm } from "../../rpc/lists/order-by.js";
 import type { TaxIdentifierRow } from "../tax-identifiers/store.js";
 
 /**
@@ -28,7 +29,7 @@ interface FieldRow {
   /** Present if a filter may name it. */
   readonly filter?: Field;
   /** Present if a list may be ordered by it. */
-  readonly order?: { readonly nullable: boolean };
+  readonly order?: Pick<OrderTerm, "nullable" | "isText">;
   /** The column after a purge or an erasure; absent if these leave the column alone or write it in their own way. */
   readonly cleared?: ClearedColumn;
   /** A flag's value at create if the request lacks it. */
@@ -43,15 +44,15 @@ interface ClearedColumn {
 }
 
 const sorted = { order: { nullable: false } } as const;
-const sortedIfPresent = { order: { nullable: true } } as const;
+const sortedText = { order: { nullable: true, isText: true } } as const;
 
 /** Every field of the message Customer, in its order. A field that is missing here does not compile. */
 export const customerFields = {
   id: { column: "id", kind: "separate", writer: "merchant at create", filter: { type: "text" }, ...sorted },
-  email: text("email", "shopper", { filter: { type: "text", caseInsensitive: true }, ...sortedIfPresent }),
-  name: text("name", "shopper", sortedIfPresent),
-  first_name: text("first_name", "shopper", sortedIfPresent),
-  last_name: text("last_name", "shopper", sortedIfPresent),
+  email: text("email", "shopper", { filter: { type: "text", caseInsensitive: true }, ...sortedText }),
+  name: text("name", "shopper", sortedText),
+  first_name: text("first_name", "shopper", sortedText),
+  last_name: text("last_name", "shopper", sortedText),
   display_name: text("display_name", "shopper"),
   phone: text("phone", "shopper"),
   country: text("country", "shopper"),

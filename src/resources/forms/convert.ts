@@ -33,7 +33,7 @@ import { maxPhotoBytes, maxPixels, photoTypes } from "../photos/image.js";
 /** What a form must know, and its version: another one for everything else that it could say. */
 export interface VersionedConstraints {
   readonly constraints: FormConstraints;
-  readonly version: string;
+  readonly etag: string;
 }
 
 // For as long as the settings are cached.
@@ -50,7 +50,7 @@ export function versionedConstraints(tenant: TenantSettings, isMerchant: boolean
 
 function versioned(constraints: FormConstraints): VersionedConstraints {
   const hash = createHash("sha256").update(toBinary(FormConstraintsSchema, constraints));
-  return { constraints, version: hash.digest("base64url").slice(0, 22) };
+  return { constraints, etag: hash.digest("base64url").slice(0, 22) };
 }
 
 function constraintsFrom({ settings, customFields }: TenantSettings, isMerchant: boolean): FormConstraints {

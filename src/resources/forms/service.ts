@@ -10,7 +10,7 @@ export function formService(deps: Deps): ServiceImpl<typeof FormService> {
     async getFormConstraints(req, ctx) {
       const { db, tenantId, kind } = callOf(ctx);
       const answer = versionedConstraints(await deps.settings.read(db, tenantId), kind === "secret_key");
-      return req.version === answer.version ? { version: answer.version } : answer;
+      return req.etag === answer.etag ? { etag: answer.etag } : answer;
     },
   };
 }

@@ -12,7 +12,7 @@ import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { required } from "../../rpc/requests/validate.js";
 import { lockActiveCustomer } from "../customers/lock.js";
 import { taxCertificateFromRow, taxCertificateToColumns } from "./convert.js";
-import { contentTypeOf } from "./file.js";
+import { contentTypeOf, readFile } from "./file.js";
 import { validTaxCertificate } from "./rules.js";
 import * as store from "./store.js";
 
@@ -47,11 +47,16 @@ export function taxCertificateService({ newId }: Pick<Deps, "newId">): ServiceIm
       return { taxCertificate: taxCertificateFromRow(row, now) };
     },
 
-    async getTaxCertificateFile(req, ctx) {
+    async *getTaxCertificateFile(req, ctx) {
       const { db, tenantId } = callOf(ctx);
-      const file = await store.findFile(db, tenantId, req.customerId, req.id);
-      if (file === undefined) throw notFound("tax certificate");
-      return { contentType: file.content_type, content: file.content };
+      let bytesLeft: number | undefined;
+      for await (const { content, ...file } of readFile(db, tenantId, req.customerId, req.id)) {
+        const head = bytesLeft === undefined && { contentType: file.content_type, fileSize: file.file_size };
+        yield { ...head, content };
+        bytesLeft = (bytesLeft ?? file.file_size) - content.byteLength;
+      }
+      // The certificate is absent, or was deleted while its file was read.
+      if (bytesLeft !== 0) throw notFound("tax certificate");
     },
 
     async listTaxCertificates(req, ctx) {

@@ -71,21 +71,22 @@ export async function findTaxCertificate(
     .first(...columnNames);
 }
 
-/** A file, byte by byte as it came. */
-export interface FileRow {
-  readonly content_type: string;
+/** A part of a file, byte by byte as it was uploaded. */
+export interface FilePartRow extends Pick<TaxCertificateRow, "content_type" | "file_size"> {
   readonly content: Buffer;
 }
 
-export async function findFile(
+/** At most `limit` bytes of a file. The content is stored uncompressed, so Postgres reads these bytes alone. */
+export async function findFilePart(
   db: Knex,
   tenantId: string,
   customerId: string,
   id: string,
-): Promise<FileRow | undefined> {
+  { offset, limit }: { readonly offset: number; readonly limit: number },
+): Promise<FilePartRow | undefined> {
   return await db("tax_certificates")
     .where({ tenant_id: tenantId, customer_id: customerId, id })
-    .first("content_type", "content");
+    .first("content_type", "file_size", db.raw("substring(content from ? for ?) as content", [offset + 1, limit]));
 }
 
 /** A page of a customer's certificates; undefined if there is no such customer. One statement. */

@@ -51,8 +51,9 @@ export function taxIdentifierService({ newId }: Pick<Deps, "newId">): ServiceImp
         const customer = await lockActiveCustomer(trx, tenantId, req.customerId);
         const row = await store.lockTaxIdentifier(trx, tenantId, req.id);
         if (row === undefined) throw notFound("tax identifier");
-        requireEtag("tax identifier", row, req.etag);
+        // A retry after a lost answer carries the etag from before the first try.
         if (row.customer_id === customer.id) return { taxIdentifier: taxIdentifierFromRow(row) };
+        requireEtag("tax identifier", row, req.etag);
         if (row.customer_id !== null) {
           throw refused("TAX_IDENTIFIER_ATTACHED", "The tax identifier belongs to another customer, detach it first.");
         }
@@ -69,7 +70,11 @@ export function taxIdentifierService({ newId }: Pick<Deps, "newId">): ServiceImp
       return await inTransaction(db, async (trx) => {
         const customer = await lockActiveCustomer(trx, tenantId, req.customerId);
         const row = await store.lockTaxIdentifier(trx, tenantId, req.id);
-        if (row === undefined || row.customer_id !== customer.id) throw notFound("tax identifier");
+        if (row === undefined) throw notFound("tax identifier");
+        // A retry after a lost answer: this customer was the last to have it.
+        const isDetached = row.customer_id === null && row.former_customer_id === customer.id;
+        if (isDetached) return { taxIdentifier: taxIdentifierFromRow(row) };
+        if (row.customer_id !== customer.id) throw notFound("tax identifier");
         requireEtag("tax identifier", row, req.etag);
         const detached = event("tax_identifier.detached", ["customer_id"]);
         const owner = { before: customer.id, after: null };

@@ -17,6 +17,8 @@ export interface TaxIdentifierColumns {
 
 export interface TaxIdentifierRow extends TaxIdentifierColumns {
   readonly tenant_id: string;
+  /** The customer that it was detached from last; null while it is attached. */
+  readonly former_customer_id: string | null;
   readonly state_transitions: readonly { readonly state: string; readonly time: string }[];
   readonly attempts: number;
   readonly next_attempt_time: Date | null;

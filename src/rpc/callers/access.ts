@@ -15,10 +15,9 @@ export interface AccessRule {
 }
 
 /**
- * The field of the request that names a customer, such as `customer_id` or `customer.id`: a customer token may name its
- * own alone, a publishable key none. An optional one that is left empty is taken for the token's own. Or `by row`: the
- * request names something else, and the handler looks for it among the rows of `ownerOf(call)`. Or `nobody`: it is about
- * no customer, and says nothing of any.
+ * How a request names its customer: by a field, such as `customer_id` or `customer.id`. A customer token names its own by
+ * the id or by `me`, and by leaving an optional field empty. A publishable key names none. `by row`: the request names
+ * another resource, which the handler looks up among the rows of `ownerOf(call)`. `nobody`: it concerns no customer.
  */
 export type NamedCustomer = { readonly field: string; readonly isOptional: boolean } | "by row" | "nobody";
 
@@ -67,6 +66,9 @@ function restrict(schema: DescMessage, message: Message, caller: Caller, { custo
   if (writes !== undefined) requireWritable(request, writes);
 }
 
+// No customer has it as an id.
+const self = "me";
+
 function requireOwn(
   request: ReflectMessage,
   caller: Caller,
@@ -76,7 +78,7 @@ function requireOwn(
   const named = place === undefined ? "" : String(place.message.get(place.field));
   if (caller.customerId === undefined) {
     if (named !== "") throw accessDenied("It takes the customer's own token to name a customer.");
-  } else if (named === "" && isOptional) {
+  } else if (named === self || (named === "" && isOptional)) {
     place?.message.set(place.field, caller.customerId);
   } else if (named !== caller.customerId) {
     throw notFound("customer");

@@ -5,7 +5,9 @@ export interface OrderTerm {
   readonly column: string;
   readonly descending: boolean;
   readonly nullable: boolean;
-  /** Of a member of a JSON object: where it is, instead of in a column of that name. */
+  /** Whether the column holds a text of any length: only its first 100 characters count. */
+  readonly isText?: true;
+  /** The member of a JSON object that is ordered by, instead of the column of that name. */
   readonly member?: OrderMember;
 }
 
@@ -17,7 +19,7 @@ export interface OrderMember {
 }
 
 /** The fields that a list may be ordered by, named as their columns are unless they are members of one. */
-export type OrderFields = Readonly<Record<string, Pick<OrderTerm, "nullable" | "member">>>;
+export type OrderFields = Readonly<Record<string, Pick<OrderTerm, "nullable" | "isText" | "member">>>;
 
 const maxTerms = 3;
 

@@ -41,6 +41,8 @@ const defaultSize = 10;
 const maxSize = 100;
 const maxOffset = 10_000;
 const macSize = 16;
+// How many characters of a text count in an order.
+const maxTextLength = 100;
 const newestFirst: readonly OrderTerm[] = [{ column: "create_time", descending: true, nullable: false }];
 
 /**
@@ -58,8 +60,8 @@ export function pageOf<Desc extends DescMessage>(
   const scope = scopeOf(schema, request, wholeOrder);
   const mac = (payload: string) =>
     createHmac("sha256", call.pageTokenKey).update(scope).update(payload).digest().subarray(0, macSize);
-  const seal = ({ direction, values }: Cursor) => {
-    const payload = JSON.stringify([direction, values]);
+  const seal = (cursor: Cursor) => {
+    const payload = encode(cursor);
     return Buffer.concat([mac(payload), Buffer.from(payload)]).toString("base64url");
   };
   const size = Math.min(request.pageSize || defaultSize, maxSize);
@@ -79,13 +81,14 @@ function withId(order: readonly OrderTerm[]): readonly OrderTerm[] {
   return [...order, { column: "id", descending: order.at(-1)?.descending ?? false, nullable: false }];
 }
 
-// Everything in the request but the page itself.
+// Everything that decides which rows the list holds: not the page itself, nor what is told beside it.
 function scopeOf<Desc extends DescMessage>(
   schema: Desc,
   request: MessageShape<Desc> & PagedRequest,
   order: readonly OrderTerm[],
 ): Buffer {
-  const rest = Object.assign(clone(schema, request), { pageSize: 0, pageToken: "", page: 0 });
+  const page = { pageSize: 0, pageToken: "", page: 0, includeTotalSize: false };
+  const rest = Object.assign(clone(schema, request), page);
   const list = JSON.stringify([schema.typeName, order]);
   return createHash("sha256").update(list).update(toBinary(schema, rest)).digest();
 }
@@ -108,8 +111,21 @@ function open(token: string, mac: (payload: string) => Buffer): Cursor {
       violations: [{ field: "page_token", description: "does not belong to this list" }],
     });
   }
-  const [direction, values] = JSON.parse(payload) as [Cursor["direction"], Cursor["values"]];
-  return { direction, values };
+  return decode(payload);
+}
+
+// Postgres stores no NUL character, so it separates the values. Nothing is escaped, so a token is at most 2 KiB long:
+// three texts of 100 characters, of 4 bytes each, and an id.
+function encode({ direction, values }: Cursor): string {
+  return [direction, ...values.map((value) => (value === null ? "" : `=${value}`))].join("\0");
+}
+
+function decode(payload: string): Cursor {
+  const [direction, ...values] = payload.split("\0");
+  return {
+    direction: direction === "previous" ? "previous" : "next",
+    values: values.map((value) => (value === "" ? null : value.slice(1))),
+  };
 }
 
 /**
@@ -151,18 +167,23 @@ interface Term extends Pick<OrderTerm, "descending" | "nullable"> {
 // The order in which the rows are read: on the way back everything is reversed.
 function termsOf(table: string, { order, cursor }: Page): Term[] {
   const reversed = cursor?.direction === "previous";
-  return order.map(({ descending, nullable, column, member }) => ({
-    descending: descending !== reversed,
-    nullable,
-    ...(member === undefined ? { sql: "??", bindings: [`${table}.${column}`] } : sqlOfMember(table, member)),
+  return order.map((term) => ({
+    descending: term.descending !== reversed,
+    nullable: term.nullable,
+    ...(term.member === undefined ? sqlOfColumn(table, term) : sqlOfMember(table, term.member)),
   }));
+}
+
+function sqlOfColumn(table: string, { column, isText }: OrderTerm): Pick<Term, "sql" | "bindings"> {
+  const sql = isText === true ? `left(??, ${maxTextLength})` : "??";
+  return { sql, bindings: [`${table}.${column}`] };
 }
 
 function sqlOfMember(table: string, { column, of, key }: OrderMember): Pick<Term, "sql" | "bindings"> {
   const bindings = [`${table}.${column}`, key];
   if (of === "number") return { sql: "(?? -> ?::text)::numeric", bindings };
   if (of === "boolean") return { sql: "(?? -> ?::text)::boolean", bindings };
-  return { sql: '((?? ->> ?::text) collate "C")', bindings };
+  return { sql: `(left(?? ->> ?::text, ${maxTextLength}) collate "C")`, bindings };
 }
 
 // Leaves the rows that come after the one with these values.
@@ -220,10 +241,12 @@ export function toPage<Row extends PagedRow>(found: readonly Row[], page: Page) 
 }
 
 function valuesOf(row: PagedRow, { order }: Page): Cursor["values"] {
-  return order.map(({ column, member }) => {
+  return order.map(({ column, member, isText }) => {
     const value: unknown = member === undefined ? Reflect.get(row, column) : memberIn(row, member);
     if (value === null || value === undefined) return null;
-    return value instanceof Date ? value.toISOString() : String(value);
+    if (value instanceof Date) return value.toISOString();
+    const text = String(value);
+    return isText === true || member?.of === "text" ? [...text].slice(0, maxTextLength).join("") : text;
   });
 }
 

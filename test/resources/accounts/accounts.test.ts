@@ -212,7 +212,7 @@ test("a setting holds for the next call, every time it changes", async () => {
   const { test: clients } = await clientele.createAccount();
   for (let round = 0; round < 5; round++) {
     const settings = { emailUniqueness: EmailUniqueness.UNIQUE, requiredCustomerFields: ["phone"] };
-    await clients.accounts.updateAccountSettings({ settings, acceptExisting: true });
+    await clients.accounts.updateAccountSettings({ settings, acceptViolations: true });
     expect(await failureOf(createCustomer(clients))).toMatchObject({
       fields: { "customer.phone": "This field is required." },
     });

@@ -32,7 +32,7 @@ async function openTenant(): Promise<Clients> {
 }
 
 async function accept({ accounts }: Clients, settings: MessageInitShape<typeof AccountSettingsSchema>) {
-  const { violations } = await accounts.updateAccountSettings({ settings, acceptExisting: true });
+  const { violations } = await accounts.updateAccountSettings({ settings, acceptViolations: true });
   return violations.map(({ setting, count, exampleIds }) => ({ setting, count, exampleIds }));
 }
 

@@ -32,8 +32,8 @@ async function settingsOf({ accounts }: Clients): Promise<AccountSettings> {
   return settings!;
 }
 
-async function report({ accounts }: Clients, settings: Settings, acceptExisting = false) {
-  const { violations } = await accounts.updateAccountSettings({ settings, validateOnly: true, acceptExisting });
+async function report({ accounts }: Clients, settings: Settings, acceptViolations = false) {
+  const { violations } = await accounts.updateAccountSettings({ settings, validateOnly: true, acceptViolations });
   return violations;
 }
 
@@ -49,8 +49,8 @@ test.for(cases)("a dry run tells what breaks $setting and changes nothing: $tigh
   const { broken } = await given.seed(clients);
   const before = await settingsOf(clients);
   const answer = await clients.accounts.updateAccountSettings({ settings: given.tightened, validateOnly: true });
-  const { setting, resource, description } = given;
-  expect(answer.violations).toMatchObject([{ setting, resource, description, count: broken.length }]);
+  const { setting, resourceType, description } = given;
+  expect(answer.violations).toMatchObject([{ setting, resourceType, description, count: broken.length }]);
   expect(answer.violations[0]!.exampleIds).toEqual(broken);
   expect(answer.settings).toMatchObject({ ...given.tightened, etag: before.etag, updateTime: before.updateTime });
   expect(await settingsOf(clients)).toEqual(before);
@@ -62,7 +62,7 @@ test.for(cases)("a change that breaks $setting is refused with the same report: 
   const before = await settingsOf(clients);
   const [violation] = await report(clients, given.tightened);
   const preconditions = await refusalOf(changeSettings(clients, given.tightened));
-  const { setting: type, resource: subject, count, exampleIds } = violation!;
+  const { setting: type, resourceType: subject, count, exampleIds } = violation!;
   const description = `${given.description}: ${count}, such as ${exampleIds.join(", ")}.`;
   expect(preconditions).toMatchObject([{ type, subject, description }]);
   expect(await settingsOf(clients)).toEqual(before);
@@ -70,14 +70,14 @@ test.for(cases)("a change that breaks $setting is refused with the same report: 
 
 test.for(cases)(
   "accepting what breaks $setting holds it for all that comes: $tightened",
-  async ({ tightened, seed, breakAgain, refused, resource }) => {
+  async ({ tightened, seed, breakAgain, refused, resourceType }) => {
     const clients = await openTenant();
     const { broken, customerId, addressId } = await seed(clients);
     const { settings, violations } = await clients.accounts.updateAccountSettings({
       settings: tightened,
-      acceptExisting: true,
+      acceptViolations: true,
     });
-    expect(violations).toMatchObject([{ resource, count: broken.length, exampleIds: broken }]);
+    expect(violations).toMatchObject([{ resourceType, count: broken.length, exampleIds: broken }]);
     expect(settings).toMatchObject(tightened);
     expect(await settingsOf(clients)).toEqual(settings);
     expect(await failureOf(breakAgain(clients, customerId))).toMatchObject(refused);
@@ -97,7 +97,7 @@ test("loosening reports nothing, whatever is there", async () => {
   const clients = await openTenant();
   for (const { seed } of cases) await seed(clients);
   const tightened = Object.assign({}, ...cases.map((given) => given.tightened));
-  await clients.accounts.updateAccountSettings({ settings: tightened, acceptExisting: true });
+  await clients.accounts.updateAccountSettings({ settings: tightened, acceptViolations: true });
   const loosened = {
     requiredCustomerFields: ["phone"],
     emailUniqueness: EmailUniqueness.DUPLICATES_ALLOWED,
@@ -140,7 +140,7 @@ test("a preset tightens what it changes, there and back", async () => {
   await createAddress(clients, id, { country: "CA", state: "ON", postalCode: "K1A 0B1" });
   const to = async (preset: SettingsPreset) => {
     const request = { settings: { preset }, updateMask: { paths: ["preset"] } };
-    const { violations } = await clients.accounts.updateAccountSettings({ ...request, acceptExisting: true });
+    const { violations } = await clients.accounts.updateAccountSettings({ ...request, acceptViolations: true });
     return violations.map(({ setting, count }) => `${setting} ${count}`);
   };
   const broken = ["required_customer_fields 1", "email_uniqueness 2", "allowed_countries 1"];
@@ -199,7 +199,7 @@ test.for(moments)("a tightening amid 50 who create overlooks none: $answered bef
   });
   await reached;
   const settings = { requiredCustomerFields: ["phone"], emailUniqueness: EmailUniqueness.UNIQUE };
-  const changing = clients.accounts.updateAccountSettings({ settings, acceptExisting: moment.accepts });
+  const changing = clients.accounts.updateAccountSettings({ settings, acceptViolations: moment.accepts });
   const changed = await changing.catch(async () => void (await refusalOf(changing)));
   const { failures } = await creating;
   const { totalSize } = await clients.customers.listCustomers({ includeTotalSize: true });

@@ -97,7 +97,7 @@ const edits: Readonly<Record<string, (place: Place) => Promise<unknown>>> = {
       id: await pick("payment_methods", place),
     }),
   "change a setting": ({ clients, which }) =>
-    clients.accounts.updateAccountSettings({ settings: settings[which % settings.length]!, acceptExisting: true }),
+    clients.accounts.updateAccountSettings({ settings: settings[which % settings.length]!, acceptViolations: true }),
   "preview a checkout": ({ clients, customerId }) =>
     clients.checkouts.previewCheckout({ checkout: { url: "https://shop.example", customerId } }),
   "run the jobs": async () => {

@@ -212,7 +212,7 @@ test("the values of a definition that was deleted 30 days ago are erased, and no
   expect(customer).toMatchObject({ customFields: { kept: "1" }, etag });
 });
 
-test("a page of the longest values has a token that leads on", async () => {
+test("a page of the longest values has a token of at most 2048 characters, which leads on", async () => {
   const { test: other } = await clientele.createAccount();
   const slugs = ["one", "two", "three"];
   for (const slug of slugs) {
@@ -222,6 +222,19 @@ test("a page of the longest values has a token that leads on", async () => {
   const ids = [(await createCustomer(other, { customFields })).id, (await createCustomer(other, { customFields })).id];
   const request = { orderBy: slugs.map((slug) => `custom_fields.${slug}`).join(), pageSize: 1 };
   const first = await other.customers.listCustomers(request);
+  expect(first.nextPageToken.length).toBeLessThanOrEqual(2048);
   const second = await other.customers.listCustomers({ ...request, pageToken: first.nextPageToken });
   expect([...first.customers, ...second.customers].map(({ id }) => id).sort()).toEqual(ids.sort());
+});
+
+test("texts that differ after their first 100 characters alone are ordered by id", async () => {
+  const { test: other } = await clientele.createAccount();
+  await other.customFields.createCustomField({ customField: { slug: "note", name: "Note", type: STRING } });
+  const notes = ["b", "a"].map((end) => "🦦".repeat(100) + end);
+  const ids: string[] = [];
+  for (const note of notes) ids.push((await createCustomer(other, { customFields: { note } })).id);
+  const request = { orderBy: "custom_fields.note", pageSize: 1 };
+  const first = await other.customers.listCustomers(request);
+  const second = await other.customers.listCustomers({ ...request, pageToken: first.nextPageToken });
+  expect([...first.customers, ...second.customers].map(({ id }) => id)).toEqual(ids.sort());
 });

@@ -230,7 +230,7 @@ test.for(replicas)("once a setting is changed on $name no row gets in that viola
     if (index === 0) {
       while ((await countViolating()) < count) await by.accounts.getAccount({});
       const settings = { requiredCustomerFields: ["name"] };
-      await by.accounts.updateAccountSettings({ settings, acceptExisting: true });
+      await by.accounts.updateAccountSettings({ settings, acceptViolations: true });
       violating = await countViolating();
       return;
     }

@@ -115,16 +115,16 @@ describe("the answer says", () => {
     }
   });
 
-  test("nothing but its version to who has it already, until a setting or a field changes", async () => {
+  test("nothing but its etag to who has it already, until a setting or a field changes", async () => {
     const { test: own } = await clientele.createAccount();
     const first = await own.forms.getFormConstraints({});
-    expect(await own.forms.getFormConstraints({ version: first.version })).toMatchObject({ version: first.version });
-    expect((await own.forms.getFormConstraints({ version: first.version })).constraints).toBeUndefined();
+    expect(await own.forms.getFormConstraints({ etag: first.etag })).toMatchObject({ etag: first.etag });
+    expect((await own.forms.getFormConstraints({ etag: first.etag })).constraints).toBeUndefined();
     await changeSettings(own, { emailMutability: EmailMutability.IMMUTABLE });
-    const second = await own.forms.getFormConstraints({ version: first.version });
+    const second = await own.forms.getFormConstraints({ etag: first.etag });
     expect(second.constraints!.customerFields[0]!.immutable).toBe(true);
     await define(own, "handle", STRING);
-    const third = await own.forms.getFormConstraints({ version: second.version });
+    const third = await own.forms.getFormConstraints({ etag: second.etag });
     expect(third.constraints!.customFields).toHaveLength(1);
   });
 });

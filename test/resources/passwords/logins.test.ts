@@ -267,9 +267,9 @@ describe("the address of a caller", () => {
     const page = clientsWith(clientele, await newPublishableKey(clients));
     expect(await failureOf(signIn(page, email, password, newAddress()))).toMatchObject({
       code: "PermissionDenied",
-      fields: { client_address: "These credentials do not permit writing this field." },
+      fields: { client_ip_address: "These credentials do not permit writing this field." },
     });
-    expect((await failureOf(signIn(clients, email, password, "localhost"))).fields).toHaveProperty("client_address");
+    expect((await failureOf(signIn(clients, email, password, "localhost"))).fields).toHaveProperty("client_ip_address");
   });
 });
 

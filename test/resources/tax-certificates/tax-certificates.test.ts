@@ -7,7 +7,7 @@ import { createCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { plain } from "../../support/images.js";
 import { allAtOnce, createCallers } from "../../support/parallel.js";
-import { certificate, createByCall, formOf, pdfOf, postForm } from "../../support/tax-certificates.js";
+import { certificate, createByCall, formOf, partsOf, pdfOf, postForm } from "../../support/tax-certificates.js";
 
 const maxFileBytes = 10_485_760;
 const { PENDING, ACTIVE, LAPSED } = TaxCertificateState;
@@ -42,9 +42,12 @@ const files = [
   { contentType: "image/jpeg", make: () => plain("jpeg") },
 ];
 
-async function fileOf(customerId: string, id: string) {
-  const { contentType, content } = await clients.taxCertificates.getTaxCertificateFile({ customerId, id });
-  return { contentType, content: Buffer.from(content) };
+async function fileOf(customerId: string, id: string, { taxCertificates }: Clients = clients) {
+  const [first, ...others] = await partsOf(taxCertificates.getTaxCertificateFile({ customerId, id }));
+  for (const part of others) expect(part).toMatchObject({ contentType: "", fileSize: 0 });
+  const content = Buffer.concat([first!, ...others].map((part) => part.content));
+  expect(first!.fileSize).toBe(content.length);
+  return { contentType: first!.contentType, content };
 }
 
 describe.for(uploads)("a tax certificate uploaded by $name", ({ upload }) => {
@@ -196,7 +199,7 @@ test("certificates are listed newest first, page by page, and deleted for good",
   await taxCertificates.deleteTaxCertificate({ ...request, etag: "v1" });
   const calls = [
     taxCertificates.getTaxCertificate(request),
-    taxCertificates.getTaxCertificateFile(request),
+    fileOf(customerId, first!),
     taxCertificates.deleteTaxCertificate(request),
   ];
   for (const failure of await Promise.all(calls.map(failureOf)))
@@ -214,7 +217,7 @@ test("a certificate is found under its customer alone", async () => {
   const request = { customerId: other.id, id };
   const calls = [
     clients.taxCertificates.getTaxCertificate(request),
-    clients.taxCertificates.getTaxCertificateFile(request),
+    fileOf(other.id, id),
     clients.taxCertificates.deleteTaxCertificate(request),
   ];
   for (const failure of await Promise.all(calls.map(failureOf)))
@@ -254,6 +257,24 @@ test.for(Object.keys(transports))("the largest file goes in and out over %s", as
   const { id: customerId } = await createCustomer(own);
   const content = pdfOf(maxFileBytes);
   const { id } = await createByCall(own, customerId, content);
-  const file = await own.taxCertificates.getTaxCertificateFile({ customerId, id });
-  expect(Buffer.from(file.content).equals(content)).toBe(true);
+  expect((await fileOf(customerId, id, own)).content.equals(content)).toBe(true);
+});
+
+test("no part of a file is larger than 262144 bytes", async () => {
+  const { id: customerId } = await createCustomer(clients);
+  const { id } = await createByCall(clients, customerId, pdfOf(600_000));
+  const parts = await partsOf(clients.taxCertificates.getTaxCertificateFile({ customerId, id }));
+  expect(parts.map(({ content }) => content.length)).toEqual([262_144, 262_144, 75_712]);
+});
+
+test("a certificate that is deleted while its file is read ends the stream as NOT_FOUND", async () => {
+  const { id: customerId } = await createCustomer(clients);
+  const { id } = await createByCall(clients, customerId, pdfOf(maxFileBytes));
+  const parts = clients.taxCertificates.getTaxCertificateFile({ customerId, id })[Symbol.asyncIterator]();
+  await parts.next();
+  await clients.taxCertificates.deleteTaxCertificate({ customerId, id });
+  const rest = async () => {
+    while (!(await parts.next()).done);
+  };
+  expect(await failureOf(rest())).toMatchObject({ reason: "RESOURCE_NOT_FOUND" });
 });

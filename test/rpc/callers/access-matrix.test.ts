@@ -99,6 +99,14 @@ const rows: readonly Row[] = [
     otherwise: () => "ACCESS_DENIED",
   },
   {
+    caller: "a customer token that calls its customer me",
+    headers: ({ customerToken }) => ({ authorization: `Bearer ${customerToken}` }),
+    request: (method, world) =>
+      JSON.parse(JSON.stringify(requestOfShopper(method, world)).replaceAll(`"${world.customer}"`, '"me"')),
+    may: (name) => shopperMethods.includes(name),
+    otherwise: () => "ACCESS_DENIED",
+  },
+  {
     caller: "a token of another customer",
     headers: ({ foreignToken }) => ({ authorization: `Bearer ${foreignToken}` }),
     request: requestOfShopper,

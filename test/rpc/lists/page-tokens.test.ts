@@ -64,6 +64,7 @@ interface Asked {
   readonly pageToken?: string;
   readonly page?: number;
   readonly showDeleted?: boolean;
+  readonly includeTotalSize?: boolean;
 }
 
 function pageFor({ page = 0, ...asked }: Asked, orderBy = "", from = call) {
@@ -191,6 +192,13 @@ describe("the pages of a list", () => {
     await addPeople(102, 4);
     expect((await list({})).ids).toHaveLength(10);
     expect((await list({ pageSize: 1000 })).ids).toHaveLength(100);
+  });
+
+  test("may be counted on the way, or not", async () => {
+    const want = sorted(await addPeople(20, 5), "name");
+    const { nextPageToken } = await list({ pageSize: 3 }, "name");
+    const second = { pageSize: 3, pageToken: nextPageToken, includeTotalSize: true };
+    expect((await list(second, "name")).ids).toEqual(want.slice(3, 6));
   });
 
   test("may change their size on the way", async () => {

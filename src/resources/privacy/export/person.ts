@@ -17,7 +17,7 @@ import { lastNumber, listEventsBetween, numberEvents } from "../../events/log-st
 import { orderFromRow } from "../../orders/convert.js";
 import { paymentMethodFromRow } from "../../payment-methods/convert.js";
 import { taxCertificateFromRow } from "../../tax-certificates/convert.js";
-import { findFile } from "../../tax-certificates/store.js";
+import { readFile } from "../../tax-certificates/file.js";
 import { taxIdentifierFromRow } from "../../tax-identifiers/convert.js";
 import { erasureFromRow } from "../convert.js";
 import { findPhotoOf, isCustomer, listOwned } from "./person-store.js";
@@ -87,14 +87,11 @@ async function* taxes({ db, tenantId, now }: Reading, id: string): AsyncGenerato
   }
   for await (const row of listOwned(db, tenantId, id, "tax_certificates")) {
     yield { case: "taxCertificate", value: taxCertificateFromRow(row, now) };
-    const file = await findFile(db, tenantId, id, row.id);
-    for (const content of partsOf(file?.content ?? empty)) {
+    for await (const { content } of readFile(db, tenantId, id, row.id)) {
       yield { case: "taxCertificatePart", value: { taxCertificateId: row.id, content } };
     }
   }
 }
-
-const empty = new Uint8Array();
 
 function* partsOf(content: Uint8Array): Generator<Uint8Array> {
   for (let from = 0; from < content.length; from += partSize) yield content.subarray(from, from + partSize);
