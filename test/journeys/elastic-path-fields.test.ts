@@ -25,8 +25,8 @@ const definitions = [
   { slug: "work_email", type: "STRING", rule: { email: {} }, good: "ron@work.example", bad: "ron" },
   { slug: "handle", type: "STRING", rule: { slug: {} }, good: "ron-swanson", bad: "Ron Swanson" },
   { slug: "initials", type: "STRING", rule: { lengthBetween: { min: 2, max: 3 } }, good: "RS", bad: "R" },
-  { slug: "shoe_size", type: "INTEGER", rule: { integerBetween: { min: "15", max: "50" } }, good: 44, bad: 51 },
-  { slug: "floor", type: "INTEGER", rule: { integerEnum: { values: ["1", "2"] } }, good: 2, bad: 3 },
+  { slug: "shoe_size", type: "INTEGER", rule: { integerBetween: { min: 15, max: 50 } }, good: 44, bad: 51 },
+  { slug: "floor", type: "INTEGER", rule: { integerEnum: { values: [1, 2] } }, good: 2, bad: 3 },
   { slug: "discount", type: "FLOAT", rule: { floatBetween: { min: 0, max: 0.5 } }, good: 0.25, bad: 0.75 },
   { slug: "rate", type: "FLOAT", rule: { floatEnum: { values: [0.1, 0.2] } }, good: 0.1, bad: 0.3 },
   {

@@ -59,7 +59,7 @@ test("a page of an origin that the merchant does not list learns nothing", async
 test("a shopper signs up, keeps a profile and addresses, and sees payment methods and orders", async () => {
   await clients.accounts.updateAccountSettings({ settings: { allowedOrigins: [origin] } });
   const customField = { slug: "size", name: "Shirt size", type: CustomFieldType.STRING, writableByCustomer: true };
-  const rules = [{ rule: { case: "stringEnum" as const, value: { values: ["S", "M", "L"] } } }];
+  const rules = [{ kind: { case: "stringEnum" as const, value: { values: ["S", "M", "L"] } } }];
   await clients.customFields.createCustomField({ customField: { ...customField, rules } });
   const { page, problems } = await openPage();
 

@@ -116,15 +116,17 @@ export const home = {
 };
 
 /** Custom fields of every type and rule. */
-export const rulesOf: Record<string, [CustomFieldType, MessageInitShape<typeof CustomFieldRuleSchema>["rule"]?]> = {
+export const rulesOf: Record<string, [CustomFieldType, MessageInitShape<typeof CustomFieldRuleSchema>["kind"]?]> = {
   text: [STRING],
   tier: [STRING, { case: "stringEnum", value: { values: ["gold", "silver"] } }],
   mail: [STRING, { case: "email", value: {} }],
   handle: [STRING, { case: "slug", value: {} }],
   short: [STRING, { case: "lengthBetween", value: { min: 2, max: 3 } }],
-  shoe: [INTEGER, { case: "integerBetween", value: { min: 30n, max: 50n } }],
-  digit: [INTEGER, { case: "integerEnum", value: { values: [1n, 2n] } }],
+  shoe: [INTEGER, { case: "integerBetween", value: { min: 30, max: 50 } }],
+  digit: [INTEGER, { case: "integerEnum", value: { values: [1, 2] } }],
   weight: [FLOAT, { case: "floatBetween", value: { min: 0.5, max: 1.5 } }],
+  bulk: [FLOAT, { case: "floatBetween", value: { min: 0.5 } }],
+  long: [STRING, { case: "lengthBetween", value: { min: 2 } }],
   news: [BOOLEAN],
   born: [DATE, { case: "dateBetween", value: { min: "1900-01-01", max: "2026-01-01" } }],
 };

@@ -53,26 +53,34 @@ function isWrongValue({ customField, maxLength, patterns }: CustomFieldConstrain
   const text = String(value);
   if (maxLength > 0 && [...text].length > maxLength) return true;
   if (text.includes("\0") || !patterns.every((pattern) => matches(pattern, text))) return true;
-  return !rules.every(({ rule }) => {
-    switch (rule.case) {
+  return !rules.every(({ kind }) => {
+    switch (kind.case) {
       case "lengthBetween":
-        return [...text].length >= rule.value.min && [...text].length <= rule.value.max;
+        return isWithin([...text].length, kind.value);
       case "stringEnum":
       case "dateEnum":
-        return rule.value.values.includes(text);
+        return kind.value.values.includes(text);
       case "integerEnum":
-        return rule.value.values.map(Number).includes(Number(value));
       case "floatEnum":
-        return rule.value.values.includes(Number(value));
+        return kind.value.values.includes(Number(value));
       case "dateBetween":
-        return rule.value.min <= text && text <= rule.value.max;
+        return isWithin(text, kind.value);
       case "integerBetween":
       case "floatBetween":
-        return Number(rule.value.min) <= Number(value) && Number(value) <= Number(rule.value.max);
+        return isWithin(Number(value), kind.value);
       default:
         return true;
     }
   });
+}
+
+interface Bounds<Value> {
+  readonly min?: Value | undefined;
+  readonly max?: Value | undefined;
+}
+
+function isWithin<Value extends string | number>(value: Value, { min, max }: Bounds<Value>): boolean {
+  return (min === undefined || min <= value) && (max === undefined || value <= max);
 }
 
 function isOfType(type: CustomFieldType, value: JsonValue): boolean {

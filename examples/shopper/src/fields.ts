@@ -95,7 +95,7 @@ function labelOf(name: string): string {
 function customField({ customField: of, maxLength, patterns }: CustomFieldConstraints, customer: Customer): Field {
   const { slug = "", name = "", type, required = false, rules = [] } = of ?? {};
   const stored = customer.customFields?.[slug];
-  const limits = Object.assign({}, ...rules.map(({ rule }) => limitsOf(rule)));
+  const limits = Object.assign({}, ...rules.map(({ kind }) => limitsOf(kind)));
   return {
     path: `customer.custom_fields.${slug}`,
     label: name,
@@ -118,24 +118,24 @@ const inputTypes: Readonly<Record<CustomFieldType, Field["type"]>> = {
   [CustomFieldType.DATE]: "date",
 };
 
-type Rule = NonNullable<CustomFieldConstraints["customField"]>["rules"][number]["rule"];
+type Kind = NonNullable<CustomFieldConstraints["customField"]>["rules"][number]["kind"];
 
-function limitsOf(rule: Rule): Partial<Field> {
-  switch (rule.case) {
+function limitsOf(kind: Kind): Partial<Field> {
+  switch (kind.case) {
     case "stringEnum":
     case "dateEnum":
-      return { options: rule.value.values.map((value) => [value, value]) };
+      return { options: kind.value.values.map((value) => [value, value]) };
     case "integerEnum":
     case "floatEnum":
-      return { options: [...rule.value.values].map((value) => [String(value), String(value)]) };
+      return { options: kind.value.values.map((value) => [String(value), String(value)]) };
     case "email":
       return { type: "email" };
     case "integerBetween":
     case "floatBetween":
     case "dateBetween":
       return {
-        ...(rule.value.min !== undefined && { min: String(rule.value.min) }),
-        ...(rule.value.max !== undefined && { max: String(rule.value.max) }),
+        ...(kind.value.min !== undefined && { min: String(kind.value.min) }),
+        ...(kind.value.max !== undefined && { max: String(kind.value.max) }),
       };
     default:
       return {};

@@ -6,6 +6,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_clientele_options_v1_options } from "../options/v1/options_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.js";
 import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/addresses.proto.
  */
 export const file_clientele_v1_addresses: GenFile = /*@__PURE__*/
-  fileDesc("ChxjbGllbnRlbGUvdjEvYWRkcmVzc2VzLnByb3RvEgxjbGllbnRlbGUudjEi4wgKB0FkZHJlc3MSFAoCaWQYASABKAlCCLpIBXIDGP8BEiEKC2N1c3RvbWVyX2lkGAIgASgJQgy6SAVyAxj/AdDOGAESGwoFbGFiZWwYAyABKAlCB7pIBHICGGRIAIgBARIbCgRuYW1lGAQgASgJQgi6SAVyAxjIAUgBiAEBEiAKCmZpcnN0X25hbWUYBSABKAlCB7pIBHICGGRIAogBARIfCglsYXN0X25hbWUYBiABKAlCB7pIBHICGGRIA4gBARIjCgxvcmdhbml6YXRpb24YByABKAlCCLpIBXIDGMgBSASIAQESHwoFcGhvbmUYCCABKAlCC7pIBHICGEDYzhgESAWIAQES2gEKBWVtYWlsGAkgASgJQsUBukjBAboBuAEKBWVtYWlsEhxFbnRlciBhIHZhbGlkIGVtYWlsIGFkZHJlc3MuGpABdGhpcyA9PSAnJyB8fCB0aGlzLm1hdGNoZXMoJ15cXHMqW15cXHNALDs8PigpIl0rQFtBLVphLXowLTldKD86W0EtWmEtejAtOS1dKltBLVphLXowLTldKT8oPzpbLl1bQS1aYS16MC05XSg/OltBLVphLXowLTktXSpbQS1aYS16MC05XSk/KStcXHMqJCcpcgMY/gFIBogBARIcCgVsaW5lMRgKIAEoCUIIukgFcgMYyAFIB4gBARIcCgVsaW5lMhgLIAEoCUIIukgFcgMYyAFICIgBARIaCgRjaXR5GAwgASgJQge6SARyAhhkSAmIAQESHAoGY291bnR5GA0gASgJQge6SARyAhhkSAqIAQESGwoFc3RhdGUYDiABKAlCB7pIBHICGGRIC4gBARIhCgtwb3N0YWxfY29kZRgPIAEoCUIHukgEcgIYFEgMiAEBEh0KB2NvdW50cnkYECABKAlCB7pIBHICGGRIDYgBARIjCgxpbnN0cnVjdGlvbnMYESABKAlCCLpIBXIDGPQDSA6IAQESRAoXYWRkaXRpb25hbF9hZGRyZXNzX2luZm8YEiABKAsyIy5jbGllbnRlbGUudjEuQWRkaXRpb25hbEFkZHJlc3NJbmZvEhIKCmlzX2RlZmF1bHQYEyABKAgSLwoLY3JlYXRlX3RpbWUYFCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCgRldGFnGBYgASgJQge6SARyAhhAQggKBl9sYWJlbEIHCgVfbmFtZUINCgtfZmlyc3RfbmFtZUIMCgpfbGFzdF9uYW1lQg8KDV9vcmdhbml6YXRpb25CCAoGX3Bob25lQggKBl9lbWFpbEIICgZfbGluZTFCCAoGX2xpbmUyQgcKBV9jaXR5QgkKB19jb3VudHlCCAoGX3N0YXRlQg4KDF9wb3N0YWxfY29kZUIKCghfY291bnRyeUIPCg1faW5zdHJ1Y3Rpb25zIrEBChVBZGRpdGlvbmFsQWRkcmVzc0luZm8SIgoMbmVpZ2hib3Job29kGAEgASgJQge6SARyAhhkSACIAQESHgoIZGl2aXNpb24YAiABKAlCB7pIBHICGGRIAYgBARIkCg1waG9uZXRpY19uYW1lGAMgASgJQgi6SAVyAxjIAUgCiAEBQg8KDV9uZWlnaGJvcmhvb2RCCwoJX2RpdmlzaW9uQhAKDl9waG9uZXRpY19uYW1lImsKFENyZWF0ZUFkZHJlc3NSZXF1ZXN0EiMKC2N1c3RvbWVyX2lkGAEgASgJQg66SAdyBRABGP8B0M4YARIuCgdhZGRyZXNzGAIgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3NCBrpIA9gBAyI/ChVDcmVhdGVBZGRyZXNzUmVzcG9uc2USJgoHYWRkcmVzcxgBIAEoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzIlAKEUdldEFkZHJlc3NSZXF1ZXN0EiMKC2N1c3RvbWVyX2lkGAEgASgJQg66SAdyBRABGP8B0M4YARIWCgJpZBgCIAEoCUIKukgHcgUQARj/ASI8ChJHZXRBZGRyZXNzUmVzcG9uc2USJgoHYWRkcmVzcxgBIAEoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzInUKFExpc3RBZGRyZXNzZXNSZXF1ZXN0EiMKC2N1c3RvbWVyX2lkGAEgASgJQg66SAdyBRABGP8B0M4YARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgBAidwoVTGlzdEFkZHJlc3Nlc1Jlc3BvbnNlEigKCWFkZHJlc3NlcxgBIAMoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJIpwBChRVcGRhdGVBZGRyZXNzUmVxdWVzdBIjCgtjdXN0b21lcl9pZBgBIAEoCUIOukgHcgUQARj/AdDOGAESLgoHYWRkcmVzcxgCIAEoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzQga6SAPYAQMSLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIj8KFVVwZGF0ZUFkZHJlc3NSZXNwb25zZRImCgdhZGRyZXNzGAEgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3MiagoURGVsZXRlQWRkcmVzc1JlcXVlc3QSIwoLY3VzdG9tZXJfaWQYASABKAlCDrpIB3IFEAEY/wHQzhgBEhYKAmlkGAIgASgJQgq6SAdyBRABGP8BEhUKBGV0YWcYAyABKAlCB7pIBHICGEAiFwoVRGVsZXRlQWRkcmVzc1Jlc3BvbnNlIlcKGFNldERlZmF1bHRBZGRyZXNzUmVxdWVzdBIjCgtjdXN0b21lcl9pZBgBIAEoCUIOukgHcgUQARj/AdDOGAESFgoCaWQYAiABKAlCCrpIB3IFEAEY/wEiQwoZU2V0RGVmYXVsdEFkZHJlc3NSZXNwb25zZRImCgdhZGRyZXNzGAEgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3MyyAQKDkFkZHJlc3NTZXJ2aWNlElgKDUNyZWF0ZUFkZHJlc3MSIi5jbGllbnRlbGUudjEuQ3JlYXRlQWRkcmVzc1JlcXVlc3QaIy5jbGllbnRlbGUudjEuQ3JlYXRlQWRkcmVzc1Jlc3BvbnNlElQKCkdldEFkZHJlc3MSHy5jbGllbnRlbGUudjEuR2V0QWRkcmVzc1JlcXVlc3QaIC5jbGllbnRlbGUudjEuR2V0QWRkcmVzc1Jlc3BvbnNlIgOQAgESXQoNTGlzdEFkZHJlc3NlcxIiLmNsaWVudGVsZS52MS5MaXN0QWRkcmVzc2VzUmVxdWVzdBojLmNsaWVudGVsZS52MS5MaXN0QWRkcmVzc2VzUmVzcG9uc2UiA5ACARJdCg1VcGRhdGVBZGRyZXNzEiIuY2xpZW50ZWxlLnYxLlVwZGF0ZUFkZHJlc3NSZXF1ZXN0GiMuY2xpZW50ZWxlLnYxLlVwZGF0ZUFkZHJlc3NSZXNwb25zZSIDkAICEl0KDURlbGV0ZUFkZHJlc3MSIi5jbGllbnRlbGUudjEuRGVsZXRlQWRkcmVzc1JlcXVlc3QaIy5jbGllbnRlbGUudjEuRGVsZXRlQWRkcmVzc1Jlc3BvbnNlIgOQAgISaQoRU2V0RGVmYXVsdEFkZHJlc3MSJi5jbGllbnRlbGUudjEuU2V0RGVmYXVsdEFkZHJlc3NSZXF1ZXN0GicuY2xpZW50ZWxlLnYxLlNldERlZmF1bHRBZGRyZXNzUmVzcG9uc2UiA5ACAkJkChBjb20uY2xpZW50ZWxlLnYxQg5BZGRyZXNzZXNQcm90b1ABWj5naXRodWIuY29tL2NsaWVudGVsZS9jbGllbnRlbGUvZ2VuL2dvL2NsaWVudGVsZS92MTtjbGllbnRlbGV2MWIGcHJvdG8z", [file_buf_validate_validate, file_clientele_options_v1_options, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChxjbGllbnRlbGUvdjEvYWRkcmVzc2VzLnByb3RvEgxjbGllbnRlbGUudjEi+wgKB0FkZHJlc3MSGgoCaWQYASABKAlCDuBBA+BBCLpIBXIDGP8BEiQKC2N1c3RvbWVyX2lkGAIgASgJQg/gQQO6SAVyAxj/AdDOGAESGwoFbGFiZWwYAyABKAlCB7pIBHICGGRIAIgBARIbCgRuYW1lGAQgASgJQgi6SAVyAxjIAUgBiAEBEiAKCmZpcnN0X25hbWUYBSABKAlCB7pIBHICGGRIAogBARIfCglsYXN0X25hbWUYBiABKAlCB7pIBHICGGRIA4gBARIjCgxvcmdhbml6YXRpb24YByABKAlCCLpIBXIDGMgBSASIAQESHwoFcGhvbmUYCCABKAlCC7pIBHICGEDYzhgESAWIAQES2gEKBWVtYWlsGAkgASgJQsUBukjBAboBuAEKBWVtYWlsEhxFbnRlciBhIHZhbGlkIGVtYWlsIGFkZHJlc3MuGpABdGhpcyA9PSAnJyB8fCB0aGlzLm1hdGNoZXMoJ15cXHMqW15cXHNALDs8PigpIl0rQFtBLVphLXowLTldKD86W0EtWmEtejAtOS1dKltBLVphLXowLTldKT8oPzpbLl1bQS1aYS16MC05XSg/OltBLVphLXowLTktXSpbQS1aYS16MC05XSk/KStcXHMqJCcpcgMY/gFIBogBARIcCgVsaW5lMRgKIAEoCUIIukgFcgMYyAFIB4gBARIcCgVsaW5lMhgLIAEoCUIIukgFcgMYyAFICIgBARIaCgRjaXR5GAwgASgJQge6SARyAhhkSAmIAQESHAoGY291bnR5GA0gASgJQge6SARyAhhkSAqIAQESGwoFc3RhdGUYDiABKAlCB7pIBHICGGRIC4gBARIhCgtwb3N0YWxfY29kZRgPIAEoCUIHukgEcgIYFEgMiAEBEh0KB2NvdW50cnkYECABKAlCB7pIBHICGGRIDYgBARIjCgxpbnN0cnVjdGlvbnMYESABKAlCCLpIBXIDGPQDSA6IAQESRAoXYWRkaXRpb25hbF9hZGRyZXNzX2luZm8YEiABKAsyIy5jbGllbnRlbGUudjEuQWRkaXRpb25hbEFkZHJlc3NJbmZvEhcKCmlzX2RlZmF1bHQYEyABKAhCA+BBAxI0CgtjcmVhdGVfdGltZRgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxIVCgRldGFnGBYgASgJQge6SARyAhhAQggKBl9sYWJlbEIHCgVfbmFtZUINCgtfZmlyc3RfbmFtZUIMCgpfbGFzdF9uYW1lQg8KDV9vcmdhbml6YXRpb25CCAoGX3Bob25lQggKBl9lbWFpbEIICgZfbGluZTFCCAoGX2xpbmUyQgcKBV9jaXR5QgkKB19jb3VudHlCCAoGX3N0YXRlQg4KDF9wb3N0YWxfY29kZUIKCghfY291bnRyeUIPCg1faW5zdHJ1Y3Rpb25zIrEBChVBZGRpdGlvbmFsQWRkcmVzc0luZm8SIgoMbmVpZ2hib3Job29kGAEgASgJQge6SARyAhhkSACIAQESHgoIZGl2aXNpb24YAiABKAlCB7pIBHICGGRIAYgBARIkCg1waG9uZXRpY19uYW1lGAMgASgJQgi6SAVyAxjIAUgCiAEBQg8KDV9uZWlnaGJvcmhvb2RCCwoJX2RpdmlzaW9uQhAKDl9waG9uZXRpY19uYW1lInUKFENyZWF0ZUFkZHJlc3NSZXF1ZXN0EiYKC2N1c3RvbWVyX2lkGAEgASgJQhHgQQK6SAdyBRABGP8B0M4YARI1CgdhZGRyZXNzGAIgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3NCDeBBArpIA9gBA+DOGAEiPwoVQ3JlYXRlQWRkcmVzc1Jlc3BvbnNlEiYKB2FkZHJlc3MYASABKAsyFS5jbGllbnRlbGUudjEuQWRkcmVzcyJWChFHZXRBZGRyZXNzUmVxdWVzdBImCgtjdXN0b21lcl9pZBgBIAEoCUIR4EECukgHcgUQARj/AdDOGAESGQoCaWQYAiABKAlCDeBBArpIB3IFEAEY/wEiPAoSR2V0QWRkcmVzc1Jlc3BvbnNlEiYKB2FkZHJlc3MYASABKAsyFS5jbGllbnRlbGUudjEuQWRkcmVzcyJ4ChRMaXN0QWRkcmVzc2VzUmVxdWVzdBImCgtjdXN0b21lcl9pZBgBIAEoCUIR4EECukgHcgUQARj/AdDOGAESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAQIncKFUxpc3RBZGRyZXNzZXNSZXNwb25zZRIoCglhZGRyZXNzZXMYASADKAsyFS5jbGllbnRlbGUudjEuQWRkcmVzcxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCSKmAQoUVXBkYXRlQWRkcmVzc1JlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEjUKB2FkZHJlc3MYAiABKAsyFS5jbGllbnRlbGUudjEuQWRkcmVzc0IN4EECukgD2AED4M4YARIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siPwoVVXBkYXRlQWRkcmVzc1Jlc3BvbnNlEiYKB2FkZHJlc3MYASABKAsyFS5jbGllbnRlbGUudjEuQWRkcmVzcyJwChREZWxldGVBZGRyZXNzUmVxdWVzdBImCgtjdXN0b21lcl9pZBgBIAEoCUIR4EECukgHcgUQARj/AdDOGAESGQoCaWQYAiABKAlCDeBBArpIB3IFEAEY/wESFQoEZXRhZxgDIAEoCUIHukgEcgIYQCIXChVEZWxldGVBZGRyZXNzUmVzcG9uc2UiXQoYU2V0RGVmYXVsdEFkZHJlc3NSZXF1ZXN0EiYKC2N1c3RvbWVyX2lkGAEgASgJQhHgQQK6SAdyBRABGP8B0M4YARIZCgJpZBgCIAEoCUIN4EECukgHcgUQARj/ASJDChlTZXREZWZhdWx0QWRkcmVzc1Jlc3BvbnNlEiYKB2FkZHJlc3MYASABKAsyFS5jbGllbnRlbGUudjEuQWRkcmVzczLIBAoOQWRkcmVzc1NlcnZpY2USWAoNQ3JlYXRlQWRkcmVzcxIiLmNsaWVudGVsZS52MS5DcmVhdGVBZGRyZXNzUmVxdWVzdBojLmNsaWVudGVsZS52MS5DcmVhdGVBZGRyZXNzUmVzcG9uc2USVAoKR2V0QWRkcmVzcxIfLmNsaWVudGVsZS52MS5HZXRBZGRyZXNzUmVxdWVzdBogLmNsaWVudGVsZS52MS5HZXRBZGRyZXNzUmVzcG9uc2UiA5ACARJdCg1MaXN0QWRkcmVzc2VzEiIuY2xpZW50ZWxlLnYxLkxpc3RBZGRyZXNzZXNSZXF1ZXN0GiMuY2xpZW50ZWxlLnYxLkxpc3RBZGRyZXNzZXNSZXNwb25zZSIDkAIBEl0KDVVwZGF0ZUFkZHJlc3MSIi5jbGllbnRlbGUudjEuVXBkYXRlQWRkcmVzc1JlcXVlc3QaIy5jbGllbnRlbGUudjEuVXBkYXRlQWRkcmVzc1Jlc3BvbnNlIgOQAgISXQoNRGVsZXRlQWRkcmVzcxIiLmNsaWVudGVsZS52MS5EZWxldGVBZGRyZXNzUmVxdWVzdBojLmNsaWVudGVsZS52MS5EZWxldGVBZGRyZXNzUmVzcG9uc2UiA5ACAhJpChFTZXREZWZhdWx0QWRkcmVzcxImLmNsaWVudGVsZS52MS5TZXREZWZhdWx0QWRkcmVzc1JlcXVlc3QaJy5jbGllbnRlbGUudjEuU2V0RGVmYXVsdEFkZHJlc3NSZXNwb25zZSIDkAICQmQKEGNvbS5jbGllbnRlbGUudjFCDkFkZHJlc3Nlc1Byb3RvUAFaPmdpdGh1Yi5jb20vY2xpZW50ZWxlL2NsaWVudGVsZS9nZW4vZ28vY2xpZW50ZWxlL3YxO2NsaWVudGVsZXYxYgZwcm90bzM", [file_buf_validate_validate, file_clientele_options_v1_options, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Address is a place to ship to.
@@ -23,21 +24,21 @@ export const file_clientele_v1_addresses: GenFile = /*@__PURE__*/
  */
 export type Address = Message<"clientele.v1.Address"> & {
   /**
-   * The identifier, `adr_` and 26 characters. Output only.
+   * The identifier, `adr_` and 26 characters.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * The customer it belongs to. Output only.
+   * The customer it belongs to.
    *
    * @generated from field: string customer_id = 2;
    */
   customerId: string;
 
   /**
-   * What the customer calls it, such as "Home"; at most 100 characters.
+   * The customer's own name for the address, such as "Home"; at most 100 characters.
    *
    * @generated from field: optional string label = 3;
    */
@@ -95,7 +96,7 @@ export type Address = Message<"clientele.v1.Address"> & {
   line1?: string | undefined;
 
   /**
-   * What line1 has no room for; at most 200 characters.
+   * The second line, such as the apartment; at most 200 characters.
    *
    * @generated from field: optional string line2 = 11;
    */
@@ -138,7 +139,7 @@ export type Address = Message<"clientele.v1.Address"> & {
   country?: string | undefined;
 
   /**
-   * What the carrier should know; at most 500 characters.
+   * Instructions for the carrier; at most 500 characters.
    *
    * @generated from field: optional string instructions = 17;
    */
@@ -152,22 +153,23 @@ export type Address = Message<"clientele.v1.Address"> & {
   additionalAddressInfo?: AdditionalAddressInfo | undefined;
 
   /**
-   * Whether it is the customer's default. A view of the customer's default_address_id: it can change without a new
-   * etag. Output only.
+   * Whether the address is the customer's default.
+   *
+   * It mirrors the customer's default_address_id, so it can change without a new etag.
    *
    * @generated from field: bool is_default = 19;
    */
   isDefault: boolean;
 
   /**
-   * When the address was created. Output only.
+   * When the address was created.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 20;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When the address was last changed. Output only.
+   * When the address was last changed.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 21;
    */
@@ -237,7 +239,7 @@ export type CreateAddressRequest = Message<"clientele.v1.CreateAddressRequest"> 
   customerId: string;
 
   /**
-   * The address to add; required. Its rules and those of the settings are checked together.
+   * The address to add.
    *
    * @generated from field: clientele.v1.Address address = 2;
    */
@@ -335,14 +337,16 @@ export type ListAddressesRequest = Message<"clientele.v1.ListAddressesRequest"> 
   customerId: string;
 
   /**
-   * How many to return: 10 when 0, at most 100; a larger one is taken for 100.
+   * The maximum number to return.
+   *
+   * 10 when 0, at most 100. A larger number counts as 100.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * The next_page_token or previous_page_token of the answer before; empty for the first page.
+   * The next_page_token or previous_page_token of an earlier answer; empty for the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -412,7 +416,9 @@ export type UpdateAddressRequest = Message<"clientele.v1.UpdateAddressRequest"> 
   address?: Address | undefined;
 
   /**
-   * The paths to change, `*` for all. Absent or empty: every populated field.
+   * The paths to change; `*` for all.
+   *
+   * Absent or empty: every populated field.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -468,7 +474,7 @@ export type DeleteAddressRequest = Message<"clientele.v1.DeleteAddressRequest"> 
   id: string;
 
   /**
-   * If given, the etag that must still be current.
+   * The etag that must still be current; empty for no check.
    *
    * @generated from field: string etag = 3;
    */
@@ -547,15 +553,19 @@ export const SetDefaultAddressResponseSchema: GenMessage<SetDefaultAddressRespon
   messageDesc(file_clientele_v1_addresses, 13);
 
 /**
- * AddressService keeps the addresses of a customer. A customer that is absent is NOT_FOUND; one that is softly deleted
- * still shows its addresses, and changing them is FAILED_PRECONDITION.
+ * AddressService keeps the addresses of a customer.
+ *
+ * An absent customer is NOT_FOUND. A softly deleted customer still shows its addresses, and changing them is
+ * FAILED_PRECONDITION.
  *
  * @generated from service clientele.v1.AddressService
  */
 export const AddressService: GenService<{
   /**
-   * CreateAddress adds an address. Which fields it needs, which countries it may lie in and how many a customer may
-   * have is decided by the account settings; one too many is FAILED_PRECONDITION.
+   * CreateAddress adds an address.
+   *
+   * The account settings decide which fields it needs, which countries it may lie in and how many a customer may have. An
+   * address beyond the limit is FAILED_PRECONDITION.
    *
    * @generated from rpc clientele.v1.AddressService.CreateAddress
    */
@@ -595,7 +605,9 @@ export const AddressService: GenService<{
     output: typeof UpdateAddressResponseSchema;
   },
   /**
-   * DeleteAddress removes an address for good. If it was the default, the customer has none from then on.
+   * DeleteAddress removes an address for good.
+   *
+   * If it was the default, the customer has no default address afterwards.
    *
    * @generated from rpc clientele.v1.AddressService.DeleteAddress
    */
@@ -605,8 +617,9 @@ export const AddressService: GenService<{
     output: typeof DeleteAddressResponseSchema;
   },
   /**
-   * SetDefaultAddress makes an address the customer's default, in place of any other. It changes the customer, not the
-   * address.
+   * SetDefaultAddress makes an address the customer's default, in place of any other.
+   *
+   * It changes the customer, not the address.
    *
    * @generated from rpc clientele.v1.AddressService.SetDefaultAddress
    */

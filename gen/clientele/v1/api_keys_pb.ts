@@ -5,6 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -13,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/api_keys.proto.
  */
 export const file_clientele_v1_api_keys: GenFile = /*@__PURE__*/
-  fileDesc("ChtjbGllbnRlbGUvdjEvYXBpX2tleXMucHJvdG8SDGNsaWVudGVsZS52MSLyAQoGQXBpS2V5EgoKAmlkGAEgASgJEjIKBGtpbmQYAiABKA4yGC5jbGllbnRlbGUudjEuQXBpS2V5S2luZEIKukgHggEEEAEgABIWCgVsYWJlbBgDIAEoCUIHukgEcgIYZBINCgVsYXN0NBgEIAEoCRIRCglsaXZlX21vZGUYBSABKAgSLwoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3Jldm9rZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGAggASgJIkQKE0NyZWF0ZUFwaUtleVJlcXVlc3QSLQoHYXBpX2tleRgBIAEoCzIULmNsaWVudGVsZS52MS5BcGlLZXlCBrpIA8gBASJSChRDcmVhdGVBcGlLZXlSZXNwb25zZRIlCgdhcGlfa2V5GAEgASgLMhQuY2xpZW50ZWxlLnYxLkFwaUtleRITCgZzZWNyZXQYAiABKAlCA4ABASIqChBHZXRBcGlLZXlSZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGP8BIjoKEUdldEFwaUtleVJlc3BvbnNlEiUKB2FwaV9rZXkYASABKAsyFC5jbGllbnRlbGUudjEuQXBpS2V5Ik4KEkxpc3RBcGlLZXlzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgBAicwoTTGlzdEFwaUtleXNSZXNwb25zZRImCghhcGlfa2V5cxgBIAMoCzIULmNsaWVudGVsZS52MS5BcGlLZXkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkiLQoTUmV2b2tlQXBpS2V5UmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ASI9ChRSZXZva2VBcGlLZXlSZXNwb25zZRIlCgdhcGlfa2V5GAEgASgLMhQuY2xpZW50ZWxlLnYxLkFwaUtleSphCgpBcGlLZXlLaW5kEhwKGEFQSV9LRVlfS0lORF9VTlNQRUNJRklFRBAAEhcKE0FQSV9LRVlfS0lORF9TRUNSRVQQARIcChhBUElfS0VZX0tJTkRfUFVCTElTSEFCTEUQAjLuAgoNQXBpS2V5U2VydmljZRJVCgxDcmVhdGVBcGlLZXkSIS5jbGllbnRlbGUudjEuQ3JlYXRlQXBpS2V5UmVxdWVzdBoiLmNsaWVudGVsZS52MS5DcmVhdGVBcGlLZXlSZXNwb25zZRJRCglHZXRBcGlLZXkSHi5jbGllbnRlbGUudjEuR2V0QXBpS2V5UmVxdWVzdBofLmNsaWVudGVsZS52MS5HZXRBcGlLZXlSZXNwb25zZSIDkAIBElcKC0xpc3RBcGlLZXlzEiAuY2xpZW50ZWxlLnYxLkxpc3RBcGlLZXlzUmVxdWVzdBohLmNsaWVudGVsZS52MS5MaXN0QXBpS2V5c1Jlc3BvbnNlIgOQAgESWgoMUmV2b2tlQXBpS2V5EiEuY2xpZW50ZWxlLnYxLlJldm9rZUFwaUtleVJlcXVlc3QaIi5jbGllbnRlbGUudjEuUmV2b2tlQXBpS2V5UmVzcG9uc2UiA5ACAkJiChBjb20uY2xpZW50ZWxlLnYxQgxBcGlLZXlzUHJvdG9QAVo+Z2l0aHViLmNvbS9jbGllbnRlbGUvY2xpZW50ZWxlL2dlbi9nby9jbGllbnRlbGUvdjE7Y2xpZW50ZWxldjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("ChtjbGllbnRlbGUvdjEvYXBpX2tleXMucHJvdG8SDGNsaWVudGVsZS52MSKWAgoGQXBpS2V5EhIKAmlkGAEgASgJQgbgQQPgQQgSNQoEa2luZBgCIAEoDjIYLmNsaWVudGVsZS52MS5BcGlLZXlLaW5kQg3gQQW6SAeCAQQQASAAEhYKBWxhYmVsGAMgASgJQge6SARyAhhkEhIKBWxhc3Q0GAQgASgJQgPgQQMSFgoJbGl2ZV9tb2RlGAUgASgIQgPgQQMSNAoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSNAoLcmV2b2tlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSEQoEZXRhZxgIIAEoCUID4EEDIkcKE0NyZWF0ZUFwaUtleVJlcXVlc3QSMAoHYXBpX2tleRgBIAEoCzIULmNsaWVudGVsZS52MS5BcGlLZXlCCeBBArpIA8gBASJSChRDcmVhdGVBcGlLZXlSZXNwb25zZRIlCgdhcGlfa2V5GAEgASgLMhQuY2xpZW50ZWxlLnYxLkFwaUtleRITCgZzZWNyZXQYAiABKAlCA4ABASItChBHZXRBcGlLZXlSZXF1ZXN0EhkKAmlkGAEgASgJQg3gQQK6SAdyBRABGP8BIjoKEUdldEFwaUtleVJlc3BvbnNlEiUKB2FwaV9rZXkYASABKAsyFC5jbGllbnRlbGUudjEuQXBpS2V5Ik4KEkxpc3RBcGlLZXlzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgBAicwoTTGlzdEFwaUtleXNSZXNwb25zZRImCghhcGlfa2V5cxgBIAMoCzIULmNsaWVudGVsZS52MS5BcGlLZXkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkiMAoTUmV2b2tlQXBpS2V5UmVxdWVzdBIZCgJpZBgBIAEoCUIN4EECukgHcgUQARj/ASI9ChRSZXZva2VBcGlLZXlSZXNwb25zZRIlCgdhcGlfa2V5GAEgASgLMhQuY2xpZW50ZWxlLnYxLkFwaUtleSphCgpBcGlLZXlLaW5kEhwKGEFQSV9LRVlfS0lORF9VTlNQRUNJRklFRBAAEhcKE0FQSV9LRVlfS0lORF9TRUNSRVQQARIcChhBUElfS0VZX0tJTkRfUFVCTElTSEFCTEUQAjLuAgoNQXBpS2V5U2VydmljZRJVCgxDcmVhdGVBcGlLZXkSIS5jbGllbnRlbGUudjEuQ3JlYXRlQXBpS2V5UmVxdWVzdBoiLmNsaWVudGVsZS52MS5DcmVhdGVBcGlLZXlSZXNwb25zZRJRCglHZXRBcGlLZXkSHi5jbGllbnRlbGUudjEuR2V0QXBpS2V5UmVxdWVzdBofLmNsaWVudGVsZS52MS5HZXRBcGlLZXlSZXNwb25zZSIDkAIBElcKC0xpc3RBcGlLZXlzEiAuY2xpZW50ZWxlLnYxLkxpc3RBcGlLZXlzUmVxdWVzdBohLmNsaWVudGVsZS52MS5MaXN0QXBpS2V5c1Jlc3BvbnNlIgOQAgESWgoMUmV2b2tlQXBpS2V5EiEuY2xpZW50ZWxlLnYxLlJldm9rZUFwaUtleVJlcXVlc3QaIi5jbGllbnRlbGUudjEuUmV2b2tlQXBpS2V5UmVzcG9uc2UiA5ACAkJiChBjb20uY2xpZW50ZWxlLnYxQgxBcGlLZXlzUHJvdG9QAVo+Z2l0aHViLmNvbS9jbGllbnRlbGUvY2xpZW50ZWxlL2dlbi9nby9jbGllbnRlbGUvdjE7Y2xpZW50ZWxldjFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_timestamp]);
 
 /**
  * ApiKey is a credential of one tenant.
@@ -22,56 +23,56 @@ export const file_clientele_v1_api_keys: GenFile = /*@__PURE__*/
  */
 export type ApiKey = Message<"clientele.v1.ApiKey"> & {
   /**
-   * The identifier, `key_` and 26 characters. Output only.
+   * The identifier, `key_` and 26 characters.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * What the key may do. Immutable.
+   * The calls that the key may make.
    *
    * @generated from field: clientele.v1.ApiKeyKind kind = 2;
    */
   kind: ApiKeyKind;
 
   /**
-   * What the key is for, in the merchant's words; at most 100 characters.
+   * The purpose of the key, in the merchant's words.
    *
    * @generated from field: string label = 3;
    */
   label: string;
 
   /**
-   * The last four characters of the secret, to recognise it by. Output only.
+   * The last four characters of the secret.
    *
    * @generated from field: string last4 = 4;
    */
   last4: string;
 
   /**
-   * Whether the key reaches the live tenant. Output only.
+   * Whether the key reaches the live tenant.
    *
    * @generated from field: bool live_mode = 5;
    */
   liveMode: boolean;
 
   /**
-   * When the key was created. Output only.
+   * When the key was created.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 6;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When the key was revoked; absent while it is valid. Output only.
+   * When the key was revoked; absent while it is valid.
    *
    * @generated from field: google.protobuf.Timestamp revoke_time = 7;
    */
   revokeTime?: Timestamp | undefined;
 
   /**
-   * The version of the key, opaque. Output only.
+   * The version of the key, opaque.
    *
    * @generated from field: string etag = 8;
    */
@@ -86,7 +87,7 @@ export const ApiKeySchema: GenMessage<ApiKey> = /*@__PURE__*/
   messageDesc(file_clientele_v1_api_keys, 0);
 
 /**
- * CreateApiKeyRequest says what key to make.
+ * CreateApiKeyRequest carries the key to make.
  *
  * @generated from message clientele.v1.CreateApiKeyRequest
  */
@@ -120,8 +121,9 @@ export type CreateApiKeyResponse = Message<"clientele.v1.CreateApiKeyResponse"> 
   apiKey?: ApiKey | undefined;
 
   /**
-   * What to authenticate with. Shown in this answer only, and absent when the answer is replayed for an
-   * Idempotency-Key.
+   * The secret to authenticate with.
+   *
+   * It is shown in this answer only, and absent when the answer is replayed for an Idempotency-Key.
    *
    * @generated from field: string secret = 2;
    */
@@ -184,14 +186,16 @@ export const GetApiKeyResponseSchema: GenMessage<GetApiKeyResponse> = /*@__PURE_
  */
 export type ListApiKeysRequest = Message<"clientele.v1.ListApiKeysRequest"> & {
   /**
-   * How many to return: 10 when 0, at most 100; a larger one is taken for 100.
+   * The maximum number to return.
+   *
+   * 10 when 0, at most 100. A larger number counts as 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * The next_page_token or previous_page_token of the answer before; empty for the first page.
+   * The next_page_token or previous_page_token of an earlier answer; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -283,7 +287,7 @@ export const RevokeApiKeyResponseSchema: GenMessage<RevokeApiKeyResponse> = /*@_
   messageDesc(file_clientele_v1_api_keys, 8);
 
 /**
- * ApiKeyKind says what a key may do.
+ * ApiKeyKind says which calls a key may make.
  *
  * @generated from enum clientele.v1.ApiKeyKind
  */
@@ -303,7 +307,7 @@ export enum ApiKeyKind {
   SECRET = 1,
 
   /**
-   * `pk_…`: what a page may do before a shopper has signed in, no more: sign up, sign in, and check out as a guest.
+   * `pk_…`: sign-up, sign-in and guest checkout, for a page before its shopper has signed in.
    *
    * @generated from enum value: API_KEY_KIND_PUBLISHABLE = 2;
    */
@@ -323,7 +327,9 @@ export const ApiKeyKindSchema: GenEnum<ApiKeyKind> = /*@__PURE__*/
  */
 export const ApiKeyService: GenService<{
   /**
-   * CreateApiKey makes a key. Its secret is in this answer only; it is stored as a hash.
+   * CreateApiKey makes a key.
+   *
+   * The secret is in this answer only. The service stores its hash.
    *
    * @generated from rpc clientele.v1.ApiKeyService.CreateApiKey
    */

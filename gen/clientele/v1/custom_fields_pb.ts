@@ -5,6 +5,8 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_clientele_options_v1_options } from "../options/v1/options_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.js";
 import type { FieldMask, Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -13,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/custom_fields.proto.
  */
 export const file_clientele_v1_custom_fields: GenFile = /*@__PURE__*/
-  fileDesc("CiBjbGllbnRlbGUvdjEvY3VzdG9tX2ZpZWxkcy5wcm90bxIMY2xpZW50ZWxlLnYxIukECgtDdXN0b21GaWVsZBIUCgJpZBgBIAEoCUIIukgFcgMY/wESLAoEc2x1ZxgCIAEoCUIeukgbchkyF15bYS16XVthLXowLTlfLV17MCwzOX0kEhcKBG5hbWUYAyABKAlCCbpIBnIEEAEYZBIiCgtkZXNjcmlwdGlvbhgEIAEoCUIIukgFcgMY9ANIAIgBARI3CgR0eXBlGAUgASgOMh0uY2xpZW50ZWxlLnYxLkN1c3RvbUZpZWxkVHlwZUIKukgHggEEEAEgABI2CgVydWxlcxgGIAMoCzIdLmNsaWVudGVsZS52MS5DdXN0b21GaWVsZFJ1bGVCCLpIBZIBAhAEEhUKCHJlcXVpcmVkGAcgASgISAGIAQESLQoNZGVmYXVsdF92YWx1ZRgIIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIUCgdlbmFibGVkGAkgASgISAKIAQESIQoIcG9zaXRpb24YCiABKAVCCrpIBxoFGJBOKABIA4gBARIhChR3cml0YWJsZV9ieV9jdXN0b21lchgLIAEoCEgEiAEBEi8KC2NyZWF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoEZXRhZxgOIAEoCUIHukgEcgIYQEIOCgxfZGVzY3JpcHRpb25CCwoJX3JlcXVpcmVkQgoKCF9lbmFibGVkQgsKCV9wb3NpdGlvbkIXChVfd3JpdGFibGVfYnlfY3VzdG9tZXIiqgQKD0N1c3RvbUZpZWxkUnVsZRIzCgtzdHJpbmdfZW51bRgBIAEoCzIcLmNsaWVudGVsZS52MS5TdHJpbmdFbnVtUnVsZUgAEjUKDGludGVnZXJfZW51bRgCIAEoCzIdLmNsaWVudGVsZS52MS5JbnRlZ2VyRW51bVJ1bGVIABIxCgpmbG9hdF9lbnVtGAMgASgLMhsuY2xpZW50ZWxlLnYxLkZsb2F0RW51bVJ1bGVIABIvCglkYXRlX2VudW0YBCABKAsyGi5jbGllbnRlbGUudjEuRGF0ZUVudW1SdWxlSAASKAoFZW1haWwYBSABKAsyFy5jbGllbnRlbGUudjEuRW1haWxSdWxlSAASJgoEc2x1ZxgGIAEoCzIWLmNsaWVudGVsZS52MS5TbHVnUnVsZUgAEjkKDmxlbmd0aF9iZXR3ZWVuGAcgASgLMh8uY2xpZW50ZWxlLnYxLkxlbmd0aEJldHdlZW5SdWxlSAASOwoPaW50ZWdlcl9iZXR3ZWVuGAggASgLMiAuY2xpZW50ZWxlLnYxLkludGVnZXJCZXR3ZWVuUnVsZUgAEjcKDWZsb2F0X2JldHdlZW4YCSABKAsyHi5jbGllbnRlbGUudjEuRmxvYXRCZXR3ZWVuUnVsZUgAEjUKDGRhdGVfYmV0d2VlbhgKIAEoCzIdLmNsaWVudGVsZS52MS5EYXRlQmV0d2VlblJ1bGVIAEINCgRydWxlEgW6SAIIASI2Cg5TdHJpbmdFbnVtUnVsZRIkCgZ2YWx1ZXMYASADKAlCFLpIEZIBDggBEGQYASIGcgQQARhkIkcKD0ludGVnZXJFbnVtUnVsZRI0CgZ2YWx1ZXMYASADKANCJLpIIZIBHggBEGQYASIWIhQY/////////w8ogYCAgICAgPD/ASIzCg1GbG9hdEVudW1SdWxlEiIKBnZhbHVlcxgBIAMoAUISukgPkgEMCAEQZBgBIgQSAkABIiwKDERhdGVFbnVtUnVsZRIcCgZ2YWx1ZXMYASADKAlCDLpICZIBBggBEGQYASILCglFbWFpbFJ1bGUiCgoIU2x1Z1J1bGUiRQoRTGVuZ3RoQmV0d2VlblJ1bGUSFwoDbWluGAEgASgFQgq6SAcaBRjoBygAEhcKA21heBgCIAEoBUIKukgHGgUY6AcoASJkChJJbnRlZ2VyQmV0d2VlblJ1bGUSJgoDbWluGAEgASgDQhm6SBYiFBj/////////DyiBgICAgICA8P8BEiYKA21heBgCIAEoA0IZukgWIhQY/////////w8ogYCAgICAgPD/ASI+ChBGbG9hdEJldHdlZW5SdWxlEhQKA21pbhgBIAEoAUIHukgEEgJAARIUCgNtYXgYAiABKAFCB7pIBBICQAEiKwoPRGF0ZUJldHdlZW5SdWxlEgsKA21pbhgBIAEoCRILCgNtYXgYAiABKAkiUwoYQ3JlYXRlQ3VzdG9tRmllbGRSZXF1ZXN0EjcKDGN1c3RvbV9maWVsZBgBIAEoCzIZLmNsaWVudGVsZS52MS5DdXN0b21GaWVsZEIGukgD2AEDIl4KGUNyZWF0ZUN1c3RvbUZpZWxkUmVzcG9uc2USLwoMY3VzdG9tX2ZpZWxkGAEgASgLMhkuY2xpZW50ZWxlLnYxLkN1c3RvbUZpZWxkEhAKCHJlc3RvcmVkGAIgASgIIi8KFUdldEN1c3RvbUZpZWxkUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ASJJChZHZXRDdXN0b21GaWVsZFJlc3BvbnNlEi8KDGN1c3RvbV9maWVsZBgBIAEoCzIZLmNsaWVudGVsZS52MS5DdXN0b21GaWVsZCJTChdMaXN0Q3VzdG9tRmllbGRzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgBAiggEKGExpc3RDdXN0b21GaWVsZHNSZXNwb25zZRIwCg1jdXN0b21fZmllbGRzGAEgAygLMhkuY2xpZW50ZWxlLnYxLkN1c3RvbUZpZWxkEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJIoQBChhVcGRhdGVDdXN0b21GaWVsZFJlcXVlc3QSNwoMY3VzdG9tX2ZpZWxkGAEgASgLMhkuY2xpZW50ZWxlLnYxLkN1c3RvbUZpZWxkQga6SAPYAQMSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIkwKGVVwZGF0ZUN1c3RvbUZpZWxkUmVzcG9uc2USLwoMY3VzdG9tX2ZpZWxkGAEgASgLMhkuY2xpZW50ZWxlLnYxLkN1c3RvbUZpZWxkIkkKGERlbGV0ZUN1c3RvbUZpZWxkUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ARIVCgRldGFnGAIgASgJQge6SARyAhhAIhsKGURlbGV0ZUN1c3RvbUZpZWxkUmVzcG9uc2UqyQEKD0N1c3RvbUZpZWxkVHlwZRIhCh1DVVNUT01fRklFTERfVFlQRV9VTlNQRUNJRklFRBAAEhwKGENVU1RPTV9GSUVMRF9UWVBFX1NUUklORxABEh0KGUNVU1RPTV9GSUVMRF9UWVBFX0lOVEVHRVIQAhIdChlDVVNUT01fRklFTERfVFlQRV9CT09MRUFOEAMSGwoXQ1VTVE9NX0ZJRUxEX1RZUEVfRkxPQVQQBBIaChZDVVNUT01fRklFTERfVFlQRV9EQVRFEAUymgQKEkN1c3RvbUZpZWxkU2VydmljZRJkChFDcmVhdGVDdXN0b21GaWVsZBImLmNsaWVudGVsZS52MS5DcmVhdGVDdXN0b21GaWVsZFJlcXVlc3QaJy5jbGllbnRlbGUudjEuQ3JlYXRlQ3VzdG9tRmllbGRSZXNwb25zZRJgCg5HZXRDdXN0b21GaWVsZBIjLmNsaWVudGVsZS52MS5HZXRDdXN0b21GaWVsZFJlcXVlc3QaJC5jbGllbnRlbGUudjEuR2V0Q3VzdG9tRmllbGRSZXNwb25zZSIDkAIBEmYKEExpc3RDdXN0b21GaWVsZHMSJS5jbGllbnRlbGUudjEuTGlzdEN1c3RvbUZpZWxkc1JlcXVlc3QaJi5jbGllbnRlbGUudjEuTGlzdEN1c3RvbUZpZWxkc1Jlc3BvbnNlIgOQAgESaQoRVXBkYXRlQ3VzdG9tRmllbGQSJi5jbGllbnRlbGUudjEuVXBkYXRlQ3VzdG9tRmllbGRSZXF1ZXN0GicuY2xpZW50ZWxlLnYxLlVwZGF0ZUN1c3RvbUZpZWxkUmVzcG9uc2UiA5ACAhJpChFEZWxldGVDdXN0b21GaWVsZBImLmNsaWVudGVsZS52MS5EZWxldGVDdXN0b21GaWVsZFJlcXVlc3QaJy5jbGllbnRlbGUudjEuRGVsZXRlQ3VzdG9tRmllbGRSZXNwb25zZSIDkAICQmcKEGNvbS5jbGllbnRlbGUudjFCEUN1c3RvbUZpZWxkc1Byb3RvUAFaPmdpdGh1Yi5jb20vY2xpZW50ZWxlL2NsaWVudGVsZS9nZW4vZ28vY2xpZW50ZWxlL3YxO2NsaWVudGVsZXYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("CiBjbGllbnRlbGUvdjEvY3VzdG9tX2ZpZWxkcy5wcm90bxIMY2xpZW50ZWxlLnYxIoIFCgtDdXN0b21GaWVsZBIaCgJpZBgBIAEoCUIO4EED4EEIukgFcgMY/wESLwoEc2x1ZxgCIAEoCUIh4EEFukgbchkyF15bYS16XVthLXowLTlfLV17MCwzOX0kEhoKBG5hbWUYAyABKAlCDOBBArpIBnIEEAEYZBIiCgtkZXNjcmlwdGlvbhgEIAEoCUIIukgFcgMY9ANIAIgBARI6CgR0eXBlGAUgASgOMh0uY2xpZW50ZWxlLnYxLkN1c3RvbUZpZWxkVHlwZUIN4EEFukgHggEEEAEgABI2CgVydWxlcxgGIAMoCzIdLmNsaWVudGVsZS52MS5DdXN0b21GaWVsZFJ1bGVCCLpIBZIBAhAEEhUKCHJlcXVpcmVkGAcgASgISAGIAQESLQoNZGVmYXVsdF92YWx1ZRgIIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIUCgdlbmFibGVkGAkgASgISAKIAQESIQoIcG9zaXRpb24YCiABKAVCCrpIBxoFGJBOKABIA4gBARIhChR3cml0YWJsZV9ieV9jdXN0b21lchgLIAEoCEgEiAEBEjQKC2NyZWF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEjQKC3VwZGF0ZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEhUKBGV0YWcYDiABKAlCB7pIBHICGEBCDgoMX2Rlc2NyaXB0aW9uQgsKCV9yZXF1aXJlZEIKCghfZW5hYmxlZEILCglfcG9zaXRpb25CFwoVX3dyaXRhYmxlX2J5X2N1c3RvbWVyIqoECg9DdXN0b21GaWVsZFJ1bGUSMwoLc3RyaW5nX2VudW0YASABKAsyHC5jbGllbnRlbGUudjEuU3RyaW5nRW51bVJ1bGVIABI1CgxpbnRlZ2VyX2VudW0YAiABKAsyHS5jbGllbnRlbGUudjEuSW50ZWdlckVudW1SdWxlSAASMQoKZmxvYXRfZW51bRgDIAEoCzIbLmNsaWVudGVsZS52MS5GbG9hdEVudW1SdWxlSAASLwoJZGF0ZV9lbnVtGAQgASgLMhouY2xpZW50ZWxlLnYxLkRhdGVFbnVtUnVsZUgAEigKBWVtYWlsGAUgASgLMhcuY2xpZW50ZWxlLnYxLkVtYWlsUnVsZUgAEiYKBHNsdWcYBiABKAsyFi5jbGllbnRlbGUudjEuU2x1Z1J1bGVIABI5Cg5sZW5ndGhfYmV0d2VlbhgHIAEoCzIfLmNsaWVudGVsZS52MS5MZW5ndGhCZXR3ZWVuUnVsZUgAEjsKD2ludGVnZXJfYmV0d2VlbhgIIAEoCzIgLmNsaWVudGVsZS52MS5JbnRlZ2VyQmV0d2VlblJ1bGVIABI3Cg1mbG9hdF9iZXR3ZWVuGAkgASgLMh4uY2xpZW50ZWxlLnYxLkZsb2F0QmV0d2VlblJ1bGVIABI1CgxkYXRlX2JldHdlZW4YCiABKAsyHS5jbGllbnRlbGUudjEuRGF0ZUJldHdlZW5SdWxlSABCDQoEa2luZBIFukgCCAEiNgoOU3RyaW5nRW51bVJ1bGUSJAoGdmFsdWVzGAEgAygJQhS6SBGSAQ4IARBkGAEiBnIEEAEYZCLjAQoPSW50ZWdlckVudW1SdWxlEs8BCgZ2YWx1ZXMYASADKAFCvgG6SLoBkgG2AQgBEGQYASKtAboBqQEKDHdob2xlX251bWJlchJBbXVzdCBiZSBhIHdob2xlIG51bWJlciBmcm9tIC05MDA3MTk5MjU0NzQwOTkxIHRvIDkwMDcxOTkyNTQ3NDA5OTEaVnRoaXMgPj0gLTkwMDcxOTkyNTQ3NDA5OTEuMCAmJiB0aGlzIDw9IDkwMDcxOTkyNTQ3NDA5OTEuMCAmJiBkb3VibGUoaW50KHRoaXMpKSA9PSB0aGlzIjMKDUZsb2F0RW51bVJ1bGUSIgoGdmFsdWVzGAEgAygBQhK6SA+SAQwIARBkGAEiBBICQAEiTgoMRGF0ZUVudW1SdWxlEj4KBnZhbHVlcxgBIAMoCUIuukgrkgEoCAEQZBgBIiByHjIcXlswLTldezR9LVswLTldezJ9LVswLTldezJ9JCILCglFbWFpbFJ1bGUiCgoIU2x1Z1J1bGUipwEKEUxlbmd0aEJldHdlZW5SdWxlEhwKA21pbhgBIAEoBUIKukgHGgUY6AcoAEgAiAEBEhwKA21heBgCIAEoBUIKukgHGgUY6AcoAUgBiAEBOka6SEMaQQoFYm91bmQSGG11c3QgaGF2ZSBhIG1pbiBvciBhIG1heBoeaGFzKHRoaXMubWluKSB8fCBoYXModGhpcy5tYXgpQgYKBF9taW5CBgoEX21heCL6AwoSSW50ZWdlckJldHdlZW5SdWxlEsQBCgNtaW4YASABKAFCsQG6SK0BugGpAQoMd2hvbGVfbnVtYmVyEkFtdXN0IGJlIGEgd2hvbGUgbnVtYmVyIGZyb20gLTkwMDcxOTkyNTQ3NDA5OTEgdG8gOTAwNzE5OTI1NDc0MDk5MRpWdGhpcyA+PSAtOTAwNzE5OTI1NDc0MDk5MS4wICYmIHRoaXMgPD0gOTAwNzE5OTI1NDc0MDk5MS4wICYmIGRvdWJsZShpbnQodGhpcykpID09IHRoaXNIAIgBARLEAQoDbWF4GAIgASgBQrEBukitAboBqQEKDHdob2xlX251bWJlchJBbXVzdCBiZSBhIHdob2xlIG51bWJlciBmcm9tIC05MDA3MTk5MjU0NzQwOTkxIHRvIDkwMDcxOTkyNTQ3NDA5OTEaVnRoaXMgPj0gLTkwMDcxOTkyNTQ3NDA5OTEuMCAmJiB0aGlzIDw9IDkwMDcxOTkyNTQ3NDA5OTEuMCAmJiBkb3VibGUoaW50KHRoaXMpKSA9PSB0aGlzSAGIAQE6RrpIQxpBCgVib3VuZBIYbXVzdCBoYXZlIGEgbWluIG9yIGEgbWF4Gh5oYXModGhpcy5taW4pIHx8IGhhcyh0aGlzLm1heClCBgoEX21pbkIGCgRfbWF4IqABChBGbG9hdEJldHdlZW5SdWxlEhkKA21pbhgBIAEoAUIHukgEEgJAAUgAiAEBEhkKA21heBgCIAEoAUIHukgEEgJAAUgBiAEBOka6SEMaQQoFYm91bmQSGG11c3QgaGF2ZSBhIG1pbiBvciBhIG1heBoeaGFzKHRoaXMubWluKSB8fCBoYXModGhpcy5tYXgpQgYKBF9taW5CBgoEX21heCLXAQoPRGF0ZUJldHdlZW5SdWxlEjUKA21pbhgBIAEoCUIjukggch4yHF5bMC05XXs0fS1bMC05XXsyfS1bMC05XXsyfSRIAIgBARI1CgNtYXgYAiABKAlCI7pIIHIeMhxeWzAtOV17NH0tWzAtOV17Mn0tWzAtOV17Mn0kSAGIAQE6RrpIQxpBCgVib3VuZBIYbXVzdCBoYXZlIGEgbWluIG9yIGEgbWF4Gh5oYXModGhpcy5taW4pIHx8IGhhcyh0aGlzLm1heClCBgoEX21pbkIGCgRfbWF4IloKGENyZWF0ZUN1c3RvbUZpZWxkUmVxdWVzdBI+CgxjdXN0b21fZmllbGQYASABKAsyGS5jbGllbnRlbGUudjEuQ3VzdG9tRmllbGRCDeBBArpIA9gBA+DOGAEiXgoZQ3JlYXRlQ3VzdG9tRmllbGRSZXNwb25zZRIvCgxjdXN0b21fZmllbGQYASABKAsyGS5jbGllbnRlbGUudjEuQ3VzdG9tRmllbGQSEAoIcmVzdG9yZWQYAiABKAgiMgoVR2V0Q3VzdG9tRmllbGRSZXF1ZXN0EhkKAmlkGAEgASgJQg3gQQK6SAdyBRABGP8BIkkKFkdldEN1c3RvbUZpZWxkUmVzcG9uc2USLwoMY3VzdG9tX2ZpZWxkGAEgASgLMhkuY2xpZW50ZWxlLnYxLkN1c3RvbUZpZWxkIlMKF0xpc3RDdXN0b21GaWVsZHNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiAECKCAQoYTGlzdEN1c3RvbUZpZWxkc1Jlc3BvbnNlEjAKDWN1c3RvbV9maWVsZHMYASADKAsyGS5jbGllbnRlbGUudjEuQ3VzdG9tRmllbGQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkiiwEKGFVwZGF0ZUN1c3RvbUZpZWxkUmVxdWVzdBI+CgxjdXN0b21fZmllbGQYASABKAsyGS5jbGllbnRlbGUudjEuQ3VzdG9tRmllbGRCDeBBArpIA9gBA+DOGAESLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIkwKGVVwZGF0ZUN1c3RvbUZpZWxkUmVzcG9uc2USLwoMY3VzdG9tX2ZpZWxkGAEgASgLMhkuY2xpZW50ZWxlLnYxLkN1c3RvbUZpZWxkIkwKGERlbGV0ZUN1c3RvbUZpZWxkUmVxdWVzdBIZCgJpZBgBIAEoCUIN4EECukgHcgUQARj/ARIVCgRldGFnGAIgASgJQge6SARyAhhAIhsKGURlbGV0ZUN1c3RvbUZpZWxkUmVzcG9uc2UqyQEKD0N1c3RvbUZpZWxkVHlwZRIhCh1DVVNUT01fRklFTERfVFlQRV9VTlNQRUNJRklFRBAAEhwKGENVU1RPTV9GSUVMRF9UWVBFX1NUUklORxABEh0KGUNVU1RPTV9GSUVMRF9UWVBFX0lOVEVHRVIQAhIdChlDVVNUT01fRklFTERfVFlQRV9CT09MRUFOEAMSGwoXQ1VTVE9NX0ZJRUxEX1RZUEVfRkxPQVQQBBIaChZDVVNUT01fRklFTERfVFlQRV9EQVRFEAUymgQKEkN1c3RvbUZpZWxkU2VydmljZRJkChFDcmVhdGVDdXN0b21GaWVsZBImLmNsaWVudGVsZS52MS5DcmVhdGVDdXN0b21GaWVsZFJlcXVlc3QaJy5jbGllbnRlbGUudjEuQ3JlYXRlQ3VzdG9tRmllbGRSZXNwb25zZRJgCg5HZXRDdXN0b21GaWVsZBIjLmNsaWVudGVsZS52MS5HZXRDdXN0b21GaWVsZFJlcXVlc3QaJC5jbGllbnRlbGUudjEuR2V0Q3VzdG9tRmllbGRSZXNwb25zZSIDkAIBEmYKEExpc3RDdXN0b21GaWVsZHMSJS5jbGllbnRlbGUudjEuTGlzdEN1c3RvbUZpZWxkc1JlcXVlc3QaJi5jbGllbnRlbGUudjEuTGlzdEN1c3RvbUZpZWxkc1Jlc3BvbnNlIgOQAgESaQoRVXBkYXRlQ3VzdG9tRmllbGQSJi5jbGllbnRlbGUudjEuVXBkYXRlQ3VzdG9tRmllbGRSZXF1ZXN0GicuY2xpZW50ZWxlLnYxLlVwZGF0ZUN1c3RvbUZpZWxkUmVzcG9uc2UiA5ACAhJpChFEZWxldGVDdXN0b21GaWVsZBImLmNsaWVudGVsZS52MS5EZWxldGVDdXN0b21GaWVsZFJlcXVlc3QaJy5jbGllbnRlbGUudjEuRGVsZXRlQ3VzdG9tRmllbGRSZXNwb25zZSIDkAICQmcKEGNvbS5jbGllbnRlbGUudjFCEUN1c3RvbUZpZWxkc1Byb3RvUAFaPmdpdGh1Yi5jb20vY2xpZW50ZWxlL2NsaWVudGVsZS9nZW4vZ28vY2xpZW50ZWxlL3YxO2NsaWVudGVsZXYxYgZwcm90bzM", [file_buf_validate_validate, file_clientele_options_v1_options, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * CustomField defines a field that a merchant adds to its customers.
@@ -22,95 +24,98 @@ export const file_clientele_v1_custom_fields: GenFile = /*@__PURE__*/
  */
 export type CustomField = Message<"clientele.v1.CustomField"> & {
   /**
-   * The identifier, `cfd_` and 26 characters. Output only.
+   * The identifier, `cfd_` and 26 characters.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * What the value is called in `custom_fields`, in filters and in orders: a lower-case letter, then up to 39 lower-case
-   * letters, digits, `_` and `-`. No two definitions of a tenant share one. Immutable.
+   * What the value is called in `custom_fields`, in filters and in orders: a lower-case letter, then up to 39
+   * lower-case letters, digits, `_` and `-`. No two definitions of a tenant share one.
    *
    * @generated from field: string slug = 2;
    */
   slug: string;
 
   /**
-   * What people call it; 1 to 100 characters.
+   * The name that people see.
    *
    * @generated from field: string name = 3;
    */
   name: string;
 
   /**
-   * What it is for; at most 500 characters.
+   * The purpose of the field.
    *
    * @generated from field: optional string description = 4;
    */
   description?: string | undefined;
 
   /**
-   * What its values are. Immutable.
+   * The type of the values.
    *
    * @generated from field: clientele.v1.CustomFieldType type = 5;
    */
   type: CustomFieldType;
 
   /**
-   * What a value must keep beside its type, each rule at most once and only if it fits the type.
+   * The rules for a value beside its type, each kind at most once and only if it fits the type.
    *
    * @generated from field: repeated clientele.v1.CustomFieldRule rules = 6;
    */
   rules: CustomFieldRule[];
 
   /**
-   * Whether a customer must have a value. Who may not write the field is not asked for one, and a customer that lacks
-   * one already may go on to.
+   * Whether a customer must have a value.
+   *
+   * A caller that may not write the field need not give one. A customer without a value may stay without.
    *
    * @generated from field: optional bool required = 7;
    */
   required?: boolean | undefined;
 
   /**
-   * The value of a new customer that comes without one; must keep the rules.
+   * The value of a new customer that is created without one; it must keep the rules.
    *
    * @generated from field: google.protobuf.Value default_value = 8;
    */
   defaultValue?: Value | undefined;
 
   /**
-   * Whether it is in use; true unless written otherwise. While it is not, its values are kept and hidden, and its rules
-   * do not apply.
+   * Whether the field is in use; true by default.
+   *
+   * While it is not, its values are stored and hidden, and its rules do not apply.
    *
    * @generated from field: optional bool enabled = 9;
    */
   enabled?: boolean | undefined;
 
   /**
-   * Where it stands among the others, from 0 on; 0 unless written otherwise.
+   * The place among the other fields, from 0 on; 0 by default.
    *
    * @generated from field: optional int32 position = 10;
    */
   position?: number | undefined;
 
   /**
-   * Whether customers may write the value themselves, with a customer token or when they sign up with a publishable key;
-   * false unless written otherwise. Customers read all values of their own.
+   * Whether customers may write the value, with a customer token or at sign-up with a publishable key; false by default.
+   *
+   * Customers read all of their values.
    *
    * @generated from field: optional bool writable_by_customer = 11;
    */
   writableByCustomer?: boolean | undefined;
 
   /**
-   * When it was defined. Output only.
+   * When it was defined.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 12;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it was last changed. Output only.
+   * When it was last changed.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 13;
    */
@@ -138,13 +143,13 @@ export const CustomFieldSchema: GenMessage<CustomField> = /*@__PURE__*/
  */
 export type CustomFieldRule = Message<"clientele.v1.CustomFieldRule"> & {
   /**
-   * The rule.
+   * The rule, by its kind.
    *
-   * @generated from oneof clientele.v1.CustomFieldRule.rule
+   * @generated from oneof clientele.v1.CustomFieldRule.kind
    */
-  rule: {
+  kind: {
     /**
-     * Of a string: it is one of these.
+     * A string is one of these texts.
      *
      * @generated from field: clientele.v1.StringEnumRule string_enum = 1;
      */
@@ -152,7 +157,7 @@ export type CustomFieldRule = Message<"clientele.v1.CustomFieldRule"> & {
     case: "stringEnum";
   } | {
     /**
-     * Of an integer: it is one of these.
+     * An integer is one of these numbers.
      *
      * @generated from field: clientele.v1.IntegerEnumRule integer_enum = 2;
      */
@@ -160,7 +165,7 @@ export type CustomFieldRule = Message<"clientele.v1.CustomFieldRule"> & {
     case: "integerEnum";
   } | {
     /**
-     * Of a float: it is one of these.
+     * A float is one of these numbers.
      *
      * @generated from field: clientele.v1.FloatEnumRule float_enum = 3;
      */
@@ -168,7 +173,7 @@ export type CustomFieldRule = Message<"clientele.v1.CustomFieldRule"> & {
     case: "floatEnum";
   } | {
     /**
-     * Of a date: it is one of these.
+     * A date is one of these days.
      *
      * @generated from field: clientele.v1.DateEnumRule date_enum = 4;
      */
@@ -176,7 +181,7 @@ export type CustomFieldRule = Message<"clientele.v1.CustomFieldRule"> & {
     case: "dateEnum";
   } | {
     /**
-     * Of a string: it is an e-mail address.
+     * A string is an e-mail address.
      *
      * @generated from field: clientele.v1.EmailRule email = 5;
      */
@@ -184,7 +189,7 @@ export type CustomFieldRule = Message<"clientele.v1.CustomFieldRule"> & {
     case: "email";
   } | {
     /**
-     * Of a string: it is a slug.
+     * A string is a slug.
      *
      * @generated from field: clientele.v1.SlugRule slug = 6;
      */
@@ -192,7 +197,7 @@ export type CustomFieldRule = Message<"clientele.v1.CustomFieldRule"> & {
     case: "slug";
   } | {
     /**
-     * Of a string: its length lies between two bounds.
+     * The length of a string has bounds.
      *
      * @generated from field: clientele.v1.LengthBetweenRule length_between = 7;
      */
@@ -200,7 +205,7 @@ export type CustomFieldRule = Message<"clientele.v1.CustomFieldRule"> & {
     case: "lengthBetween";
   } | {
     /**
-     * Of an integer: it lies between two bounds.
+     * An integer has bounds.
      *
      * @generated from field: clientele.v1.IntegerBetweenRule integer_between = 8;
      */
@@ -208,7 +213,7 @@ export type CustomFieldRule = Message<"clientele.v1.CustomFieldRule"> & {
     case: "integerBetween";
   } | {
     /**
-     * Of a float: it lies between two bounds.
+     * A float has bounds.
      *
      * @generated from field: clientele.v1.FloatBetweenRule float_between = 9;
      */
@@ -216,7 +221,7 @@ export type CustomFieldRule = Message<"clientele.v1.CustomFieldRule"> & {
     case: "floatBetween";
   } | {
     /**
-     * Of a date: it lies between two bounds.
+     * A date has bounds.
      *
      * @generated from field: clientele.v1.DateBetweenRule date_between = 10;
      */
@@ -239,7 +244,7 @@ export const CustomFieldRuleSchema: GenMessage<CustomFieldRule> = /*@__PURE__*/
  */
 export type StringEnumRule = Message<"clientele.v1.StringEnumRule"> & {
   /**
-   * 1 to 100 different texts of 1 to 100 characters, without space around them; case counts.
+   * The texts, all different, each without space around it. Case counts.
    *
    * @generated from field: repeated string values = 1;
    */
@@ -260,11 +265,11 @@ export const StringEnumRuleSchema: GenMessage<StringEnumRule> = /*@__PURE__*/
  */
 export type IntegerEnumRule = Message<"clientele.v1.IntegerEnumRule"> & {
   /**
-   * 1 to 100 different numbers.
+   * The numbers, all different.
    *
-   * @generated from field: repeated int64 values = 1;
+   * @generated from field: repeated double values = 1;
    */
-  values: bigint[];
+  values: number[];
 };
 
 /**
@@ -281,7 +286,7 @@ export const IntegerEnumRuleSchema: GenMessage<IntegerEnumRule> = /*@__PURE__*/
  */
 export type FloatEnumRule = Message<"clientele.v1.FloatEnumRule"> & {
   /**
-   * 1 to 100 different numbers.
+   * The numbers, all different.
    *
    * @generated from field: repeated double values = 1;
    */
@@ -302,7 +307,7 @@ export const FloatEnumRuleSchema: GenMessage<FloatEnumRule> = /*@__PURE__*/
  */
 export type DateEnumRule = Message<"clientele.v1.DateEnumRule"> & {
   /**
-   * 1 to 100 different days, such as `2026-02-28`.
+   * The days, all different, such as `2026-02-28`.
    *
    * @generated from field: repeated string values = 1;
    */
@@ -347,24 +352,24 @@ export const SlugRuleSchema: GenMessage<SlugRule> = /*@__PURE__*/
   messageDesc(file_clientele_v1_custom_fields, 7);
 
 /**
- * LengthBetweenRule bounds the length of a text.
+ * LengthBetweenRule bounds the length of a text, in characters. At least one of the bounds is set.
  *
  * @generated from message clientele.v1.LengthBetweenRule
  */
 export type LengthBetweenRule = Message<"clientele.v1.LengthBetweenRule"> & {
   /**
-   * The fewest characters, from 0 on.
+   * The fewest characters; absent for no bound.
    *
-   * @generated from field: int32 min = 1;
+   * @generated from field: optional int32 min = 1;
    */
-  min: number;
+  min?: number | undefined;
 
   /**
-   * The most characters; not less than min.
+   * The most characters, not less than min; absent for no bound.
    *
-   * @generated from field: int32 max = 2;
+   * @generated from field: optional int32 max = 2;
    */
-  max: number;
+  max?: number | undefined;
 };
 
 /**
@@ -375,24 +380,24 @@ export const LengthBetweenRuleSchema: GenMessage<LengthBetweenRule> = /*@__PURE_
   messageDesc(file_clientele_v1_custom_fields, 8);
 
 /**
- * IntegerBetweenRule bounds a whole number.
+ * IntegerBetweenRule bounds a whole number. At least one of the bounds is set.
  *
  * @generated from message clientele.v1.IntegerBetweenRule
  */
 export type IntegerBetweenRule = Message<"clientele.v1.IntegerBetweenRule"> & {
   /**
-   * The least value.
+   * The smallest value; absent for no bound.
    *
-   * @generated from field: int64 min = 1;
+   * @generated from field: optional double min = 1;
    */
-  min: bigint;
+  min?: number | undefined;
 
   /**
-   * The greatest value; not less than min.
+   * The largest value, not less than min; absent for no bound.
    *
-   * @generated from field: int64 max = 2;
+   * @generated from field: optional double max = 2;
    */
-  max: bigint;
+  max?: number | undefined;
 };
 
 /**
@@ -403,24 +408,24 @@ export const IntegerBetweenRuleSchema: GenMessage<IntegerBetweenRule> = /*@__PUR
   messageDesc(file_clientele_v1_custom_fields, 9);
 
 /**
- * FloatBetweenRule bounds a number.
+ * FloatBetweenRule bounds a number. At least one of the bounds is set.
  *
  * @generated from message clientele.v1.FloatBetweenRule
  */
 export type FloatBetweenRule = Message<"clientele.v1.FloatBetweenRule"> & {
   /**
-   * The least value.
+   * The smallest value; absent for no bound.
    *
-   * @generated from field: double min = 1;
+   * @generated from field: optional double min = 1;
    */
-  min: number;
+  min?: number | undefined;
 
   /**
-   * The greatest value; not less than min.
+   * The largest value, not less than min; absent for no bound.
    *
-   * @generated from field: double max = 2;
+   * @generated from field: optional double max = 2;
    */
-  max: number;
+  max?: number | undefined;
 };
 
 /**
@@ -431,24 +436,24 @@ export const FloatBetweenRuleSchema: GenMessage<FloatBetweenRule> = /*@__PURE__*
   messageDesc(file_clientele_v1_custom_fields, 10);
 
 /**
- * DateBetweenRule bounds a day.
+ * DateBetweenRule bounds a day. At least one of the bounds is set.
  *
  * @generated from message clientele.v1.DateBetweenRule
  */
 export type DateBetweenRule = Message<"clientele.v1.DateBetweenRule"> & {
   /**
-   * The first day, such as `2026-02-28`.
+   * The first day, such as `2026-02-28`; absent for no bound.
    *
-   * @generated from field: string min = 1;
+   * @generated from field: optional string min = 1;
    */
-  min: string;
+  min?: string | undefined;
 
   /**
-   * The last day; not before min.
+   * The last day, not before min; absent for no bound.
    *
-   * @generated from field: string max = 2;
+   * @generated from field: optional string max = 2;
    */
-  max: string;
+  max?: string | undefined;
 };
 
 /**
@@ -465,7 +470,7 @@ export const DateBetweenRuleSchema: GenMessage<DateBetweenRule> = /*@__PURE__*/
  */
 export type CreateCustomFieldRequest = Message<"clientele.v1.CreateCustomFieldRequest"> & {
   /**
-   * The definition to make; required.
+   * The definition to make.
    *
    * @generated from field: clientele.v1.CustomField custom_field = 1;
    */
@@ -626,7 +631,9 @@ export type UpdateCustomFieldRequest = Message<"clientele.v1.UpdateCustomFieldRe
   customField?: CustomField | undefined;
 
   /**
-   * The paths to change, `*` for all. Absent or empty: every populated field. Rules are replaced as a whole.
+   * The paths to change; `*` for all.
+   *
+   * Absent or empty: every populated field. Rules are replaced as a whole.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
@@ -675,7 +682,7 @@ export type DeleteCustomFieldRequest = Message<"clientele.v1.DeleteCustomFieldRe
   id: string;
 
   /**
-   * If given, the etag that must still be current.
+   * The etag that must still be current; empty for no check.
    *
    * @generated from field: string etag = 2;
    */
@@ -760,17 +767,21 @@ export const CustomFieldTypeSchema: GenEnum<CustomFieldType> = /*@__PURE__*/
   enumDesc(file_clientele_v1_custom_fields, 0);
 
 /**
- * CustomFieldService defines the custom fields of a tenant's customers. Their values are written and read with the
- * customers, in `custom_fields`. A change holds for the next write of a customer on every replica, and for reads within
- * 5 seconds. All of it takes a secret key; GetFormConstraints tells pages of the fields that their customers may write.
+ * CustomFieldService defines the custom fields of a tenant's customers.
+ *
+ * The values are read and written with the customers, in `custom_fields`. A change of a definition applies to the next
+ * write on every replica, and to reads within 5 seconds. Every call takes a secret key. GetFormConstraints shows pages the
+ * fields that customers may write.
  *
  * @generated from service clientele.v1.CustomFieldService
  */
 export const CustomFieldService: GenService<{
   /**
-   * CreateCustomField defines a field. A slug that is in use is ALREADY_EXISTS; the 101st definition of a tenant is
-   * FAILED_PRECONDITION, reason CUSTOM_FIELD_LIMIT_REACHED. Made again within 30 days after it was deleted, with the
-   * same slug and type, a definition has its old id, and its values are there again.
+   * CreateCustomField defines a field.
+   *
+   * A slug that is in use is ALREADY_EXISTS. The 101st definition of a tenant is FAILED_PRECONDITION, reason
+   * CUSTOM_FIELD_LIMIT_REACHED. A definition with the slug and type of one that was deleted within the last 30 days restores
+   * it, with its id and its values.
    *
    * @generated from rpc clientele.v1.CustomFieldService.CreateCustomField
    */
@@ -800,9 +811,10 @@ export const CustomFieldService: GenService<{
     output: typeof ListCustomFieldsResponseSchema;
   },
   /**
-   * UpdateCustomField changes the fields that the mask names (AIP-134). The slug and the type cannot be changed:
-   * FAILED_PRECONDITION, reason CUSTOM_FIELD_IMMUTABLE. Values that are stored may stay whatever the new rules say;
-   * one that is changed must keep them.
+   * UpdateCustomField changes the fields that the mask names (AIP-134).
+   *
+   * A change of the slug or the type is FAILED_PRECONDITION, reason CUSTOM_FIELD_IMMUTABLE. Stored values may stay even if
+   * they break the new rules; a changed value must keep them.
    *
    * @generated from rpc clientele.v1.CustomFieldService.UpdateCustomField
    */
@@ -812,8 +824,9 @@ export const CustomFieldService: GenService<{
     output: typeof UpdateCustomFieldResponseSchema;
   },
   /**
-   * DeleteCustomField removes a definition and hides its values, which are erased after 30 days. Its slug is free at once:
-   * a definition of another type does not meet them.
+   * DeleteCustomField removes a definition and hides its values, which are erased after 30 days.
+   *
+   * The slug is free at once. A new definition of another type does not see the old values.
    *
    * @generated from rpc clientele.v1.CustomFieldService.DeleteCustomField
    */

@@ -6,6 +6,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_clientele_options_v1_options } from "../options/v1/options_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/customer_tokens.proto.
  */
 export const file_clientele_v1_customer_tokens: GenFile = /*@__PURE__*/
-  fileDesc("CiJjbGllbnRlbGUvdjEvY3VzdG9tZXJfdG9rZW5zLnByb3RvEgxjbGllbnRlbGUudjEirAIKDUN1c3RvbWVyVG9rZW4SCgoCaWQYASABKAkSGQoLY3VzdG9tZXJfaWQYAiABKAlCBNDOGAESMQoGbWV0aG9kGAMgASgOMiEuY2xpZW50ZWxlLnYxLkN1c3RvbWVyVG9rZW5NZXRob2QSDQoFbGFzdDQYBCABKAkSEQoJbGl2ZV9tb2RlGAUgASgIEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmV2b2tlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYCSABKAki9QEKGkNyZWF0ZUN1c3RvbWVyVG9rZW5SZXF1ZXN0EjUKDmVtYWlsX3Bhc3N3b3JkGAEgASgLMhsuY2xpZW50ZWxlLnYxLkVtYWlsUGFzc3dvcmRIABIlCgtjdXN0b21lcl9pZBgCIAEoCUIOukgHcgUQARj/AdDOGAFIABI9ChJhdXRob3JpemF0aW9uX2NvZGUYAyABKAsyHy5jbGllbnRlbGUudjEuQXV0aG9yaXphdGlvbkNvZGVIABIlChFjbGllbnRfaXBfYWRkcmVzcxgEIAEoCUIKukgH2AEBcgJwAUITCgpjcmVkZW50aWFsEgW6SAIIASJLCg1FbWFpbFBhc3N3b3JkEhkKBWVtYWlsGAEgASgJQgq6SAdyBRABGP4BEh8KCHBhc3N3b3JkGAIgASgJQg2AAQG6SAdyBRABKIACIsYBChFBdXRob3JpemF0aW9uQ29kZRIbCghwcm92aWRlchgBIAEoCUIJukgGcgQQARg/EhsKBGNvZGUYAiABKAlCDYABAbpIB3IFEAEYgCASOgoNY29kZV92ZXJpZmllchgDIAEoCUIjgAEBukgdchsyGV5bQS1aYS16MC05Ll9+LV17NDMsMTI4fSQSIAoMcmVkaXJlY3RfdXJpGAQgASgJQgq6SAdyBRABGIAQEhkKBW5vbmNlGAUgASgJQgq6SAdyBRABGP8BImcKG0NyZWF0ZUN1c3RvbWVyVG9rZW5SZXNwb25zZRIzCg5jdXN0b21lcl90b2tlbhgBIAEoCzIbLmNsaWVudGVsZS52MS5DdXN0b21lclRva2VuEhMKBnNlY3JldBgCIAEoCUIDgAEBIlYKF0dldEN1c3RvbWVyVG9rZW5SZXF1ZXN0EiMKC2N1c3RvbWVyX2lkGAEgASgJQg66SAdyBRABGP8B0M4YARIWCgJpZBgCIAEoCUIKukgHcgUQARj/ASJPChhHZXRDdXN0b21lclRva2VuUmVzcG9uc2USMwoOY3VzdG9tZXJfdG9rZW4YASABKAsyGy5jbGllbnRlbGUudjEuQ3VzdG9tZXJUb2tlbiJ6ChlMaXN0Q3VzdG9tZXJUb2tlbnNSZXF1ZXN0EiMKC2N1c3RvbWVyX2lkGAEgASgJQg66SAdyBRABGP8B0M4YARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgBAiiAEKGkxpc3RDdXN0b21lclRva2Vuc1Jlc3BvbnNlEjQKD2N1c3RvbWVyX3Rva2VucxgBIAMoCzIbLmNsaWVudGVsZS52MS5DdXN0b21lclRva2VuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJIlkKGlJldm9rZUN1c3RvbWVyVG9rZW5SZXF1ZXN0EiMKC2N1c3RvbWVyX2lkGAEgASgJQg66SAdyBRABGP8B0M4YARIWCgJpZBgCIAEoCUIKukgHcgUQARj/ASJSChtSZXZva2VDdXN0b21lclRva2VuUmVzcG9uc2USMwoOY3VzdG9tZXJfdG9rZW4YASABKAsyGy5jbGllbnRlbGUudjEuQ3VzdG9tZXJUb2tlbiJFCh5SZXZva2VBbGxDdXN0b21lclRva2Vuc1JlcXVlc3QSIwoLY3VzdG9tZXJfaWQYASABKAlCDrpIB3IFEAEY/wHQzhgBIjgKH1Jldm9rZUFsbEN1c3RvbWVyVG9rZW5zUmVzcG9uc2USFQoNcmV2b2tlZF9jb3VudBgBIAEoBSqzAQoTQ3VzdG9tZXJUb2tlbk1ldGhvZBIlCiFDVVNUT01FUl9UT0tFTl9NRVRIT0RfVU5TUEVDSUZJRUQQABIiCh5DVVNUT01FUl9UT0tFTl9NRVRIT0RfUEFTU1dPUkQQARIkCiBDVVNUT01FUl9UT0tFTl9NRVRIT0RfU0VDUkVUX0tFWRACEisKJ0NVU1RPTUVSX1RPS0VOX01FVEhPRF9JREVOVElUWV9QUk9WSURFUhADMsYEChRDdXN0b21lclRva2VuU2VydmljZRJqChNDcmVhdGVDdXN0b21lclRva2VuEiguY2xpZW50ZWxlLnYxLkNyZWF0ZUN1c3RvbWVyVG9rZW5SZXF1ZXN0GikuY2xpZW50ZWxlLnYxLkNyZWF0ZUN1c3RvbWVyVG9rZW5SZXNwb25zZRJmChBHZXRDdXN0b21lclRva2VuEiUuY2xpZW50ZWxlLnYxLkdldEN1c3RvbWVyVG9rZW5SZXF1ZXN0GiYuY2xpZW50ZWxlLnYxLkdldEN1c3RvbWVyVG9rZW5SZXNwb25zZSIDkAIBEmwKEkxpc3RDdXN0b21lclRva2VucxInLmNsaWVudGVsZS52MS5MaXN0Q3VzdG9tZXJUb2tlbnNSZXF1ZXN0GiguY2xpZW50ZWxlLnYxLkxpc3RDdXN0b21lclRva2Vuc1Jlc3BvbnNlIgOQAgESbwoTUmV2b2tlQ3VzdG9tZXJUb2tlbhIoLmNsaWVudGVsZS52MS5SZXZva2VDdXN0b21lclRva2VuUmVxdWVzdBopLmNsaWVudGVsZS52MS5SZXZva2VDdXN0b21lclRva2VuUmVzcG9uc2UiA5ACAhJ7ChdSZXZva2VBbGxDdXN0b21lclRva2VucxIsLmNsaWVudGVsZS52MS5SZXZva2VBbGxDdXN0b21lclRva2Vuc1JlcXVlc3QaLS5jbGllbnRlbGUudjEuUmV2b2tlQWxsQ3VzdG9tZXJUb2tlbnNSZXNwb25zZSIDkAICQmkKEGNvbS5jbGllbnRlbGUudjFCE0N1c3RvbWVyVG9rZW5zUHJvdG9QAVo+Z2l0aHViLmNvbS9jbGllbnRlbGUvY2xpZW50ZWxlL2dlbi9nby9jbGllbnRlbGUvdjE7Y2xpZW50ZWxldjFiBnByb3RvMw", [file_buf_validate_validate, file_clientele_options_v1_options, file_google_protobuf_timestamp]);
+  fileDesc("CiJjbGllbnRlbGUvdjEvY3VzdG9tZXJfdG9rZW5zLnByb3RvEgxjbGllbnRlbGUudjEi2gIKDUN1c3RvbWVyVG9rZW4SEgoCaWQYASABKAlCBuBBA+BBCBIcCgtjdXN0b21lcl9pZBgCIAEoCUIH4EED0M4YARI2CgZtZXRob2QYAyABKA4yIS5jbGllbnRlbGUudjEuQ3VzdG9tZXJUb2tlbk1ldGhvZEID4EEDEhIKBWxhc3Q0GAQgASgJQgPgQQMSFgoJbGl2ZV9tb2RlGAUgASgIQgPgQQMSNAoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSNAoLZXhwaXJlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSNAoLcmV2b2tlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSEQoEZXRhZxgJIAEoCUID4EEDIvUBChpDcmVhdGVDdXN0b21lclRva2VuUmVxdWVzdBI1Cg5lbWFpbF9wYXNzd29yZBgBIAEoCzIbLmNsaWVudGVsZS52MS5FbWFpbFBhc3N3b3JkSAASJQoLY3VzdG9tZXJfaWQYAiABKAlCDrpIB3IFEAEY/wHQzhgBSAASPQoSYXV0aG9yaXphdGlvbl9jb2RlGAMgASgLMh8uY2xpZW50ZWxlLnYxLkF1dGhvcml6YXRpb25Db2RlSAASJQoRY2xpZW50X2lwX2FkZHJlc3MYBCABKAlCCrpIB9gBAXICcAFCEwoKY3JlZGVudGlhbBIFukgCCAEiUQoNRW1haWxQYXNzd29yZBIcCgVlbWFpbBgBIAEoCUIN4EECukgHcgUQARj+ARIiCghwYXNzd29yZBgCIAEoCUIQgAEB4EECukgHcgUQASiAAiLSAQoRQXV0aG9yaXphdGlvbkNvZGUSHgoIcHJvdmlkZXIYASABKAlCDOBBArpIBnIEEAEYPxIeCgRjb2RlGAIgASgJQhCAAQHgQQK6SAdyBRABGIAgEjoKDWNvZGVfdmVyaWZpZXIYAyABKAlCI4ABAbpIHXIbMhleW0EtWmEtejAtOS5ffi1dezQzLDEyOH0kEiMKDHJlZGlyZWN0X3VyaRgEIAEoCUIN4EECukgHcgUQARiAEBIcCgVub25jZRgFIAEoCUIN4EECukgHcgUQARj/ASJnChtDcmVhdGVDdXN0b21lclRva2VuUmVzcG9uc2USMwoOY3VzdG9tZXJfdG9rZW4YASABKAsyGy5jbGllbnRlbGUudjEuQ3VzdG9tZXJUb2tlbhITCgZzZWNyZXQYAiABKAlCA4ABASJcChdHZXRDdXN0b21lclRva2VuUmVxdWVzdBImCgtjdXN0b21lcl9pZBgBIAEoCUIR4EECukgHcgUQARj/AdDOGAESGQoCaWQYAiABKAlCDeBBArpIB3IFEAEY/wEiTwoYR2V0Q3VzdG9tZXJUb2tlblJlc3BvbnNlEjMKDmN1c3RvbWVyX3Rva2VuGAEgASgLMhsuY2xpZW50ZWxlLnYxLkN1c3RvbWVyVG9rZW4ifQoZTGlzdEN1c3RvbWVyVG9rZW5zUmVxdWVzdBImCgtjdXN0b21lcl9pZBgBIAEoCUIR4EECukgHcgUQARj/AdDOGAESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAQIogBChpMaXN0Q3VzdG9tZXJUb2tlbnNSZXNwb25zZRI0Cg9jdXN0b21lcl90b2tlbnMYASADKAsyGy5jbGllbnRlbGUudjEuQ3VzdG9tZXJUb2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCSJfChpSZXZva2VDdXN0b21lclRva2VuUmVxdWVzdBImCgtjdXN0b21lcl9pZBgBIAEoCUIR4EECukgHcgUQARj/AdDOGAESGQoCaWQYAiABKAlCDeBBArpIB3IFEAEY/wEiUgobUmV2b2tlQ3VzdG9tZXJUb2tlblJlc3BvbnNlEjMKDmN1c3RvbWVyX3Rva2VuGAEgASgLMhsuY2xpZW50ZWxlLnYxLkN1c3RvbWVyVG9rZW4iSAoeUmV2b2tlQWxsQ3VzdG9tZXJUb2tlbnNSZXF1ZXN0EiYKC2N1c3RvbWVyX2lkGAEgASgJQhHgQQK6SAdyBRABGP8B0M4YASI4Ch9SZXZva2VBbGxDdXN0b21lclRva2Vuc1Jlc3BvbnNlEhUKDXJldm9rZWRfY291bnQYASABKAUqswEKE0N1c3RvbWVyVG9rZW5NZXRob2QSJQohQ1VTVE9NRVJfVE9LRU5fTUVUSE9EX1VOU1BFQ0lGSUVEEAASIgoeQ1VTVE9NRVJfVE9LRU5fTUVUSE9EX1BBU1NXT1JEEAESJAogQ1VTVE9NRVJfVE9LRU5fTUVUSE9EX1NFQ1JFVF9LRVkQAhIrCidDVVNUT01FUl9UT0tFTl9NRVRIT0RfSURFTlRJVFlfUFJPVklERVIQAzLGBAoUQ3VzdG9tZXJUb2tlblNlcnZpY2USagoTQ3JlYXRlQ3VzdG9tZXJUb2tlbhIoLmNsaWVudGVsZS52MS5DcmVhdGVDdXN0b21lclRva2VuUmVxdWVzdBopLmNsaWVudGVsZS52MS5DcmVhdGVDdXN0b21lclRva2VuUmVzcG9uc2USZgoQR2V0Q3VzdG9tZXJUb2tlbhIlLmNsaWVudGVsZS52MS5HZXRDdXN0b21lclRva2VuUmVxdWVzdBomLmNsaWVudGVsZS52MS5HZXRDdXN0b21lclRva2VuUmVzcG9uc2UiA5ACARJsChJMaXN0Q3VzdG9tZXJUb2tlbnMSJy5jbGllbnRlbGUudjEuTGlzdEN1c3RvbWVyVG9rZW5zUmVxdWVzdBooLmNsaWVudGVsZS52MS5MaXN0Q3VzdG9tZXJUb2tlbnNSZXNwb25zZSIDkAIBEm8KE1Jldm9rZUN1c3RvbWVyVG9rZW4SKC5jbGllbnRlbGUudjEuUmV2b2tlQ3VzdG9tZXJUb2tlblJlcXVlc3QaKS5jbGllbnRlbGUudjEuUmV2b2tlQ3VzdG9tZXJUb2tlblJlc3BvbnNlIgOQAgISewoXUmV2b2tlQWxsQ3VzdG9tZXJUb2tlbnMSLC5jbGllbnRlbGUudjEuUmV2b2tlQWxsQ3VzdG9tZXJUb2tlbnNSZXF1ZXN0Gi0uY2xpZW50ZWxlLnYxLlJldm9rZUFsbEN1c3RvbWVyVG9rZW5zUmVzcG9uc2UiA5ACAkJpChBjb20uY2xpZW50ZWxlLnYxQhNDdXN0b21lclRva2Vuc1Byb3RvUAFaPmdpdGh1Yi5jb20vY2xpZW50ZWxlL2NsaWVudGVsZS9nZW4vZ28vY2xpZW50ZWxlL3YxO2NsaWVudGVsZXYxYgZwcm90bzM", [file_buf_validate_validate, file_clientele_options_v1_options, file_google_api_field_behavior, file_google_protobuf_timestamp]);
 
 /**
  * CustomerToken is the credential of one customer.
@@ -23,63 +24,63 @@ export const file_clientele_v1_customer_tokens: GenFile = /*@__PURE__*/
  */
 export type CustomerToken = Message<"clientele.v1.CustomerToken"> & {
   /**
-   * The identifier, `tok_` and 26 characters. Output only.
+   * The identifier, `tok_` and 26 characters.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * Whose it is. Output only.
+   * The customer that the token belongs to.
    *
    * @generated from field: string customer_id = 2;
    */
   customerId: string;
 
   /**
-   * How the customer was recognised. Output only.
+   * How the customer was recognised.
    *
    * @generated from field: clientele.v1.CustomerTokenMethod method = 3;
    */
   method: CustomerTokenMethod;
 
   /**
-   * The last four characters of the secret, to recognise it by. Output only.
+   * The last four characters of the secret.
    *
    * @generated from field: string last4 = 4;
    */
   last4: string;
 
   /**
-   * Whether the token reaches the live tenant. Output only.
+   * Whether the token reaches the live tenant.
    *
    * @generated from field: bool live_mode = 5;
    */
   liveMode: boolean;
 
   /**
-   * When the token was created. Output only.
+   * When the token was created.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 6;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When the token ends by itself, 24 hours later. Output only.
+   * When the token ends by itself, 24 hours later.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 7;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * When the token was revoked; absent if it was not. Output only.
+   * When the token was revoked; absent if it was not.
    *
    * @generated from field: google.protobuf.Timestamp revoke_time = 8;
    */
   revokeTime?: Timestamp | undefined;
 
   /**
-   * The version of the token, opaque. Output only.
+   * The version of the token, opaque.
    *
    * @generated from field: string etag = 9;
    */
@@ -94,19 +95,19 @@ export const CustomerTokenSchema: GenMessage<CustomerToken> = /*@__PURE__*/
   messageDesc(file_clientele_v1_customer_tokens, 0);
 
 /**
- * CreateCustomerTokenRequest says who the customer is.
+ * CreateCustomerTokenRequest carries the proof of who the customer is.
  *
  * @generated from message clientele.v1.CreateCustomerTokenRequest
  */
 export type CreateCustomerTokenRequest = Message<"clientele.v1.CreateCustomerTokenRequest"> & {
   /**
-   * What the customer is recognised by.
+   * The proof of who the customer is.
    *
    * @generated from oneof clientele.v1.CreateCustomerTokenRequest.credential
    */
   credential: {
     /**
-     * What the customer types.
+     * The e-mail address and password that the customer types.
      *
      * @generated from field: clientele.v1.EmailPassword email_password = 1;
      */
@@ -114,8 +115,9 @@ export type CreateCustomerTokenRequest = Message<"clientele.v1.CreateCustomerTok
     case: "emailPassword";
   } | {
     /**
-     * The customer's id, from a caller with a secret key, which has recognised the customer by itself; from any other it
-     * is PERMISSION_DENIED.
+     * The customer's id, from a caller that recognised the customer by itself.
+     *
+     * It takes a secret key; from any other caller it is PERMISSION_DENIED.
      *
      * @generated from field: string customer_id = 2;
      */
@@ -123,7 +125,7 @@ export type CreateCustomerTokenRequest = Message<"clientele.v1.CreateCustomerTok
     case: "customerId";
   } | {
     /**
-     * What an identity provider gave the page.
+     * The authorization code that an identity provider gave the page.
      *
      * @generated from field: clientele.v1.AuthorizationCode authorization_code = 3;
      */
@@ -132,9 +134,10 @@ export type CreateCustomerTokenRequest = Message<"clientele.v1.CreateCustomerTok
   } | { case: undefined; value?: undefined };
 
   /**
-   * The IP address that the customer calls from, where a merchant's own server passes the password on: failures are
-   * counted for each address. From a secret key alone; from any other it is PERMISSION_DENIED. Absent, it is where the
-   * call comes from.
+   * The IP address of the customer, where a merchant's own server passes the password on.
+   *
+   * Failures are counted for each address. It takes a secret key; from any other caller it is PERMISSION_DENIED. Empty: the
+   * address that the call comes from.
    *
    * @generated from field: string client_ip_address = 4;
    */
@@ -155,8 +158,10 @@ export const CreateCustomerTokenRequestSchema: GenMessage<CreateCustomerTokenReq
  */
 export type EmailPassword = Message<"clientele.v1.EmailPassword"> & {
   /**
-   * The e-mail address, trimmed and in any case. Where the settings let customers share one, the four oldest of them that
-   * have a password are tried.
+   * The e-mail address, trimmed and in any case.
+   *
+   * Where customers share the address, the password decides. If more than four share it, a hash from an import or of a
+   * customer who changed the address may need more than one attempt.
    *
    * @generated from field: string email = 1;
    */
@@ -241,8 +246,9 @@ export type CreateCustomerTokenResponse = Message<"clientele.v1.CreateCustomerTo
   customerToken?: CustomerToken | undefined;
 
   /**
-   * What to authenticate with: `ct_test_…` or `ct_live_…`. Shown in this answer only, and absent when the answer is
-   * replayed for an Idempotency-Key.
+   * The secret to authenticate with: `ct_test_…` or `ct_live_…`.
+   *
+   * It is shown in this answer only, and absent when the answer is replayed for an Idempotency-Key.
    *
    * @generated from field: string secret = 2;
    */
@@ -319,14 +325,16 @@ export type ListCustomerTokensRequest = Message<"clientele.v1.ListCustomerTokens
   customerId: string;
 
   /**
-   * How many to return: 10 when 0, at most 100; a larger one is taken for 100.
+   * The maximum number to return.
+   *
+   * 10 when 0, at most 100. A larger number counts as 100.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * The next_page_token or previous_page_token of the answer before; empty for the first page.
+   * The next_page_token or previous_page_token of an earlier answer; empty for the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -425,7 +433,7 @@ export const RevokeCustomerTokenResponseSchema: GenMessage<RevokeCustomerTokenRe
   messageDesc(file_clientele_v1_customer_tokens, 10);
 
 /**
- * RevokeAllCustomerTokensRequest names whose tokens are to end.
+ * RevokeAllCustomerTokensRequest names the customer whose tokens end.
  *
  * @generated from message clientele.v1.RevokeAllCustomerTokensRequest
  */
@@ -452,7 +460,7 @@ export const RevokeAllCustomerTokensRequestSchema: GenMessage<RevokeAllCustomerT
  */
 export type RevokeAllCustomerTokensResponse = Message<"clientele.v1.RevokeAllCustomerTokensResponse"> & {
   /**
-   * How many tokens were valid, and are no longer.
+   * The number of tokens that were valid until this call.
    *
    * @generated from field: int32 revoked_count = 1;
    */
@@ -508,27 +516,31 @@ export const CustomerTokenMethodSchema: GenEnum<CustomerTokenMethod> = /*@__PURE
   enumDesc(file_clientele_v1_customer_tokens, 0);
 
 /**
- * CustomerTokenService signs customers in and out. A customer token reaches one customer alone: the profile, addresses,
- * payment methods, checkouts and orders that are the customer's own. It is sent as `authorization: Bearer`, or as
- * `x-customer-token` beside a publishable key.
+ * CustomerTokenService signs customers in and out.
+ *
+ * A customer token reaches one customer: the profile, addresses, payment methods, checkouts and orders. It is sent as
+ * `authorization: Bearer`, or as `x-customer-token` beside a publishable key. A call with a token may name its customer
+ * `me`.
  *
  * @generated from service clientele.v1.CustomerTokenService
  */
 export const CustomerTokenService: GenService<{
   /**
-   * CreateCustomerToken makes a token that lives for 24 hours. An unknown e-mail address, a customer without a password
-   * and a wrong password are all UNAUTHENTICATED, reason LOGIN_FAILED, and take equally long. After repeated failures it is
-   * RESOURCE_EXHAUSTED, reason LOGIN_DELAYED, for a while, which a RetryInfo names.
+   * CreateCustomerToken makes a token that lives for 24 hours.
    *
-   * By `customer_id` it needs a secret key. An absent customer is NOT_FOUND, a softly deleted one FAILED_PRECONDITION; for
-   * a disabled one a token is made.
+   * By e-mail address and password: an unknown address, a customer without a password and a wrong password are all
+   * UNAUTHENTICATED, reason LOGIN_FAILED, and take equally long. After repeated failures it is RESOURCE_EXHAUSTED, reason
+   * LOGIN_DELAYED, with a RetryInfo.
    *
-   * By an authorization code, the customer is that of the identity; at the first time the one customer that has its
-   * verified e-mail address and as whom nobody can sign in yet, else a new one. FAILED_PRECONDITION says why there is
-   * none: the settings name no such provider (IDENTITY_PROVIDER_UNKNOWN), the address is that of a customer who signs in
-   * otherwise (IDENTITY_NOT_LINKED), the provider tells too little for the required fields (IDENTITY_INCOMPLETE), or is
-   * for present customers only (IDENTITY_UNKNOWN). What the provider does not confirm is UNAUTHENTICATED, reason
-   * IDENTITY_NOT_CONFIRMED; one that cannot be asked is UNAVAILABLE.
+   * By `customer_id`: it needs a secret key. An absent customer is NOT_FOUND, a softly deleted one FAILED_PRECONDITION. A
+   * disabled customer gets a token.
+   *
+   * By an authorization code: the customer of the identity. At the first sign-in that is the only customer with the verified
+   * e-mail address; if none or several have it, a new one is made. FAILED_PRECONDITION has these reasons: the settings name
+   * no such provider (IDENTITY_PROVIDER_UNKNOWN); a customer with the address signs in otherwise (IDENTITY_NOT_LINKED); the provider gives too little
+   * for the required fields (IDENTITY_INCOMPLETE); the provider is for existing customers only (IDENTITY_UNKNOWN). An
+   * identity that the provider does not confirm is UNAUTHENTICATED, reason IDENTITY_NOT_CONFIRMED. A provider that cannot be
+   * reached is UNAVAILABLE.
    *
    * @generated from rpc clientele.v1.CustomerTokenService.CreateCustomerToken
    */
@@ -548,7 +560,7 @@ export const CustomerTokenService: GenService<{
     output: typeof GetCustomerTokenResponseSchema;
   },
   /**
-   * ListCustomerTokens returns a customer's tokens, newest first, those included that have ended within 30 days.
+   * ListCustomerTokens returns a customer's tokens, newest first, with those that ended within the last 30 days.
    *
    * @generated from rpc clientele.v1.CustomerTokenService.ListCustomerTokens
    */
@@ -570,7 +582,9 @@ export const CustomerTokenService: GenService<{
     output: typeof RevokeCustomerTokenResponseSchema;
   },
   /**
-   * RevokeAllCustomerTokens ends all tokens of a customer, as a new password and a deletion do.
+   * RevokeAllCustomerTokens ends all tokens of a customer, which signs every device out.
+   *
+   * A new password and a deletion do the same.
    *
    * @generated from rpc clientele.v1.CustomerTokenService.RevokeAllCustomerTokens
    */

@@ -8,13 +8,14 @@ import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/vali
 import { file_clientele_options_v1_options } from "../options/v1/options_pb.js";
 import type { Customer } from "./customers_pb.js";
 import { file_clientele_v1_customers } from "./customers_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file clientele/v1/passwords.proto.
  */
 export const file_clientele_v1_passwords: GenFile = /*@__PURE__*/
-  fileDesc("ChxjbGllbnRlbGUvdjEvcGFzc3dvcmRzLnByb3RvEgxjbGllbnRlbGUudjEibwoSU2V0UGFzc3dvcmRSZXF1ZXN0EiMKC2N1c3RvbWVyX2lkGAEgASgJQg66SAdyBRABGP8B0M4YARIdCghwYXNzd29yZBgCIAEoCUILgAEBukgFcgMogAISFQoEZXRhZxgDIAEoCUIHukgEcgIYQCI/ChNTZXRQYXNzd29yZFJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyIoIBChVDaGFuZ2VQYXNzd29yZFJlcXVlc3QSIwoLY3VzdG9tZXJfaWQYASABKAlCDrpIB3IFEAEY/wHQzhgBEiEKDG9sZF9wYXNzd29yZBgCIAEoCUILgAEBukgFcgMogAISIQoMbmV3X3Bhc3N3b3JkGAMgASgJQguAAQG6SAVyAyiAAiJCChZDaGFuZ2VQYXNzd29yZFJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyIlMKFVJlbW92ZVBhc3N3b3JkUmVxdWVzdBIjCgtjdXN0b21lcl9pZBgBIAEoCUIOukgHcgUQARj/AdDOGAESFQoEZXRhZxgCIAEoCUIHukgEcgIYQCJCChZSZW1vdmVQYXNzd29yZFJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyMqkCCg9QYXNzd29yZFNlcnZpY2USVwoLU2V0UGFzc3dvcmQSIC5jbGllbnRlbGUudjEuU2V0UGFzc3dvcmRSZXF1ZXN0GiEuY2xpZW50ZWxlLnYxLlNldFBhc3N3b3JkUmVzcG9uc2UiA5ACAhJbCg5DaGFuZ2VQYXNzd29yZBIjLmNsaWVudGVsZS52MS5DaGFuZ2VQYXNzd29yZFJlcXVlc3QaJC5jbGllbnRlbGUudjEuQ2hhbmdlUGFzc3dvcmRSZXNwb25zZRJgCg5SZW1vdmVQYXNzd29yZBIjLmNsaWVudGVsZS52MS5SZW1vdmVQYXNzd29yZFJlcXVlc3QaJC5jbGllbnRlbGUudjEuUmVtb3ZlUGFzc3dvcmRSZXNwb25zZSIDkAICQmQKEGNvbS5jbGllbnRlbGUudjFCDlBhc3N3b3Jkc1Byb3RvUAFaPmdpdGh1Yi5jb20vY2xpZW50ZWxlL2NsaWVudGVsZS9nZW4vZ28vY2xpZW50ZWxlL3YxO2NsaWVudGVsZXYxYgZwcm90bzM", [file_buf_validate_validate, file_clientele_options_v1_options, file_clientele_v1_customers]);
+  fileDesc("ChxjbGllbnRlbGUvdjEvcGFzc3dvcmRzLnByb3RvEgxjbGllbnRlbGUudjEidQoSU2V0UGFzc3dvcmRSZXF1ZXN0EiYKC2N1c3RvbWVyX2lkGAEgASgJQhHgQQK6SAdyBRABGP8B0M4YARIgCghwYXNzd29yZBgCIAEoCUIOgAEB4EEEukgFcgMogAISFQoEZXRhZxgDIAEoCUIHukgEcgIYQCI/ChNTZXRQYXNzd29yZFJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyIosBChVDaGFuZ2VQYXNzd29yZFJlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEiQKDG9sZF9wYXNzd29yZBgCIAEoCUIOgAEB4EEEukgFcgMogAISJAoMbmV3X3Bhc3N3b3JkGAMgASgJQg6AAQHgQQS6SAVyAyiAAiJCChZDaGFuZ2VQYXNzd29yZFJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyIlYKFVJlbW92ZVBhc3N3b3JkUmVxdWVzdBImCgtjdXN0b21lcl9pZBgBIAEoCUIR4EECukgHcgUQARj/AdDOGAESFQoEZXRhZxgCIAEoCUIHukgEcgIYQCJCChZSZW1vdmVQYXNzd29yZFJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyMqkCCg9QYXNzd29yZFNlcnZpY2USVwoLU2V0UGFzc3dvcmQSIC5jbGllbnRlbGUudjEuU2V0UGFzc3dvcmRSZXF1ZXN0GiEuY2xpZW50ZWxlLnYxLlNldFBhc3N3b3JkUmVzcG9uc2UiA5ACAhJbCg5DaGFuZ2VQYXNzd29yZBIjLmNsaWVudGVsZS52MS5DaGFuZ2VQYXNzd29yZFJlcXVlc3QaJC5jbGllbnRlbGUudjEuQ2hhbmdlUGFzc3dvcmRSZXNwb25zZRJgCg5SZW1vdmVQYXNzd29yZBIjLmNsaWVudGVsZS52MS5SZW1vdmVQYXNzd29yZFJlcXVlc3QaJC5jbGllbnRlbGUudjEuUmVtb3ZlUGFzc3dvcmRSZXNwb25zZSIDkAICQmQKEGNvbS5jbGllbnRlbGUudjFCDlBhc3N3b3Jkc1Byb3RvUAFaPmdpdGh1Yi5jb20vY2xpZW50ZWxlL2NsaWVudGVsZS9nZW4vZ28vY2xpZW50ZWxlL3YxO2NsaWVudGVsZXYxYgZwcm90bzM", [file_buf_validate_validate, file_clientele_options_v1_options, file_clientele_v1_customers, file_google_api_field_behavior]);
 
 /**
  * SetPasswordRequest names a customer and the new password.
@@ -30,14 +31,14 @@ export type SetPasswordRequest = Message<"clientele.v1.SetPasswordRequest"> & {
   customerId: string;
 
   /**
-   * The new password. Write only.
+   * The new password.
    *
    * @generated from field: string password = 2;
    */
   password: string;
 
   /**
-   * If given, the etag of the customer that must still be current.
+   * The etag of the customer that must still be current; empty for no check.
    *
    * @generated from field: string etag = 3;
    */
@@ -73,7 +74,7 @@ export const SetPasswordResponseSchema: GenMessage<SetPasswordResponse> = /*@__P
   messageDesc(file_clientele_v1_passwords, 1);
 
 /**
- * ChangePasswordRequest names a customer, the present password and the new one.
+ * ChangePasswordRequest names a customer, the current password and the new one.
  *
  * @generated from message clientele.v1.ChangePasswordRequest
  */
@@ -86,14 +87,14 @@ export type ChangePasswordRequest = Message<"clientele.v1.ChangePasswordRequest"
   customerId: string;
 
   /**
-   * The present password. Write only.
+   * The current password; empty for a customer without one.
    *
    * @generated from field: string old_password = 2;
    */
   oldPassword: string;
 
   /**
-   * The new password. Write only.
+   * The new password.
    *
    * @generated from field: string new_password = 3;
    */
@@ -142,7 +143,7 @@ export type RemovePasswordRequest = Message<"clientele.v1.RemovePasswordRequest"
   customerId: string;
 
   /**
-   * If given, the etag of the customer that must still be current.
+   * The etag of the customer that must still be current; empty for no check.
    *
    * @generated from field: string etag = 2;
    */
@@ -178,16 +179,19 @@ export const RemovePasswordResponseSchema: GenMessage<RemovePasswordResponse> = 
   messageDesc(file_clientele_v1_passwords, 5);
 
 /**
- * PasswordService sets, changes and removes the passwords of customers. A password has 8 characters at least and 256
- * bytes of UTF-8 at most, is never shown, and is stored as a hash (argon2id). All tokens of a customer end with every
- * change. A password that is too short or too long is INVALID_ARGUMENT, a softly deleted customer FAILED_PRECONDITION. Too
- * many at a time are RESOURCE_EXHAUSTED, with a RetryInfo.
+ * PasswordService sets, changes and removes the passwords of customers.
+ *
+ * A password has at least 8 characters and at most 256 bytes of UTF-8. It is never shown, and stored as a hash (argon2id).
+ * Every change ends all tokens of the customer. A password that is too short or too long is INVALID_ARGUMENT, a softly
+ * deleted customer FAILED_PRECONDITION. Too many calls at a time are RESOURCE_EXHAUSTED, with a RetryInfo.
  *
  * @generated from service clientele.v1.PasswordService
  */
 export const PasswordService: GenService<{
   /**
-   * SetPassword gives a customer a password, or another one, without the one before: with a secret key alone.
+   * SetPassword gives a customer a password without asking for the current one.
+   *
+   * It takes a secret key.
    *
    * @generated from rpc clientele.v1.PasswordService.SetPassword
    */
@@ -197,9 +201,10 @@ export const PasswordService: GenService<{
     output: typeof SetPasswordResponseSchema;
   },
   /**
-   * ChangePassword gives a customer another password, for who knows the present one: with the customer's own token, or a
-   * secret key. A wrong one is INVALID_ARGUMENT, reason PASSWORD_WRONG, also where the customer has none. After repeated
-   * failures it is RESOURCE_EXHAUSTED, reason LOGIN_DELAYED, for a while, which a RetryInfo names.
+   * ChangePassword replaces the password of a customer, for a caller that knows the current one.
+   *
+   * It sets a first password, too: a customer without one, such as one made by OpenID Connect, has an empty current
+   * password. A wrong current password is INVALID_ARGUMENT, reason PASSWORD_WRONG. After repeated failures it is RESOURCE_EXHAUSTED, reason LOGIN_DELAYED, with a RetryInfo.
    *
    * @generated from rpc clientele.v1.PasswordService.ChangePassword
    */
@@ -209,7 +214,9 @@ export const PasswordService: GenService<{
     output: typeof ChangePasswordResponseSchema;
   },
   /**
-   * RemovePassword leaves a customer without a password, with a secret key alone; without one it changes nothing.
+   * RemovePassword leaves a customer without a password.
+   *
+   * It takes a secret key. For a customer without a password it changes nothing.
    *
    * @generated from rpc clientele.v1.PasswordService.RemovePassword
    */

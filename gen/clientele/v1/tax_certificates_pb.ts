@@ -6,6 +6,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_clientele_options_v1_options } from "../options/v1/options_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,37 +15,37 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/tax_certificates.proto.
  */
 export const file_clientele_v1_tax_certificates: GenFile = /*@__PURE__*/
-  fileDesc("CiNjbGllbnRlbGUvdjEvdGF4X2NlcnRpZmljYXRlcy5wcm90bxIMY2xpZW50ZWxlLnYxIpkDCg5UYXhDZXJ0aWZpY2F0ZRIUCgJpZBgBIAEoCUIIukgFcgMY/wESIQoLY3VzdG9tZXJfaWQYAiABKAlCDLpIBXIDGP8B0M4YARIgCgxjb21wYW55X25hbWUYAyABKAlCCrpIB3IFEAEYyAESIAoNdGF4X2F1dGhvcml0eRgEIAEoCUIJukgGcgQQARhkEhsKCnN0YXJ0X2RhdGUYBSABKAlCB7pIBHICGAoSGQoIZW5kX2RhdGUYBiABKAlCB7pIBHICGAoSMAoFc3RhdGUYByABKA4yIS5jbGllbnRlbGUudjEuVGF4Q2VydGlmaWNhdGVTdGF0ZRIUCgxjb250ZW50X3R5cGUYCCABKAkSEQoJZmlsZV9zaXplGAkgASgFEi8KC2NyZWF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoEZXRhZxgMIAEoCUIHukgEcgIYQCKbAQobQ3JlYXRlVGF4Q2VydGlmaWNhdGVSZXF1ZXN0EiMKC2N1c3RvbWVyX2lkGAEgASgJQg66SAdyBRABGP8B0M4YARI9Cg90YXhfY2VydGlmaWNhdGUYAiABKAsyHC5jbGllbnRlbGUudjEuVGF4Q2VydGlmaWNhdGVCBrpIA9gBAxIYCgdjb250ZW50GAMgASgMQge6SAR6AhABIlUKHENyZWF0ZVRheENlcnRpZmljYXRlUmVzcG9uc2USNQoPdGF4X2NlcnRpZmljYXRlGAEgASgLMhwuY2xpZW50ZWxlLnYxLlRheENlcnRpZmljYXRlIlcKGEdldFRheENlcnRpZmljYXRlUmVxdWVzdBIjCgtjdXN0b21lcl9pZBgBIAEoCUIOukgHcgUQARj/AdDOGAESFgoCaWQYAiABKAlCCrpIB3IFEAEY/wEiUgoZR2V0VGF4Q2VydGlmaWNhdGVSZXNwb25zZRI1Cg90YXhfY2VydGlmaWNhdGUYASABKAsyHC5jbGllbnRlbGUudjEuVGF4Q2VydGlmaWNhdGUiWwocR2V0VGF4Q2VydGlmaWNhdGVGaWxlUmVxdWVzdBIjCgtjdXN0b21lcl9pZBgBIAEoCUIOukgHcgUQARj/AdDOGAESFgoCaWQYAiABKAlCCrpIB3IFEAEY/wEiWQodR2V0VGF4Q2VydGlmaWNhdGVGaWxlUmVzcG9uc2USFAoMY29udGVudF90eXBlGAEgASgJEg8KB2NvbnRlbnQYAiABKAwSEQoJZmlsZV9zaXplGAMgASgFInsKGkxpc3RUYXhDZXJ0aWZpY2F0ZXNSZXF1ZXN0EiMKC2N1c3RvbWVyX2lkGAEgASgJQg66SAdyBRABGP8B0M4YARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgBAiiwEKG0xpc3RUYXhDZXJ0aWZpY2F0ZXNSZXNwb25zZRI2ChB0YXhfY2VydGlmaWNhdGVzGAEgAygLMhwuY2xpZW50ZWxlLnYxLlRheENlcnRpZmljYXRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJInEKG0RlbGV0ZVRheENlcnRpZmljYXRlUmVxdWVzdBIjCgtjdXN0b21lcl9pZBgBIAEoCUIOukgHcgUQARj/AdDOGAESFgoCaWQYAiABKAlCCrpIB3IFEAEY/wESFQoEZXRhZxgDIAEoCUIHukgEcgIYQCIeChxEZWxldGVUYXhDZXJ0aWZpY2F0ZVJlc3BvbnNlKqMBChNUYXhDZXJ0aWZpY2F0ZVN0YXRlEiUKIVRBWF9DRVJUSUZJQ0FURV9TVEFURV9VTlNQRUNJRklFRBAAEiEKHVRBWF9DRVJUSUZJQ0FURV9TVEFURV9QRU5ESU5HEAESIAocVEFYX0NFUlRJRklDQVRFX1NUQVRFX0FDVElWRRACEiAKHFRBWF9DRVJUSUZJQ0FURV9TVEFURV9MQVBTRUQQAzLPBAoVVGF4Q2VydGlmaWNhdGVTZXJ2aWNlEm0KFENyZWF0ZVRheENlcnRpZmljYXRlEikuY2xpZW50ZWxlLnYxLkNyZWF0ZVRheENlcnRpZmljYXRlUmVxdWVzdBoqLmNsaWVudGVsZS52MS5DcmVhdGVUYXhDZXJ0aWZpY2F0ZVJlc3BvbnNlEmkKEUdldFRheENlcnRpZmljYXRlEiYuY2xpZW50ZWxlLnYxLkdldFRheENlcnRpZmljYXRlUmVxdWVzdBonLmNsaWVudGVsZS52MS5HZXRUYXhDZXJ0aWZpY2F0ZVJlc3BvbnNlIgOQAgESdwoVR2V0VGF4Q2VydGlmaWNhdGVGaWxlEiouY2xpZW50ZWxlLnYxLkdldFRheENlcnRpZmljYXRlRmlsZVJlcXVlc3QaKy5jbGllbnRlbGUudjEuR2V0VGF4Q2VydGlmaWNhdGVGaWxlUmVzcG9uc2UiA5ACATABEm8KE0xpc3RUYXhDZXJ0aWZpY2F0ZXMSKC5jbGllbnRlbGUudjEuTGlzdFRheENlcnRpZmljYXRlc1JlcXVlc3QaKS5jbGllbnRlbGUudjEuTGlzdFRheENlcnRpZmljYXRlc1Jlc3BvbnNlIgOQAgEScgoURGVsZXRlVGF4Q2VydGlmaWNhdGUSKS5jbGllbnRlbGUudjEuRGVsZXRlVGF4Q2VydGlmaWNhdGVSZXF1ZXN0GiouY2xpZW50ZWxlLnYxLkRlbGV0ZVRheENlcnRpZmljYXRlUmVzcG9uc2UiA5ACAkJqChBjb20uY2xpZW50ZWxlLnYxQhRUYXhDZXJ0aWZpY2F0ZXNQcm90b1ABWj5naXRodWIuY29tL2NsaWVudGVsZS9jbGllbnRlbGUvZ2VuL2dvL2NsaWVudGVsZS92MTtjbGllbnRlbGV2MWIGcHJvdG8z", [file_buf_validate_validate, file_clientele_options_v1_options, file_google_protobuf_timestamp]);
+  fileDesc("CiNjbGllbnRlbGUvdjEvdGF4X2NlcnRpZmljYXRlcy5wcm90bxIMY2xpZW50ZWxlLnYxIoUECg5UYXhDZXJ0aWZpY2F0ZRIaCgJpZBgBIAEoCUIO4EED4EEIukgFcgMY/wESJAoLY3VzdG9tZXJfaWQYAiABKAlCD+BBA7pIBXIDGP8B0M4YARIjCgxjb21wYW55X25hbWUYAyABKAlCDeBBArpIB3IFEAEYyAESIwoNdGF4X2F1dGhvcml0eRgEIAEoCUIM4EECukgGcgQQARhkEj0KCnN0YXJ0X2RhdGUYBSABKAlCKeBBArpII8gBAXIeMhxeWzAtOV17NH0tWzAtOV17Mn0tWzAtOV17Mn0kEjsKCGVuZF9kYXRlGAYgASgJQingQQK6SCPIAQFyHjIcXlswLTldezR9LVswLTldezJ9LVswLTldezJ9JBI1CgVzdGF0ZRgHIAEoDjIhLmNsaWVudGVsZS52MS5UYXhDZXJ0aWZpY2F0ZVN0YXRlQgPgQQMSGQoMY29udGVudF90eXBlGAggASgJQgPgQQMSFgoJZmlsZV9zaXplGAkgASgFQgPgQQMSNAoLY3JlYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSNAoLdXBkYXRlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSFQoEZXRhZxgMIAEoCUIHukgEcgIYQCKlAQobQ3JlYXRlVGF4Q2VydGlmaWNhdGVSZXF1ZXN0EiYKC2N1c3RvbWVyX2lkGAEgASgJQhHgQQK6SAdyBRABGP8B0M4YARJECg90YXhfY2VydGlmaWNhdGUYAiABKAsyHC5jbGllbnRlbGUudjEuVGF4Q2VydGlmaWNhdGVCDeBBArpIA9gBA+DOGAESGAoHY29udGVudBgDIAEoDEIHukgEegIQASJVChxDcmVhdGVUYXhDZXJ0aWZpY2F0ZVJlc3BvbnNlEjUKD3RheF9jZXJ0aWZpY2F0ZRgBIAEoCzIcLmNsaWVudGVsZS52MS5UYXhDZXJ0aWZpY2F0ZSJdChhHZXRUYXhDZXJ0aWZpY2F0ZVJlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEhkKAmlkGAIgASgJQg3gQQK6SAdyBRABGP8BIlIKGUdldFRheENlcnRpZmljYXRlUmVzcG9uc2USNQoPdGF4X2NlcnRpZmljYXRlGAEgASgLMhwuY2xpZW50ZWxlLnYxLlRheENlcnRpZmljYXRlImEKHEdldFRheENlcnRpZmljYXRlRmlsZVJlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEhkKAmlkGAIgASgJQg3gQQK6SAdyBRABGP8BIlkKHUdldFRheENlcnRpZmljYXRlRmlsZVJlc3BvbnNlEhQKDGNvbnRlbnRfdHlwZRgBIAEoCRIPCgdjb250ZW50GAIgASgMEhEKCWZpbGVfc2l6ZRgDIAEoBSJ+ChpMaXN0VGF4Q2VydGlmaWNhdGVzUmVxdWVzdBImCgtjdXN0b21lcl9pZBgBIAEoCUIR4EECukgHcgUQARj/AdDOGAESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAQIosBChtMaXN0VGF4Q2VydGlmaWNhdGVzUmVzcG9uc2USNgoQdGF4X2NlcnRpZmljYXRlcxgBIAMoCzIcLmNsaWVudGVsZS52MS5UYXhDZXJ0aWZpY2F0ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCSJ3ChtEZWxldGVUYXhDZXJ0aWZpY2F0ZVJlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEhkKAmlkGAIgASgJQg3gQQK6SAdyBRABGP8BEhUKBGV0YWcYAyABKAlCB7pIBHICGEAiHgocRGVsZXRlVGF4Q2VydGlmaWNhdGVSZXNwb25zZSqjAQoTVGF4Q2VydGlmaWNhdGVTdGF0ZRIlCiFUQVhfQ0VSVElGSUNBVEVfU1RBVEVfVU5TUEVDSUZJRUQQABIhCh1UQVhfQ0VSVElGSUNBVEVfU1RBVEVfUEVORElORxABEiAKHFRBWF9DRVJUSUZJQ0FURV9TVEFURV9BQ1RJVkUQAhIgChxUQVhfQ0VSVElGSUNBVEVfU1RBVEVfTEFQU0VEEAMyzwQKFVRheENlcnRpZmljYXRlU2VydmljZRJtChRDcmVhdGVUYXhDZXJ0aWZpY2F0ZRIpLmNsaWVudGVsZS52MS5DcmVhdGVUYXhDZXJ0aWZpY2F0ZVJlcXVlc3QaKi5jbGllbnRlbGUudjEuQ3JlYXRlVGF4Q2VydGlmaWNhdGVSZXNwb25zZRJpChFHZXRUYXhDZXJ0aWZpY2F0ZRImLmNsaWVudGVsZS52MS5HZXRUYXhDZXJ0aWZpY2F0ZVJlcXVlc3QaJy5jbGllbnRlbGUudjEuR2V0VGF4Q2VydGlmaWNhdGVSZXNwb25zZSIDkAIBEncKFUdldFRheENlcnRpZmljYXRlRmlsZRIqLmNsaWVudGVsZS52MS5HZXRUYXhDZXJ0aWZpY2F0ZUZpbGVSZXF1ZXN0GisuY2xpZW50ZWxlLnYxLkdldFRheENlcnRpZmljYXRlRmlsZVJlc3BvbnNlIgOQAgEwARJvChNMaXN0VGF4Q2VydGlmaWNhdGVzEiguY2xpZW50ZWxlLnYxLkxpc3RUYXhDZXJ0aWZpY2F0ZXNSZXF1ZXN0GikuY2xpZW50ZWxlLnYxLkxpc3RUYXhDZXJ0aWZpY2F0ZXNSZXNwb25zZSIDkAIBEnIKFERlbGV0ZVRheENlcnRpZmljYXRlEikuY2xpZW50ZWxlLnYxLkRlbGV0ZVRheENlcnRpZmljYXRlUmVxdWVzdBoqLmNsaWVudGVsZS52MS5EZWxldGVUYXhDZXJ0aWZpY2F0ZVJlc3BvbnNlIgOQAgJCagoQY29tLmNsaWVudGVsZS52MUIUVGF4Q2VydGlmaWNhdGVzUHJvdG9QAVo+Z2l0aHViLmNvbS9jbGllbnRlbGUvY2xpZW50ZWxlL2dlbi9nby9jbGllbnRlbGUvdjE7Y2xpZW50ZWxldjFiBnByb3RvMw", [file_buf_validate_validate, file_clientele_options_v1_options, file_google_api_field_behavior, file_google_protobuf_timestamp]);
 
 /**
- * TaxCertificate is a document by which a customer is exempt from the sales tax of one state.
+ * TaxCertificate is a document that exempts a customer from the sales tax of one state.
  *
  * @generated from message clientele.v1.TaxCertificate
  */
 export type TaxCertificate = Message<"clientele.v1.TaxCertificate"> & {
   /**
-   * The identifier, `txc_` and 26 characters. Output only.
+   * The identifier, `txc_` and 26 characters.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * The customer it belongs to. Output only.
+   * The customer it belongs to.
    *
    * @generated from field: string customer_id = 2;
    */
   customerId: string;
 
   /**
-   * The company that is exempt; required, at most 200 characters.
+   * The company that is exempt.
    *
    * @generated from field: string company_name = 3;
    */
   companyName: string;
 
   /**
-   * The state of the United States whose authority issued it, as its code or English name; required. Answered as the code,
+   * The state of the United States whose authority issued it, as its code or English name. Answered as the code,
    * such as `TX`.
    *
    * @generated from field: string tax_authority = 4;
@@ -52,49 +53,51 @@ export type TaxCertificate = Message<"clientele.v1.TaxCertificate"> & {
   taxAuthority: string;
 
   /**
-   * The first day on which it holds, as ISO 8601 writes it: `2026-01-31`; required. Days are those of UTC.
+   * The first day on which the certificate holds, such as `2026-01-31`, in UTC.
    *
    * @generated from field: string start_date = 5;
    */
   startDate: string;
 
   /**
-   * The last day on which it holds, written likewise; required, and not before the start date.
+   * The last day on which the certificate holds, such as `2026-12-31`, in UTC; not before start_date.
    *
    * @generated from field: string end_date = 6;
    */
   endDate: string;
 
   /**
-   * Whether it holds at the time of the answer: it can change without a new etag. Output only.
+   * Whether the certificate holds at the time of the answer.
+   *
+   * The state can change without a new etag.
    *
    * @generated from field: clientele.v1.TaxCertificateState state = 7;
    */
   state: TaxCertificateState;
 
   /**
-   * What the file is: `application/pdf`, `image/png` or `image/jpeg`. Output only.
+   * The media type of the file: `application/pdf`, `image/png` or `image/jpeg`.
    *
    * @generated from field: string content_type = 8;
    */
   contentType: string;
 
   /**
-   * How large the file is, in bytes. Output only.
+   * The size of the file, in bytes.
    *
    * @generated from field: int32 file_size = 9;
    */
   fileSize: number;
 
   /**
-   * When it was created. Output only.
+   * When it was created.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 10;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it was last changed. Output only.
+   * When it was last changed.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 11;
    */
@@ -129,15 +132,17 @@ export type CreateTaxCertificateRequest = Message<"clientele.v1.CreateTaxCertifi
   customerId: string;
 
   /**
-   * The certificate to add; required.
+   * The certificate to add.
    *
    * @generated from field: clientele.v1.TaxCertificate tax_certificate = 2;
    */
   taxCertificate?: TaxCertificate | undefined;
 
   /**
-   * The file: a PDF, PNG or JPEG, told by its content. More than 10485760 bytes are INVALID_ARGUMENT, reason
-   * TAX_CERTIFICATE_FILE_TOO_LARGE; what is none of these, reason TAX_CERTIFICATE_FILE_INVALID.
+   * The file: a PDF, PNG or JPEG of at most 10485760 bytes.
+   *
+   * The content decides, not a name. A larger file is INVALID_ARGUMENT, reason TAX_CERTIFICATE_FILE_TOO_LARGE; another kind
+   * of file has the reason TAX_CERTIFICATE_FILE_INVALID.
    *
    * @generated from field: bytes content = 3;
    */
@@ -298,14 +303,16 @@ export type ListTaxCertificatesRequest = Message<"clientele.v1.ListTaxCertificat
   customerId: string;
 
   /**
-   * How many to return: 10 when 0, at most 100; a larger one is taken for 100.
+   * The maximum number to return.
+   *
+   * 10 when 0, at most 100. A larger number counts as 100.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * The next_page_token or previous_page_token of the answer before; empty for the first page.
+   * The next_page_token or previous_page_token of an earlier answer; empty for the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -375,7 +382,7 @@ export type DeleteTaxCertificateRequest = Message<"clientele.v1.DeleteTaxCertifi
   id: string;
 
   /**
-   * If given, the etag that must still be current.
+   * The etag that must still be current; empty for no check.
    *
    * @generated from field: string etag = 3;
    */
@@ -405,7 +412,7 @@ export const DeleteTaxCertificateResponseSchema: GenMessage<DeleteTaxCertificate
   messageDesc(file_clientele_v1_tax_certificates, 10);
 
 /**
- * TaxCertificateState says whether a certificate holds.
+ * TaxCertificateState says whether a certificate holds today.
  *
  * @generated from enum clientele.v1.TaxCertificateState
  */
@@ -446,9 +453,10 @@ export const TaxCertificateStateSchema: GenEnum<TaxCertificateState> = /*@__PURE
   enumDesc(file_clientele_v1_tax_certificates, 0);
 
 /**
- * TaxCertificateService keeps the documents by which customers are exempt from a sales tax of the United States. Nothing
- * of a certificate can be changed: a renewed one is another. A customer that is absent is NOT_FOUND; one that is softly
- * deleted still shows its certificates, and changing them is FAILED_PRECONDITION. All of it takes a secret key.
+ * TaxCertificateService keeps the documents that exempt customers from a sales tax of the United States.
+ *
+ * A certificate cannot be changed: a renewed one is another. An absent customer is NOT_FOUND. A softly deleted customer
+ * still shows its certificates, and changing them is FAILED_PRECONDITION. Every call takes a secret key.
  *
  * @generated from service clientele.v1.TaxCertificateService
  */
@@ -456,7 +464,7 @@ export const TaxCertificateService: GenService<{
   /**
    * CreateTaxCertificate adds a certificate with its file. The 101st of a customer is FAILED_PRECONDITION.
    *
-   * Over HTTP it can be uploaded as a form, too: `POST /v1/customers/{customer_id}/tax-certificates` of the public port
+   * Over HTTP a form uploads it, too: `POST /v1/customers/{customer_id}/tax-certificates` of the public port
    * with a body of multipart/form-data whose parts are company_name, tax_authority, start_date, end_date and a file named
    * `file`. Credentials, Idempotency-Key and errors are those of this call; the answer is its response in JSON.
    *
@@ -491,7 +499,7 @@ export const TaxCertificateService: GenService<{
     output: typeof GetTaxCertificateFileResponseSchema;
   },
   /**
-   * ListTaxCertificates returns a customer's certificates, newest first, those that have lapsed too.
+   * ListTaxCertificates returns a customer's certificates, newest first, with those that have lapsed.
    *
    * @generated from rpc clientele.v1.TaxCertificateService.ListTaxCertificates
    */
@@ -501,8 +509,9 @@ export const TaxCertificateService: GenService<{
     output: typeof ListTaxCertificatesResponseSchema;
   },
   /**
-   * DeleteTaxCertificate removes a certificate and its file for good. Checkouts and orders keep their copies of what it
-   * said.
+   * DeleteTaxCertificate removes a certificate and its file for good.
+   *
+   * Checkouts and orders keep their copies of the certificate, without the file.
    *
    * @generated from rpc clientele.v1.TaxCertificateService.DeleteTaxCertificate
    */

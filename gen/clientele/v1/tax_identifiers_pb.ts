@@ -6,6 +6,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_clientele_options_v1_options } from "../options/v1/options_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,37 +15,32 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/tax_identifiers.proto.
  */
 export const file_clientele_v1_tax_identifiers: GenFile = /*@__PURE__*/
-  fileDesc("CiJjbGllbnRlbGUvdjEvdGF4X2lkZW50aWZpZXJzLnByb3RvEgxjbGllbnRlbGUudjEiigMKDVRheElkZW50aWZpZXISFAoCaWQYASABKAlCCLpIBXIDGP8BEhcKBHR5cGUYAiABKAlCCbpIBnIEEAEYFBIcCgV2YWx1ZRgDIAEoCUINukgGcgQQARgo2M4YBhIYCgdjb3VudHJ5GAQgASgJQge6SARyAhhkEi8KBXN0YXRlGAUgASgOMiAuY2xpZW50ZWxlLnYxLlRheElkZW50aWZpZXJTdGF0ZRIhCgtjdXN0b21lcl9pZBgGIAEoCUIMukgFcgMY/wHQzhgBEkUKEXN0YXRlX3RyYW5zaXRpb25zGAcgAygLMiouY2xpZW50ZWxlLnYxLlRheElkZW50aWZpZXJTdGF0ZVRyYW5zaXRpb24SLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCgRldGFnGAogASgJQge6SARyAhhAInkKHFRheElkZW50aWZpZXJTdGF0ZVRyYW5zaXRpb24SLwoFc3RhdGUYASABKA4yIC5jbGllbnRlbGUudjEuVGF4SWRlbnRpZmllclN0YXRlEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wInwKGkNyZWF0ZVRheElkZW50aWZpZXJSZXF1ZXN0EiEKC2N1c3RvbWVyX2lkGAEgASgJQgy6SAVyAxj/AdDOGAESOwoOdGF4X2lkZW50aWZpZXIYAiABKAsyGy5jbGllbnRlbGUudjEuVGF4SWRlbnRpZmllckIGukgD2AEDIlIKG0NyZWF0ZVRheElkZW50aWZpZXJSZXNwb25zZRIzCg50YXhfaWRlbnRpZmllchgBIAEoCzIbLmNsaWVudGVsZS52MS5UYXhJZGVudGlmaWVyIjEKF0dldFRheElkZW50aWZpZXJSZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGP8BIk8KGEdldFRheElkZW50aWZpZXJSZXNwb25zZRIzCg50YXhfaWRlbnRpZmllchgBIAEoCzIbLmNsaWVudGVsZS52MS5UYXhJZGVudGlmaWVyIngKGUxpc3RUYXhJZGVudGlmaWVyc1JlcXVlc3QSIQoLY3VzdG9tZXJfaWQYASABKAlCDLpIBXIDGP8B0M4YARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgBAiiAEKGkxpc3RUYXhJZGVudGlmaWVyc1Jlc3BvbnNlEjQKD3RheF9pZGVudGlmaWVycxgBIAMoCzIbLmNsaWVudGVsZS52MS5UYXhJZGVudGlmaWVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJInAKGkF0dGFjaFRheElkZW50aWZpZXJSZXF1ZXN0EiMKC2N1c3RvbWVyX2lkGAEgASgJQg66SAdyBRABGP8B0M4YARIWCgJpZBgCIAEoCUIKukgHcgUQARj/ARIVCgRldGFnGAMgASgJQge6SARyAhhAIlIKG0F0dGFjaFRheElkZW50aWZpZXJSZXNwb25zZRIzCg50YXhfaWRlbnRpZmllchgBIAEoCzIbLmNsaWVudGVsZS52MS5UYXhJZGVudGlmaWVyInAKGkRldGFjaFRheElkZW50aWZpZXJSZXF1ZXN0EiMKC2N1c3RvbWVyX2lkGAEgASgJQg66SAdyBRABGP8B0M4YARIWCgJpZBgCIAEoCUIKukgHcgUQARj/ARIVCgRldGFnGAMgASgJQge6SARyAhhAIlIKG0RldGFjaFRheElkZW50aWZpZXJSZXNwb25zZRIzCg50YXhfaWRlbnRpZmllchgBIAEoCzIbLmNsaWVudGVsZS52MS5UYXhJZGVudGlmaWVyIksKGkRlbGV0ZVRheElkZW50aWZpZXJSZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGP8BEhUKBGV0YWcYAiABKAlCB7pIBHICGEAiHQobRGVsZXRlVGF4SWRlbnRpZmllclJlc3BvbnNlKqMBChJUYXhJZGVudGlmaWVyU3RhdGUSJAogVEFYX0lERU5USUZJRVJfU1RBVEVfVU5TUEVDSUZJRUQQABIgChxUQVhfSURFTlRJRklFUl9TVEFURV9QRU5ESU5HEAESIQodVEFYX0lERU5USUZJRVJfU1RBVEVfVkVSSUZJRUQQAhIiCh5UQVhfSURFTlRJRklFUl9TVEFURV9OT1RfVkFMSUQQAzKrBQoUVGF4SWRlbnRpZmllclNlcnZpY2USagoTQ3JlYXRlVGF4SWRlbnRpZmllchIoLmNsaWVudGVsZS52MS5DcmVhdGVUYXhJZGVudGlmaWVyUmVxdWVzdBopLmNsaWVudGVsZS52MS5DcmVhdGVUYXhJZGVudGlmaWVyUmVzcG9uc2USZgoQR2V0VGF4SWRlbnRpZmllchIlLmNsaWVudGVsZS52MS5HZXRUYXhJZGVudGlmaWVyUmVxdWVzdBomLmNsaWVudGVsZS52MS5HZXRUYXhJZGVudGlmaWVyUmVzcG9uc2UiA5ACARJsChJMaXN0VGF4SWRlbnRpZmllcnMSJy5jbGllbnRlbGUudjEuTGlzdFRheElkZW50aWZpZXJzUmVxdWVzdBooLmNsaWVudGVsZS52MS5MaXN0VGF4SWRlbnRpZmllcnNSZXNwb25zZSIDkAIBEm8KE0F0dGFjaFRheElkZW50aWZpZXISKC5jbGllbnRlbGUudjEuQXR0YWNoVGF4SWRlbnRpZmllclJlcXVlc3QaKS5jbGllbnRlbGUudjEuQXR0YWNoVGF4SWRlbnRpZmllclJlc3BvbnNlIgOQAgISbwoTRGV0YWNoVGF4SWRlbnRpZmllchIoLmNsaWVudGVsZS52MS5EZXRhY2hUYXhJZGVudGlmaWVyUmVxdWVzdBopLmNsaWVudGVsZS52MS5EZXRhY2hUYXhJZGVudGlmaWVyUmVzcG9uc2UiA5ACAhJvChNEZWxldGVUYXhJZGVudGlmaWVyEiguY2xpZW50ZWxlLnYxLkRlbGV0ZVRheElkZW50aWZpZXJSZXF1ZXN0GikuY2xpZW50ZWxlLnYxLkRlbGV0ZVRheElkZW50aWZpZXJSZXNwb25zZSIDkAICQmkKEGNvbS5jbGllbnRlbGUudjFCE1RheElkZW50aWZpZXJzUHJvdG9QAVo+Z2l0aHViLmNvbS9jbGllbnRlbGUvY2xpZW50ZWxlL2dlbi9nby9jbGllbnRlbGUvdjE7Y2xpZW50ZWxldjFiBnByb3RvMw", [file_buf_validate_validate, file_clientele_options_v1_options, file_google_protobuf_timestamp]);
+  fileDesc("CiJjbGllbnRlbGUvdjEvdGF4X2lkZW50aWZpZXJzLnByb3RvEgxjbGllbnRlbGUudjEi9AcKDVRheElkZW50aWZpZXISGgoCaWQYASABKAlCDuBBA+BBCLpIBXIDGP8BEuAECgR0eXBlGAIgASgJQtEE4EECukjKBMgBAXLEBFIHYXJfY3VpdFIGYXRfdmF0UgZhdV9hYm5SBmJlX3ZhdFIGYmdfdmF0Ugdicl9jbnBqUgZicl9jcGZSBmJ5X3VucFIFY2FfYm5SBmNhX2dzdFIGY2FfcXN0UgZjaF92YXRSBmNsX3J1dFIHY25fdXNjY1IGY29fbml0UgZjcl9jcGpSBmNyX2NwZlIGY3lfdmF0UgZjel92YXRSBmRlX3ZhdFIGZGtfdmF0UgZkb19ybmNSBmVjX3J1Y1IGZWVfdmF0UgZlc192YXRSBmZpX3ZhdFIGZnJfdmF0UgZnYl92YXRSBmdyX3ZhdFIGZ3Rfbml0UgZocl92YXRSBmh1X3ZhdFIHaWRfbnB3cFIGaWVfdmF0UgVpbF9ocFIGaW5fZ3N0UgZpbl9wYW5SBmlzX3ZhdFIGaXRfdmF0UgVqcF9jblIGa3JfYnJuUgZsdF92YXRSBmx1X3ZhdFIGbHZfdmF0UgZtY192YXRSBm10X3ZhdFIGbXhfcmZjUgZubF92YXRSBm5vX3ZhdFIGbnpfZ3N0UgZwZV9ydWNSBnBsX3ZhdFIGcHRfdmF0UgZweV9ydWNSBnJvX3ZhdFIGcnNfcGliUgZydV9pbm5SBnNlX3ZhdFIGc2dfdWVuUgZzaV92YXRSBnNrX3ZhdFIGc3Zfbml0UgZ0aF90aW5SBnRyX3ZrblIGdHdfdWJuUgl1YV9lZHJwb3VSBnVzX2VpblIGdXlfcnV0UgZ2ZV9yaWZSBnZuX21zdFIGeGlfdmF0UgZ6YV92YXQSHwoFdmFsdWUYAyABKAlCEOBBArpIBnIEEAEYKNjOGAYSGAoHY291bnRyeRgEIAEoCUIHukgEcgIYZBI0CgVzdGF0ZRgFIAEoDjIgLmNsaWVudGVsZS52MS5UYXhJZGVudGlmaWVyU3RhdGVCA+BBAxIkCgtjdXN0b21lcl9pZBgGIAEoCUIP4EEDukgFcgMY/wHQzhgBEkoKEXN0YXRlX3RyYW5zaXRpb25zGAcgAygLMiouY2xpZW50ZWxlLnYxLlRheElkZW50aWZpZXJTdGF0ZVRyYW5zaXRpb25CA+BBAxI0CgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxIVCgRldGFnGAogASgJQge6SARyAhhAInkKHFRheElkZW50aWZpZXJTdGF0ZVRyYW5zaXRpb24SLwoFc3RhdGUYASABKA4yIC5jbGllbnRlbGUudjEuVGF4SWRlbnRpZmllclN0YXRlEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIoMBChpDcmVhdGVUYXhJZGVudGlmaWVyUmVxdWVzdBIhCgtjdXN0b21lcl9pZBgBIAEoCUIMukgFcgMY/wHQzhgBEkIKDnRheF9pZGVudGlmaWVyGAIgASgLMhsuY2xpZW50ZWxlLnYxLlRheElkZW50aWZpZXJCDeBBArpIA9gBA+DOGAEiUgobQ3JlYXRlVGF4SWRlbnRpZmllclJlc3BvbnNlEjMKDnRheF9pZGVudGlmaWVyGAEgASgLMhsuY2xpZW50ZWxlLnYxLlRheElkZW50aWZpZXIiNAoXR2V0VGF4SWRlbnRpZmllclJlcXVlc3QSGQoCaWQYASABKAlCDeBBArpIB3IFEAEY/wEiTwoYR2V0VGF4SWRlbnRpZmllclJlc3BvbnNlEjMKDnRheF9pZGVudGlmaWVyGAEgASgLMhsuY2xpZW50ZWxlLnYxLlRheElkZW50aWZpZXIieAoZTGlzdFRheElkZW50aWZpZXJzUmVxdWVzdBIhCgtjdXN0b21lcl9pZBgBIAEoCUIMukgFcgMY/wHQzhgBEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiAECKIAQoaTGlzdFRheElkZW50aWZpZXJzUmVzcG9uc2USNAoPdGF4X2lkZW50aWZpZXJzGAEgAygLMhsuY2xpZW50ZWxlLnYxLlRheElkZW50aWZpZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkidgoaQXR0YWNoVGF4SWRlbnRpZmllclJlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEhkKAmlkGAIgASgJQg3gQQK6SAdyBRABGP8BEhUKBGV0YWcYAyABKAlCB7pIBHICGEAiUgobQXR0YWNoVGF4SWRlbnRpZmllclJlc3BvbnNlEjMKDnRheF9pZGVudGlmaWVyGAEgASgLMhsuY2xpZW50ZWxlLnYxLlRheElkZW50aWZpZXIidgoaRGV0YWNoVGF4SWRlbnRpZmllclJlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEhkKAmlkGAIgASgJQg3gQQK6SAdyBRABGP8BEhUKBGV0YWcYAyABKAlCB7pIBHICGEAiUgobRGV0YWNoVGF4SWRlbnRpZmllclJlc3BvbnNlEjMKDnRheF9pZGVudGlmaWVyGAEgASgLMhsuY2xpZW50ZWxlLnYxLlRheElkZW50aWZpZXIiTgoaRGVsZXRlVGF4SWRlbnRpZmllclJlcXVlc3QSGQoCaWQYASABKAlCDeBBArpIB3IFEAEY/wESFQoEZXRhZxgCIAEoCUIHukgEcgIYQCIdChtEZWxldGVUYXhJZGVudGlmaWVyUmVzcG9uc2UqowEKElRheElkZW50aWZpZXJTdGF0ZRIkCiBUQVhfSURFTlRJRklFUl9TVEFURV9VTlNQRUNJRklFRBAAEiAKHFRBWF9JREVOVElGSUVSX1NUQVRFX1BFTkRJTkcQARIhCh1UQVhfSURFTlRJRklFUl9TVEFURV9WRVJJRklFRBACEiIKHlRBWF9JREVOVElGSUVSX1NUQVRFX05PVF9WQUxJRBADMqsFChRUYXhJZGVudGlmaWVyU2VydmljZRJqChNDcmVhdGVUYXhJZGVudGlmaWVyEiguY2xpZW50ZWxlLnYxLkNyZWF0ZVRheElkZW50aWZpZXJSZXF1ZXN0GikuY2xpZW50ZWxlLnYxLkNyZWF0ZVRheElkZW50aWZpZXJSZXNwb25zZRJmChBHZXRUYXhJZGVudGlmaWVyEiUuY2xpZW50ZWxlLnYxLkdldFRheElkZW50aWZpZXJSZXF1ZXN0GiYuY2xpZW50ZWxlLnYxLkdldFRheElkZW50aWZpZXJSZXNwb25zZSIDkAIBEmwKEkxpc3RUYXhJZGVudGlmaWVycxInLmNsaWVudGVsZS52MS5MaXN0VGF4SWRlbnRpZmllcnNSZXF1ZXN0GiguY2xpZW50ZWxlLnYxLkxpc3RUYXhJZGVudGlmaWVyc1Jlc3BvbnNlIgOQAgESbwoTQXR0YWNoVGF4SWRlbnRpZmllchIoLmNsaWVudGVsZS52MS5BdHRhY2hUYXhJZGVudGlmaWVyUmVxdWVzdBopLmNsaWVudGVsZS52MS5BdHRhY2hUYXhJZGVudGlmaWVyUmVzcG9uc2UiA5ACAhJvChNEZXRhY2hUYXhJZGVudGlmaWVyEiguY2xpZW50ZWxlLnYxLkRldGFjaFRheElkZW50aWZpZXJSZXF1ZXN0GikuY2xpZW50ZWxlLnYxLkRldGFjaFRheElkZW50aWZpZXJSZXNwb25zZSIDkAICEm8KE0RlbGV0ZVRheElkZW50aWZpZXISKC5jbGllbnRlbGUudjEuRGVsZXRlVGF4SWRlbnRpZmllclJlcXVlc3QaKS5jbGllbnRlbGUudjEuRGVsZXRlVGF4SWRlbnRpZmllclJlc3BvbnNlIgOQAgJCaQoQY29tLmNsaWVudGVsZS52MUITVGF4SWRlbnRpZmllcnNQcm90b1ABWj5naXRodWIuY29tL2NsaWVudGVsZS9jbGllbnRlbGUvZ2VuL2dvL2NsaWVudGVsZS92MTtjbGllbnRlbGV2MWIGcHJvdG8z", [file_buf_validate_validate, file_clientele_options_v1_options, file_google_api_field_behavior, file_google_protobuf_timestamp]);
 
 /**
- * TaxIdentifier is a number under which somebody is known to a tax authority. Nothing of it can be changed: a corrected
- * one is another.
+ * TaxIdentifier is a number by which a tax authority knows somebody. It cannot be changed: a correction is another one.
  *
  * @generated from message clientele.v1.TaxIdentifier
  */
 export type TaxIdentifier = Message<"clientele.v1.TaxIdentifier"> & {
   /**
-   * The identifier of the resource, `tax_` and 26 characters. Output only.
+   * The identifier of the resource, `tax_` and 26 characters.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * The country in lower case, `_`, and what it calls the number; required. One of ar_cuit, at_vat, au_abn, be_vat, bg_vat,
-   * br_cnpj, br_cpf, by_unp, ca_bn, ca_gst, ca_qst, ch_vat, cl_rut, cn_uscc, co_nit, cr_cpj, cr_cpf, cy_vat, cz_vat, de_vat,
-   * dk_vat, do_rnc, ec_ruc, ee_vat, es_vat, fi_vat, fr_vat, gb_vat, gr_vat, gt_nit, hr_vat, hu_vat, id_npwp, ie_vat, il_hp,
-   * in_gst, in_pan, is_vat, it_vat, jp_cn, kr_brn, lt_vat, lu_vat, lv_vat, mc_vat, mt_vat, mx_rfc, nl_vat, no_vat, nz_gst,
-   * pe_ruc, pl_vat, pt_vat, py_ruc, ro_vat, rs_pib, ru_inn, se_vat, sg_uen, si_vat, sk_vat, sv_nit, th_tin, tr_vkn, tw_ubn,
-   * ua_edrpou, us_ein, uy_rut, ve_rif, vn_mst, xi_vat and za_vat. Numbers that only identify a person, such as a social security
-   * number, are not taken.
+   * The kind of number: the country in lower case, `_`, and the country's name for it.
+   *
+   * A number that only identifies a person, such as a social security number, is not accepted.
    *
    * @generated from field: string type = 2;
    */
   type: string;
 
   /**
-   * The number; required, at most 40 characters. Answered in one form, without white space, punctuation and the country in
+   * The number, at most 40 characters. Answered in one form, without white space, punctuation and the country in
    * front: `DE 136,695 976` as `136695976`.
    *
    * @generated from field: string value = 3;
@@ -61,35 +57,35 @@ export type TaxIdentifier = Message<"clientele.v1.TaxIdentifier"> & {
   country: string;
 
   /**
-   * Whether the authority knows the number. Output only.
+   * Whether the authority knows the number.
    *
    * @generated from field: clientele.v1.TaxIdentifierState state = 5;
    */
   state: TaxIdentifierState;
 
   /**
-   * The customer it belongs to; empty while it is nobody's. Output only.
+   * The customer that it belongs to; empty while it is detached.
    *
    * @generated from field: string customer_id = 6;
    */
   customerId: string;
 
   /**
-   * Each state that it came to, and when; the present one is last. Output only.
+   * The states so far, oldest first; the current one is last.
    *
    * @generated from field: repeated clientele.v1.TaxIdentifierStateTransition state_transitions = 7;
    */
   stateTransitions: TaxIdentifierStateTransition[];
 
   /**
-   * When it was created. Output only.
+   * When it was created.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 8;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it was last changed. Output only.
+   * When it was last changed.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 9;
    */
@@ -124,7 +120,7 @@ export type TaxIdentifierStateTransition = Message<"clientele.v1.TaxIdentifierSt
   state: TaxIdentifierState;
 
   /**
-   * Since when.
+   * The time from which on it had the state.
    *
    * @generated from field: google.protobuf.Timestamp time = 2;
    */
@@ -145,14 +141,16 @@ export const TaxIdentifierStateTransitionSchema: GenMessage<TaxIdentifierStateTr
  */
 export type CreateTaxIdentifierRequest = Message<"clientele.v1.CreateTaxIdentifierRequest"> & {
   /**
-   * The customer to attach it to; empty for none, with a customer token for its own.
+   * The customer to attach it to.
+   *
+   * Empty: with a secret key none; with a customer token its customer.
    *
    * @generated from field: string customer_id = 1;
    */
   customerId: string;
 
   /**
-   * The tax identifier to make; required.
+   * The tax identifier to make.
    *
    * @generated from field: clientele.v1.TaxIdentifier tax_identifier = 2;
    */
@@ -236,22 +234,25 @@ export const GetTaxIdentifierResponseSchema: GenMessage<GetTaxIdentifierResponse
  */
 export type ListTaxIdentifiersRequest = Message<"clientele.v1.ListTaxIdentifiersRequest"> & {
   /**
-   * Only those of this customer, none if there is no such customer; empty for all, those that are nobody's too, with a
-   * customer token for its own.
+   * The customer whose tax identifiers to list; an absent one has none.
+   *
+   * Empty: with a secret key all of the tenant, detached ones too; with a customer token those of its customer.
    *
    * @generated from field: string customer_id = 1;
    */
   customerId: string;
 
   /**
-   * How many to return: 10 when 0, at most 100; a larger one is taken for 100.
+   * The maximum number to return.
+   *
+   * 10 when 0, at most 100. A larger number counts as 100.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * The next_page_token or previous_page_token of the answer before; empty for the first page.
+   * The next_page_token or previous_page_token of an earlier answer; empty for the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -301,7 +302,7 @@ export const ListTaxIdentifiersResponseSchema: GenMessage<ListTaxIdentifiersResp
   messageDesc(file_clientele_v1_tax_identifiers, 7);
 
 /**
- * AttachTaxIdentifierRequest names the tax identifier, and whom to give it to.
+ * AttachTaxIdentifierRequest names the tax identifier and the customer to give it to.
  *
  * @generated from message clientele.v1.AttachTaxIdentifierRequest
  */
@@ -321,7 +322,7 @@ export type AttachTaxIdentifierRequest = Message<"clientele.v1.AttachTaxIdentifi
   id: string;
 
   /**
-   * If given, the etag that must still be current.
+   * The etag that must still be current; empty for no check.
    *
    * @generated from field: string etag = 3;
    */
@@ -357,7 +358,7 @@ export const AttachTaxIdentifierResponseSchema: GenMessage<AttachTaxIdentifierRe
   messageDesc(file_clientele_v1_tax_identifiers, 9);
 
 /**
- * DetachTaxIdentifierRequest names the tax identifier, and whom to take it from.
+ * DetachTaxIdentifierRequest names the tax identifier and the customer to take it from.
  *
  * @generated from message clientele.v1.DetachTaxIdentifierRequest
  */
@@ -377,7 +378,7 @@ export type DetachTaxIdentifierRequest = Message<"clientele.v1.DetachTaxIdentifi
   id: string;
 
   /**
-   * If given, the etag that must still be current.
+   * The etag that must still be current; empty for no check.
    *
    * @generated from field: string etag = 3;
    */
@@ -398,7 +399,7 @@ export const DetachTaxIdentifierRequestSchema: GenMessage<DetachTaxIdentifierReq
  */
 export type DetachTaxIdentifierResponse = Message<"clientele.v1.DetachTaxIdentifierResponse"> & {
   /**
-   * The tax identifier, now nobody's.
+   * The tax identifier, without a customer.
    *
    * @generated from field: clientele.v1.TaxIdentifier tax_identifier = 1;
    */
@@ -426,7 +427,7 @@ export type DeleteTaxIdentifierRequest = Message<"clientele.v1.DeleteTaxIdentifi
   id: string;
 
   /**
-   * If given, the etag that must still be current.
+   * The etag that must still be current; empty for no check.
    *
    * @generated from field: string etag = 2;
    */
@@ -469,22 +470,24 @@ export enum TaxIdentifierState {
   UNSPECIFIED = 0,
 
   /**
-   * Nobody has said yet. While the authority cannot be reached it is asked again, ever more rarely, and after three days
-   * once a day, without end. Where a deployment has no verifier for live tenants, theirs wait for one.
+   * The authority has not answered yet.
+   *
+   * An authority that cannot be reached is asked again, ever more rarely, and after three days once a day. In a deployment
+   * without a verifier, tax identifiers of live tenants stay pending.
    *
    * @generated from enum value: TAX_IDENTIFIER_STATE_PENDING = 1;
    */
   PENDING = 1,
 
   /**
-   * It does.
+   * The authority knows the number.
    *
    * @generated from enum value: TAX_IDENTIFIER_STATE_VERIFIED = 2;
    */
   VERIFIED = 2,
 
   /**
-   * It does not.
+   * The authority does not know the number.
    *
    * @generated from enum value: TAX_IDENTIFIER_STATE_NOT_VALID = 3;
    */
@@ -498,19 +501,21 @@ export const TaxIdentifierStateSchema: GenEnum<TaxIdentifierState> = /*@__PURE__
   enumDesc(file_clientele_v1_tax_identifiers, 0);
 
 /**
- * TaxIdentifierService keeps the numbers under which a customer is known to tax authorities. They are resources of their
- * own: made alone or for a customer, attached and detached. A customer has one of a type at most. Changing what belongs
- * to a softly deleted customer is FAILED_PRECONDITION. A customer token makes, reads and deletes its customer's own;
- * attaching and detaching takes a secret key.
+ * TaxIdentifierService keeps the numbers by which tax authorities know a customer.
+ *
+ * A tax identifier is a resource of its own: created alone or for a customer, attached and detached. A customer has at most
+ * one of each type. Changing one of a softly deleted customer is FAILED_PRECONDITION. A customer token creates, reads and
+ * deletes those of its customer; attaching and detaching takes a secret key.
  *
  * @generated from service clientele.v1.TaxIdentifierService
  */
 export const TaxIdentifierService: GenService<{
   /**
-   * CreateTaxIdentifier makes a tax identifier, for a customer or for nobody yet. Its format and check digits are
-   * verified at once: a wrong one is INVALID_ARGUMENT. Whether the authority knows it is asked afterwards: its state is
-   * PENDING until there is an answer. If the customer has one of the type it is ALREADY_EXISTS. One value may belong to
-   * several customers, each with a tax identifier of its own.
+   * CreateTaxIdentifier creates a tax identifier, alone or for a customer.
+   *
+   * Format and check digits are verified at once: a wrong number is INVALID_ARGUMENT. The authority is asked afterwards: the
+   * state is PENDING until it answers. If the customer has one of the type it is ALREADY_EXISTS. Several customers may have
+   * the same number, each with a tax identifier of its own.
    *
    * @generated from rpc clientele.v1.TaxIdentifierService.CreateTaxIdentifier
    */

@@ -8,9 +8,9 @@ import { isDay } from "../../formats/days.js";
 import { type FieldViolation, invalidFields, requiredMessage } from "../../rpc/errors.js";
 import { violationsIn, withoutBlanks } from "../../rpc/requests/validate.js";
 import { jsonOf } from "./convert.js";
-import { faultOf } from "./values.js";
+import { type Bounds, faultOf } from "./values.js";
 
-type Kind = NonNullable<CustomFieldRule["rule"]["case"]>;
+type Kind = NonNullable<CustomFieldRule["kind"]["case"]>;
 
 // Which rules fit a type.
 const fitting: Record<CustomFieldType, readonly Kind[]> = {
@@ -38,32 +38,33 @@ export function validCustomField(given: CustomField): CustomField {
 }
 
 function ruleViolations({ type, rules }: CustomField): FieldViolation[] {
-  const kinds = rules.map(({ rule }) => rule.case);
-  return rules.flatMap(({ rule }, index) => {
+  const cases = rules.map(({ kind }) => kind.case);
+  return rules.flatMap(({ kind }, index) => {
     const field = `custom_field.rules[${index}]`;
-    if (rule.case === undefined || !fitting[type].includes(rule.case)) {
+    if (kind.case === undefined || !fitting[type].includes(kind.case)) {
       return [{ field, description: "does not fit the type of the field" }];
     }
-    if (kinds.indexOf(rule.case) < index) return [{ field, description: "is given twice" }];
-    const description = operandFault(rule);
-    return description === undefined ? [] : [{ field: `${field}.${snakeCase(rule.case)}`, description }];
+    if (cases.indexOf(kind.case) < index) return [{ field, description: "is given twice" }];
+    const description = operandFault(kind);
+    return description === undefined ? [] : [{ field: `${field}.${snakeCase(kind.case)}`, description }];
   });
 }
 
-// What is wrong with the operands of a rule, beyond what the contract says of them.
-function operandFault(rule: CustomFieldRule["rule"]): string | undefined {
-  switch (rule.case) {
+// The fault of a rule's operands, beyond the rules of the contract.
+function operandFault(kind: CustomFieldRule["kind"]): string | undefined {
+  switch (kind.case) {
     case "stringEnum":
-      return rule.value.values.every((text) => text === text.trim()) ? undefined : "must have no space around a text";
+      return kind.value.values.every((text) => text === text.trim()) ? undefined : "must have no space around a text";
     case "dateEnum":
-      return rule.value.values.every(isDay) ? undefined : dayMessage;
-    case "dateBetween":
-      if (![rule.value.min, rule.value.max].every(isDay)) return dayMessage;
-      return orderFault(rule.value.min <= rule.value.max);
+      return kind.value.values.every(isDay) ? undefined : dayMessage;
+    case "dateBetween": {
+      const bounds = [kind.value.min, kind.value.max].filter((day) => day !== undefined);
+      return bounds.every(isDay) ? orderFault(kind.value) : dayMessage;
+    }
     case "lengthBetween":
     case "floatBetween":
     case "integerBetween":
-      return orderFault(rule.value.min <= rule.value.max);
+      return orderFault(kind.value);
     default:
       return undefined;
   }
@@ -71,8 +72,9 @@ function operandFault(rule: CustomFieldRule["rule"]): string | undefined {
 
 const dayMessage = "must be days such as 2026-02-28";
 
-function orderFault(inOrder: boolean): string | undefined {
-  return inOrder ? undefined : "must have a max that is not less than its min";
+function orderFault<Value extends string | number>({ min, max }: Bounds<Value>): string | undefined {
+  const isInOrder = min === undefined || max === undefined || min <= max;
+  return isInOrder ? undefined : "must have a max that is not less than its min";
 }
 
 function defaultViolations(field: CustomField): FieldViolation[] {

@@ -101,8 +101,8 @@ function trimmed(value: JsonValue): JsonValue {
 export function faultOf({ type, rules }: Pick<CustomField, "type" | "rules">, value: JsonValue): string | undefined {
   const fault = typeFault(type, value);
   if (fault !== undefined) return fault;
-  for (const { rule } of rules) {
-    const broken = ruleFault(rule, value);
+  for (const { kind } of rules) {
+    const broken = ruleFault(kind, value);
     if (broken !== undefined) return broken;
   }
   return undefined;
@@ -125,28 +125,24 @@ function typeFault(type: CustomFieldType, value: JsonValue): string | undefined 
 }
 
 // The value is of the type that the rule fits.
-function ruleFault(rule: CustomFieldRule["rule"], value: JsonValue): string | undefined {
-  switch (rule.case) {
-    case "integerEnum":
-      return rule.value.values.some((one) => Number(one) === value) ? undefined : notListed;
+function ruleFault(kind: CustomFieldRule["kind"], value: JsonValue): string | undefined {
+  switch (kind.case) {
     case "stringEnum":
+    case "integerEnum":
     case "floatEnum":
     case "dateEnum":
-      return rule.value.values.some((one: string | number) => one === value) ? undefined : notListed;
+      return kind.value.values.some((one: string | number) => one === value) ? undefined : notListed;
     case "email":
       return email.test(String(value)) ? undefined : "Enter a valid email address.";
     case "slug":
       return slug.test(String(value)) ? undefined : "Enter a valid slug.";
-    case "lengthBetween": {
-      const { min, max } = rule.value;
-      const length = countCharacters(String(value));
-      return length >= min && length <= max ? undefined : `must be ${min} to ${max} characters`;
-    }
+    case "lengthBetween":
+      return boundsFault(countCharacters(String(value)), kind.value, " characters");
     case "integerBetween":
     case "floatBetween":
-      return between(Number(value), Number(rule.value.min), Number(rule.value.max));
+      return boundsFault(Number(value), kind.value);
     case "dateBetween":
-      return between(String(value), rule.value.min, rule.value.max);
+      return boundsFault(String(value), kind.value);
     default:
       return undefined;
   }
@@ -154,6 +150,18 @@ function ruleFault(rule: CustomFieldRule["rule"], value: JsonValue): string | un
 
 const notListed = "is none of the values allowed";
 
-function between<Value extends string | number>(value: Value, min: Value, max: Value): string | undefined {
-  return value >= min && value <= max ? undefined : `must be between ${min} and ${max}`;
+/** The bounds of a rule; an absent one does not apply. */
+export interface Bounds<Value> {
+  readonly min?: Value | undefined;
+  readonly max?: Value | undefined;
+}
+
+function boundsFault<Value extends string | number>(
+  value: Value,
+  { min, max }: Bounds<Value>,
+  unit = "",
+): string | undefined {
+  if ((min === undefined || value >= min) && (max === undefined || value <= max)) return undefined;
+  if (min === undefined) return `must be at most ${max}${unit}`;
+  return max === undefined ? `must be at least ${min}${unit}` : `must be between ${min} and ${max}${unit}`;
 }

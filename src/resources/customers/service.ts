@@ -21,6 +21,7 @@ import type { TenantSettings } from "../accounts/settings.js";
 import { findAddress } from "../addresses/store.js";
 import { holderOf } from "../customer-tokens/store.js";
 import { cutPassword, requirePassword } from "../passwords/rules.js";
+import { saltOf } from "../passwords/salt.js";
 import { customerFromRow, type View } from "./convert.js";
 import { createCustomer } from "./create.js";
 import { deleteLocked, undeleteLocked } from "./delete.js";
@@ -38,9 +39,9 @@ import { applyUpdate, updateUnlocked, writeChange } from "./update.js";
 
 export function customerService(deps: Deps): ServiceImpl<typeof CustomerService> {
   return {
-    createCustomer: prepared(async (req) => {
+    createCustomer: prepared(async (req, ctx) => {
       const given = required(req.customer, "customer");
-      const passwordHash = await hashOf(given);
+      const passwordHash = await hashOf(callOf(ctx), given);
       return async (call) => ({ customer: await createCustomer(deps, call, given, passwordHash) });
     }),
 
@@ -68,10 +69,10 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       return { customers };
     },
 
-    getOrCreateCustomer: prepared(async (req) => {
+    getOrCreateCustomer: prepared(async (req, ctx) => {
       const given = required(req.customer, "customer");
       const lookup = lookupOf(given, req.key);
-      const passwordHash = await hashOf(given);
+      const passwordHash = await hashOf(callOf(ctx), given);
       return (call) => getOrCreate(deps, call, given, lookup, passwordHash);
     }),
 
@@ -104,10 +105,11 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       return { customers, ...tokens, ...(totalSize !== undefined && { totalSize }) };
     },
 
-    updateCustomer: prepared(async (req) => {
-      const { id } = required(req.customer, "customer");
+    updateCustomer: prepared(async (req, ctx) => {
+      const given = required(req.customer, "customer");
+      const { id } = given;
       const { password, rest } = cutPassword(req);
-      const passwordHash = password === undefined ? undefined : await deps.passwords.hash(password);
+      const passwordHash = password === undefined ? undefined : await hashFor(callOf(ctx), given, password);
       return async (call) => {
         const unlocked = passwordHash === undefined ? await updateUnlocked(deps, call, rest) : undefined;
         if (unlocked !== undefined) return { customer: unlocked };
@@ -144,10 +146,15 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
     },
   };
 
-  async function hashOf({ password }: Customer): Promise<string | undefined> {
+  async function hashOf(call: Call, { email, password }: Customer): Promise<string | undefined> {
     if (password === "") return undefined;
     requirePassword(password, "customer.password");
-    return await deps.passwords.hash(password);
+    return await deps.passwords.hash(password, saltOf(call, email));
+  }
+
+  async function hashFor(call: Call, { id, email }: Customer, password: string): Promise<string> {
+    const address = email ?? (await store.findCustomer(call.db, call.tenantId, id))?.email;
+    return await deps.passwords.hash(password, saltOf(call, address));
   }
 
   function forgetTokens(call: Call, id: string): void {

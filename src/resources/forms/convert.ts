@@ -112,7 +112,7 @@ function rulesOf(field: DescField, allowed: readonly string[]): TextRules {
 
 function customFieldConstraints(field: CustomField): MessageInitShape<typeof CustomFieldConstraintsSchema> {
   const { createTime: _, updateTime: __, ...definition } = field;
-  const kinds = field.rules.map(({ rule }) => rule.case);
+  const kinds = field.rules.map(({ kind }) => kind.case);
   return {
     customField: { ...definition, etag: "" },
     maxLength: field.type === CustomFieldType.STRING ? maxTextLength : 0,

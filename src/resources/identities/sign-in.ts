@@ -56,8 +56,8 @@ function requireRedirectUri(redirectUri: string): void {
 }
 
 /**
- * The customer of a confirmed identity. At the first sign-in that is the one customer with its verified e-mail address as
- * whom nobody can sign in yet, else a new one. Throws FAILED_PRECONDITION where there can be none.
+ * The customer of a confirmed identity. At the first sign-in that is the only customer with its verified e-mail address,
+ * unless somebody signs in as it already; else a new one. Throws FAILED_PRECONDITION where neither is possible.
  */
 export async function customerOfIdentity(
   { settings, newId }: Pick<Deps, "settings" | "newId">,
@@ -82,11 +82,12 @@ export async function customerOfIdentity(
   });
 }
 
-// Who signs in otherwise must not be found by an address that anybody may have typed at sign-up: its owner would share
-// the account with whoever did.
+// Anybody may have typed the address at a sign-up with a password. Linking that customer would let its maker share the
+// account; making a second customer would hide the first from its owner. Throws FAILED_PRECONDITION.
 async function candidateFor({ db, tenantId }: TransactionCall, email: string | undefined): Promise<string | undefined> {
   const [candidate, other] = email === undefined ? [] : await store.lockCandidates(db, tenantId, email);
-  return candidate === undefined || other !== undefined || candidate.signs_in ? undefined : candidate.id;
+  if (candidate?.signs_in) throw identityNotLinked();
+  return other === undefined ? candidate?.id : undefined;
 }
 
 async function makeCustomer(
@@ -105,8 +106,11 @@ async function makeCustomer(
 }
 
 function notLinked(error: unknown): never {
-  if (reasonOf(error) !== "EMAIL_TAKEN") throw error;
-  throw refused("IDENTITY_NOT_LINKED", "A customer with this e-mail address exists, who signs in otherwise.");
+  throw reasonOf(error) === "EMAIL_TAKEN" ? identityNotLinked() : error;
+}
+
+function identityNotLinked() {
+  return refused("IDENTITY_NOT_LINKED", "A customer with this e-mail address exists, who signs in otherwise.");
 }
 
 // What the settings ask for and the provider did not tell: the page cannot add it.

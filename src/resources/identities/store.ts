@@ -35,8 +35,8 @@ export interface Candidate {
 }
 
 /**
- * Locks up to two active customers with an e-mail address, in any case. Lower case is made here: that of Postgres takes
- * "İ" for "i", and so one mailbox for another one's.
+ * Locks up to two active customers with an e-mail address, in any case: first those as whom somebody signs in, then the
+ * oldest. JavaScript makes the lower case: Postgres takes "İ" for "i", and so one mailbox for another.
  */
 export async function lockCandidates(trx: Knex, tenantId: string, email: string): Promise<Candidate[]> {
   const identities = trx("customer_identities as identity").whereRaw(
@@ -45,6 +45,7 @@ export async function lockCandidates(trx: Knex, tenantId: string, email: string)
   return await trx("customers")
     .where({ tenant_id: tenantId, delete_time: null })
     .whereRaw("lower(email) = ?", [email.trim().toLowerCase()])
+    .orderByRaw("(password_id is not null or exists ?) desc", [identities])
     .orderBy(["create_time", "id"])
     .limit(2)
     .forUpdate()

@@ -31,13 +31,13 @@ const trustMs = 30 * 24 * 60 * 60 * 1000;
 type AttemptCall = Pick<Call, "tenantId" | "now" | "pageTokenKey">;
 
 /**
- * Verifies a secret that somebody may be guessing; undefined if it is wrong. Throws RESOURCE_EXHAUSTED, reason
- * LOGIN_DELAYED, after too many failures.
+ * Verifies a secret that somebody may be guessing; undefined if it is wrong. `verify` gets the number of the attempt from
+ * this network since the last success, from 1 on. Throws RESOURCE_EXHAUSTED, reason LOGIN_DELAYED, after too many failures.
  */
 export type CountedAttempt = <T>(
   call: AttemptCall,
   attempt: Attempt,
-  verify: () => Promise<Verified<T> | undefined>,
+  verify: (attemptNumber: number) => Promise<Verified<T> | undefined>,
 ) => Promise<T | undefined>;
 
 /**
@@ -58,7 +58,7 @@ async function verifyCounted<T>(
   call: AttemptCall,
   whose: string,
   subject: Buffer,
-  verify: () => Promise<Verified<T> | undefined>,
+  verify: (attemptNumber: number) => Promise<Verified<T> | undefined>,
 ): Promise<T | undefined> {
   const counted = await count(pool, call, whose, subject);
   const uncount = async (rows: readonly store.AttemptsRow[]) => {
@@ -66,7 +66,7 @@ async function verifyCounted<T>(
   };
   let verified: Verified<T> | undefined;
   try {
-    verified = await verify();
+    verified = await verify(counted[0]?.failures ?? 1);
   } catch (error) {
     // Nothing was tried. The call may have ended meanwhile.
     await withoutDeadline(() => uncount(counted)).catch(() => {});

@@ -17,8 +17,8 @@ export interface Match {
  * connection meanwhile. Both throw RESOURCE_EXHAUSTED, reason QUEUE_FULL, before they have done anything.
  */
 export interface PasswordHasher {
-  /** The hash of a password: argon2id in the PHC string format. */
-  hash(password: string): Promise<string>;
+  /** The hash of a password, argon2id in the PHC string format; with a random salt unless one is given. */
+  hash(password: string, salt?: Uint8Array): Promise<string>;
   /** Finds the first hash of a password; undefined if it belongs to none. Without any hash it takes as long as with one. */
   match(password: string, hashes: readonly string[]): Promise<Match | undefined>;
 }
@@ -33,11 +33,11 @@ const nobodys = "$argon2id$v=19$m=19456,t=2,p=1$FCp44NYQAREiZjZHYM65Wg$XIwRY88dD
 /** Makes the hasher; one for the process, since it bounds how many are at work. */
 export function createPasswordHasher(randomBytes: RandomBytes): PasswordHasher {
   const inTurn = createTurns({ places: atOnce, queue: maxWaiting, full: queueFull });
-  const hashNow = (password: string) =>
+  const hashNow = (password: string, salt: Uint8Array = randomBytes(saltBytes)) =>
     // Argon2id is the library's default, and version 19 too.
-    hashArgon2(normal(password), { ...currentCost, salt: randomBytes(saltBytes) });
+    hashArgon2(normal(password), { ...currentCost, salt });
   return {
-    hash: (password) => inTurn(() => hashNow(password)),
+    hash: (password, salt) => inTurn(() => hashNow(password, salt)),
     match: (password, hashes) =>
       inTurn(async () => {
         for (const [index, text] of hashes.entries()) {

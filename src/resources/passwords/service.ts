@@ -12,15 +12,18 @@ import { customerFromRow, type View } from "../customers/convert.js";
 import { lockActiveCustomer, requireActive } from "../customers/lock.js";
 import * as customers from "../customers/store.js";
 import { passwordPath, requirePassword } from "./rules.js";
+import { saltOf } from "./salt.js";
 import * as store from "./store.js";
 import { removeLogin, writePassword } from "./write.js";
 
 /** Hashing comes before the transaction, which would hold a connection and locks meanwhile. */
 export function passwordService(deps: Deps): ServiceImpl<typeof PasswordService> {
   return {
-    setPassword: prepared(async (req) => {
+    setPassword: prepared(async (req, ctx) => {
       requirePassword(req.password, "password");
-      const hash = await deps.passwords.hash(req.password);
+      const { db, tenantId, ...call } = callOf(ctx);
+      const customer = await customers.findCustomer(db, tenantId, req.customerId);
+      const hash = await deps.passwords.hash(req.password, saltOf(call, customer?.email));
       return (call) => write(call, req.customerId, hash, { etag: req.etag });
     }),
 
@@ -28,15 +31,10 @@ export function passwordService(deps: Deps): ServiceImpl<typeof PasswordService>
       const call = callOf(ctx);
       requirePassword(req.newPassword, "new_password");
       const row = requireActive(await customers.findCustomer(call.db, call.tenantId, req.customerId));
-      const attempt = { whose: `customer ${row.id}`, from: clientAddressOf(ctx) };
-      const present = await deps.verifyCounted(call, attempt, async () => {
-        const password = await store.findPassword(call.db, call.tenantId, row.id);
-        const match = await deps.passwords.match(req.oldPassword, password === undefined ? [] : [password.hash]);
-        return match && password && { found: password.id, isSole: true };
-      });
-      if (present === undefined) throw passwordWrong();
-      const hash = await deps.passwords.hash(req.newPassword);
-      return (change) => write(change, row.id, hash, { present });
+      const isFirst = row.password_id === null && req.oldPassword === "";
+      const current = isFirst ? null : await verifiedPassword(call, row.id, req.oldPassword, clientAddressOf(ctx));
+      const hash = await deps.passwords.hash(req.newPassword, saltOf(call, row.email));
+      return (change) => write(change, row.id, hash, { current });
     }),
 
     async removePassword(req, ctx) {
@@ -44,21 +42,31 @@ export function passwordService(deps: Deps): ServiceImpl<typeof PasswordService>
     },
   };
 
-  interface Condition {
-    readonly etag?: string;
-    /** The id of the password that was verified. */
-    readonly present?: string;
+  async function verifiedPassword(call: Call, customerId: string, password: string, from: string): Promise<string> {
+    const id = await deps.verifyCounted(call, { whose: `customer ${customerId}`, from }, async () => {
+      const row = await store.findPassword(call.db, call.tenantId, customerId);
+      const match = await deps.passwords.match(password, row === undefined ? [] : [row.hash]);
+      return match && row && { found: row.id, isSole: true };
+    });
+    if (id === undefined) throw passwordWrong();
+    return id;
   }
 
-  async function write(call: Call, id: string, hash: string | undefined, { etag = "", present }: Condition) {
+  interface Condition {
+    readonly etag?: string;
+    /** The id of the current password, as it was verified; null for none. */
+    readonly current?: string | null;
+  }
+
+  async function write(call: Call, id: string, hash: string | undefined, { etag = "", current }: Condition) {
     const { tenantId } = call;
     const customer = await transact(call, async (inside) => {
       const { db, event } = inside;
       const { customFields } = await deps.settings.read(db, tenantId);
       const row = await lockActiveCustomer(db, tenantId, id);
       requireEtag("customer", row, etag);
-      // Another one was faster.
-      if (present !== undefined && row.password_id !== present) throw passwordWrong();
+      // Another call changed the password meanwhile.
+      if (current !== undefined && row.password_id !== current) throw passwordWrong();
       if (hash !== undefined || row.password_id !== null) {
         const password_id = hash === undefined ? null : await writePassword(inside, deps.newId, id, hash);
         if (password_id === null) await removeLogin(inside, id);

@@ -21,15 +21,47 @@ export async function listPasswordsOfEmail(
   email: string,
   limit: number,
 ): Promise<PasswordRow[]> {
-  return await db("customers")
+  return await passwordsOfEmail(db, tenantId, email).limit(limit).select("passwords.*");
+}
+
+/** The oldest password of an e-mail address that is stored as this hash. */
+export async function findPasswordByHash(
+  db: Knex,
+  tenantId: string,
+  email: string,
+  hash: string,
+): Promise<PasswordRow | undefined> {
+  return await passwordsOfEmail(db, tenantId, email).where({ hash }).first("passwords.*");
+}
+
+/**
+ * Up to `limit` passwords of an e-mail address whose hash does not begin with a prefix: the window of that number, from 0
+ * on, and after the last window the first one again.
+ */
+export async function listOtherPasswords(
+  db: Knex,
+  tenantId: string,
+  email: string,
+  { prefix, window, limit }: { readonly prefix: string; readonly window: number; readonly limit: number },
+): Promise<PasswordRow[]> {
+  const others = () => passwordsOfEmail(db, tenantId, email).whereRaw("not starts_with(hash, ?)", [prefix]);
+  const counted = await others().clearOrder().count("* as count").first();
+  const windows = Math.ceil(Number(counted?.count ?? 0) / limit);
+  if (windows === 0) return [];
+  return await others()
+    .offset((window % windows) * limit)
+    .limit(limit)
+    .select("passwords.*");
+}
+
+function passwordsOfEmail(db: Knex, tenantId: string, email: string): Knex.QueryBuilder {
+  return db("customers")
     .join("passwords", { "passwords.tenant_id": "customers.tenant_id", "passwords.customer_id": "customers.id" })
     .where("customers.tenant_id", tenantId)
     .whereRaw("not customers.purged")
     .whereNull("customers.delete_time")
     .whereRaw("lower(customers.email) = lower(btrim(?))", [email])
-    .orderBy(["customers.create_time", "customers.id"])
-    .limit(limit)
-    .select("passwords.*");
+    .orderBy(["customers.create_time", "customers.id"]);
 }
 
 /** Writes the password of a locked customer, in place of the one before; the customer must come to show its id. */

@@ -6,7 +6,7 @@ import { violationsIn, withoutBlanks } from "../../rpc/requests/validate.js";
 
 /**
  * The tax identifier as it will be stored: its value in compact form, its country that of the type. Throws
- * INVALID_ARGUMENT unless the type is known, and format and check digits are those of the type. `path` is where it stands.
+ * INVALID_ARGUMENT unless format and check digits are those of the type. `path` is its path in the request.
  */
 export function validTaxIdentifier(given: TaxIdentifier, path = "tax_identifier"): TaxIdentifier {
   const identifier = withoutBlanks(TaxIdentifierSchema, given);
@@ -16,8 +16,7 @@ export function validTaxIdentifier(given: TaxIdentifier, path = "tax_identifier"
   const { type, value } = identifier;
   const country = countryOfTaxType(type);
   const compact = compactTaxIdentifier(type, value);
-  if (country === undefined) wrong("type", "must be one of the known types");
-  else if (compact === undefined) wrong("value", `must be a valid number of the type ${type}`);
+  if (compact === undefined) wrong("value", `must be a valid number of the type ${type}`);
   if (country !== undefined && identifier.country !== "" && countryCode(identifier.country) !== country) {
     wrong("country", `must be ${country}, the country of the type`);
   }

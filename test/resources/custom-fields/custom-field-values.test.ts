@@ -14,7 +14,7 @@ import { allAtOnce, createCallers } from "../../support/parallel.js";
 import { startReplica } from "../../support/replica.js";
 
 type FieldInit = Exclude<MessageInitShape<typeof CustomFieldSchema>, { readonly $typeName: string }>;
-type Rule = NonNullable<MessageInitShape<typeof CustomFieldRuleSchema>["rule"]>;
+type Rule = NonNullable<MessageInitShape<typeof CustomFieldRuleSchema>["kind"]>;
 
 const { STRING, INTEGER, BOOLEAN, FLOAT, DATE } = CustomFieldType;
 const required = "This field is required.";
@@ -62,7 +62,7 @@ const values: { type: CustomFieldType; rule?: Rule; good: JsonValue[]; bad: Json
     good: ["gold"],
     bad: ["Gold", "bronze"],
   },
-  { type: INTEGER, rule: { case: "integerEnum", value: { values: [1n, -2n] } }, good: [1, -2], bad: [2] },
+  { type: INTEGER, rule: { case: "integerEnum", value: { values: [1, -2] } }, good: [1, -2], bad: [2] },
   { type: FLOAT, rule: { case: "floatEnum", value: { values: [0.1] } }, good: [0.1], bad: [0.2] },
   {
     type: DATE,
@@ -83,7 +83,15 @@ const values: { type: CustomFieldType; rule?: Rule; good: JsonValue[]; bad: Json
     good: ["ab", "\u{1f600}".repeat(3)],
     bad: ["a", "abcd"],
   },
-  { type: INTEGER, rule: { case: "integerBetween", value: { min: -1n, max: 5n } }, good: [-1, 0, 5], bad: [-2, 6] },
+  { type: INTEGER, rule: { case: "integerBetween", value: { min: -1, max: 5 } }, good: [-1, 0, 5], bad: [-2, 6] },
+  { type: STRING, rule: { case: "lengthBetween", value: { max: 2 } }, good: ["ab"], bad: ["abc"] },
+  { type: INTEGER, rule: { case: "integerBetween", value: { min: 0 } }, good: [0, 2 ** 53 - 1], bad: [-1] },
+  {
+    type: DATE,
+    rule: { case: "dateBetween", value: { max: "2026-02-28" } },
+    good: ["0001-01-01"],
+    bad: ["2026-03-01"],
+  },
   { type: FLOAT, rule: { case: "floatBetween", value: { min: 0.5, max: 1 } }, good: [0.5, 1], bad: [0.49, 1.01] },
   {
     type: DATE,
@@ -96,7 +104,7 @@ const values: { type: CustomFieldType; rule?: Rule; good: JsonValue[]; bad: Json
 const named = values.map((one) => ({ ...one, name: CustomFieldType[one.type], rules: one.rule?.case ?? "no rule" }));
 
 test.for(named)("the type $name with $rules takes what keeps it", async ({ type, rule, good, bad }) => {
-  const { slug } = await define({ type, rules: rule === undefined ? [] : [{ rule }] });
+  const { slug } = await define({ type, rules: rule === undefined ? [] : [{ kind: rule }] });
   for (const value of good) {
     const kept = typeof value === "string" ? value.trim() : value;
     expect(await create({ [slug]: value })).toEqual({ [slug]: kept });
@@ -210,7 +218,7 @@ describe("an update", () => {
     const { id: fieldId, slug } = await define();
     const { id } = await createCustomer(own, { customFields: { [slug]: "bronze" } });
     const { id: without } = await createCustomer(own);
-    const rules = [{ rule: { case: "stringEnum" as const, value: { values: ["gold"] } } }];
+    const rules = [{ kind: { case: "stringEnum" as const, value: { values: ["gold"] } } }];
     await own.customFields.updateCustomField({ customField: { id: fieldId, rules, required: true } });
     await own.customers.updateCustomer({ customer: { id, name: "Bea" } });
     expect(await update(id, { [slug]: "bronze" })).toEqual({ [slug]: "bronze" });

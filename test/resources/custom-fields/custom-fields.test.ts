@@ -41,7 +41,7 @@ describe("a definition", () => {
       name: "  Loyalty ",
       description: " What a customer earned. ",
       type: STRING,
-      rules: [{ rule: { case: "stringEnum", value: { values: ["gold", "silver"] } } }],
+      rules: [{ kind: { case: "stringEnum", value: { values: ["gold", "silver"] } } }],
       required: true,
       defaultValue: { kind: { case: "stringValue", value: "silver" } },
       enabled: false,
@@ -85,18 +85,20 @@ describe("a definition", () => {
   });
 });
 
-const between = (min: number, max: number): RuleInit => ({ rule: { case: "floatBetween", value: { min, max } } });
-const rule = (given: RuleInit["rule"]): RuleInit => ({ rule: given! });
+const between = (min: number, max: number): RuleInit => ({ kind: { case: "floatBetween", value: { min, max } } });
+const rule = (kind: RuleInit["kind"]): RuleInit => ({ kind: kind! });
 const fits: { type: CustomFieldType; rules: RuleInit[] }[] = [
   { type: STRING, rules: [rule({ case: "stringEnum", value: { values: ["a"] } }), rule({ case: "slug", value: {} })] },
   {
     type: STRING,
     rules: [rule({ case: "email", value: {} }), rule({ case: "lengthBetween", value: { min: 0, max: 9 } })],
   },
-  { type: INTEGER, rules: [rule({ case: "integerEnum", value: { values: [1n, -2n] } })] },
-  { type: INTEGER, rules: [rule({ case: "integerBetween", value: { min: -1n, max: 1n } })] },
+  { type: INTEGER, rules: [rule({ case: "integerEnum", value: { values: [1, -2] } })] },
+  { type: INTEGER, rules: [rule({ case: "integerBetween", value: { min: -1, max: 1 } })] },
   { type: FLOAT, rules: [rule({ case: "floatEnum", value: { values: [0.5] } }), between(0, 0)] },
   { type: DATE, rules: [rule({ case: "dateEnum", value: { values: ["2024-02-29"] } })] },
+  { type: INTEGER, rules: [rule({ case: "integerBetween", value: { min: 2 ** 53 - 1 } })] },
+  { type: DATE, rules: [rule({ case: "dateBetween", value: { max: "9999-12-31" } })] },
   { type: DATE, rules: [rule({ case: "dateBetween", value: { min: "0001-01-01", max: "9999-12-31" } })] },
 ];
 
@@ -118,7 +120,7 @@ const refusedDefinitions: { name: string; field: FieldInit; at: string }[] = [
   { name: "no type", field: { type: 0 }, at: "custom_field.type" },
   { name: "an unknown type", field: { type: 9 as CustomFieldType }, at: "custom_field.type" },
   { name: "a negative position", field: { position: -1 }, at: "custom_field.position" },
-  { name: "a rule that says nothing", field: { rules: [{}] }, at: "custom_field.rules[0].rule" },
+  { name: "a rule that says nothing", field: { rules: [{}] }, at: "custom_field.rules[0].kind" },
   { name: "a rule of another type", field: { rules: [between(0, 1)] }, at: "custom_field.rules[0]" },
   { name: "a rule of a boolean", field: { type: BOOLEAN, rules: [between(0, 1)] }, at: "custom_field.rules[0]" },
   { name: "a rule twice", field: { type: FLOAT, rules: [between(0, 1), between(0, 2)] }, at: "custom_field.rules[1]" },
@@ -149,8 +151,28 @@ const refusedDefinitions: { name: string; field: FieldInit; at: string }[] = [
   },
   {
     name: "an integer beyond what JSON keeps",
-    field: { type: INTEGER, rules: [rule({ case: "integerEnum", value: { values: [2n ** 53n] } })] },
+    field: { type: INTEGER, rules: [rule({ case: "integerEnum", value: { values: [2 ** 53] } })] },
     at: "custom_field.rules[0].integer_enum.values[0]",
+  },
+  {
+    name: "an integer with a fraction",
+    field: { type: INTEGER, rules: [rule({ case: "integerBetween", value: { min: 0.5 } })] },
+    at: "custom_field.rules[0].integer_between.min",
+  },
+  {
+    name: "an integer that is no number",
+    field: { type: INTEGER, rules: [rule({ case: "integerBetween", value: { max: Number.POSITIVE_INFINITY } })] },
+    at: "custom_field.rules[0].integer_between.max",
+  },
+  {
+    name: "bounds without an end",
+    field: { type: FLOAT, rules: [rule({ case: "floatBetween", value: {} })] },
+    at: "custom_field.rules[0].float_between",
+  },
+  {
+    name: "a bound that is written as no day is",
+    field: { type: DATE, rules: [rule({ case: "dateBetween", value: { min: "2026-1-1" } })] },
+    at: "custom_field.rules[0].date_between.min",
   },
   {
     name: "a default of another type",

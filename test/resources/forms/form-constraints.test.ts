@@ -84,7 +84,7 @@ describe("the answer says", () => {
   test("which custom fields there are, to customers only those that they may write", async () => {
     const { test: own } = await clientele.createAccount();
     await define(own, "rating", INTEGER, { position: 2 });
-    const rules = [{ rule: { case: "slug", value: {} } }];
+    const rules = [{ kind: { case: "slug", value: {} } }];
     await define(own, "handle", STRING, { position: 1, writableByCustomer: true, rules });
     await define(own, "old", STRING, { enabled: false });
     const { customFields } = await constraintsOf(own);

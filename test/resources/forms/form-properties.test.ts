@@ -41,7 +41,7 @@ async function newScene(seed: number): Promise<Scene> {
   for (const [slug, [type, rule]] of Object.entries(rulesOf)) {
     const hasDefault = slug === "tier" && seed % 2 === 0;
     const defaultValue = { kind: { case: "stringValue" as const, value: "silver" } };
-    const rules = rule === undefined ? [] : [{ rule }];
+    const rules = rule === undefined ? [] : [{ kind: rule }];
     const more = { rules, required: required.includes(slug), ...(hasDefault && { defaultValue }) };
     await own.customFields.createCustomField({ customField: { slug, name: slug, type, ...more } });
   }

@@ -80,6 +80,17 @@ describe("a customer who is there already", () => {
     expect(failure).toMatchObject({ code: "FailedPrecondition", reason: "IDENTITY_NOT_LINKED" });
   });
 
+  test("is not given to who has only the address of somebody with a password, where addresses are shared", async () => {
+    const shop = await mall.newShop(SettingsPreset.ELASTIC_PATH);
+    const shared = { email: "owned@example.com", name: "Shared" };
+    const { customers } = shop.account.test;
+    for (let other = 0; other < 2; other++) await customers.createCustomer({ customer: shared });
+    await customers.createCustomer({ customer: { ...shared, password: "correct horse" } });
+    const failure = await failureOf(mall.signIn(shop, mall.person(shared)));
+    expect(failure).toMatchObject({ code: "FailedPrecondition", reason: "IDENTITY_NOT_LINKED" });
+    expect(await customersOf(shop.account)).toHaveLength(3);
+  });
+
   test("is not given to a second identity with the same address", async () => {
     const shop = await mall.newShop();
     await mall.signIn(shop, mall.person({ email: "twice@example.com" }));

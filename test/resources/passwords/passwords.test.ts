@@ -9,7 +9,7 @@ import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer, newEmail } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
 import { allAtOnce, createCallers } from "../../support/parallel.js";
-import { createShopper, password, signIn } from "../../support/shoppers.js";
+import { clientsWith, createShopper, password, signIn, signInById } from "../../support/shoppers.js";
 import { dump } from "../../support/snapshot.js";
 import { overFetch } from "../../support/ways.js";
 
@@ -188,6 +188,27 @@ describe("changing it", () => {
       clients.passwords.changePassword({ customerId, oldPassword: password, newPassword: "another one" });
     expect(await failureOf(change(id))).toMatchObject({ reason: "PASSWORD_WRONG" });
     expect(await failureOf(change("cus_absent"))).toMatchObject({ code: "NotFound" });
+  });
+
+  test("of a customer without one sets the first one, once", async () => {
+    const { id: customerId, email } = await createCustomer(clients, { email: newEmail() });
+    const { secret } = await signInById(clients, customerId);
+    const own = clientsWith(clientele, secret);
+    const first = { customerId, newPassword: "the first one" };
+    expect((await own.passwords.changePassword(first)).customer).toMatchObject({ hasPassword: true });
+    expect(await canSignIn(email!, "the first one")).toBe(true);
+    const second = clients.passwords.changePassword({ customerId, newPassword: "another one" });
+    expect(await failureOf(second)).toMatchObject({ reason: "PASSWORD_WRONG" });
+  });
+
+  test("of ten first ones at once, one is set", async () => {
+    const { id: customerId } = await createCustomer(clients);
+    const callers = createCallers(clientele, key, 10);
+    const { answers, failures } = await allAtOnce(callers, ({ passwords }, index) =>
+      passwords.changePassword({ customerId, newPassword: `password ${index}` }),
+    );
+    expect(answers).toHaveLength(1);
+    for (const { reason } of failures) expect(["PASSWORD_WRONG", "LOGIN_DELAYED"]).toContain(reason);
   });
 
   test("of a softly deleted customer is refused as that, by each way", async () => {

@@ -46,8 +46,8 @@ test.for(cases)("$method.name refuses a $name without end, at once", async ({ me
 test("a list within a list is refused, too", async () => {
   const type = CustomFieldType.STRING;
   const values = Array.from({ length: 5_000 }, () => "");
-  const rule = { case: "stringEnum", value: { values } } as const;
-  const customField = { slug: "a", type, rules: [{}, { rule }] };
+  const kind = { case: "stringEnum", value: { values } } as const;
+  const customField = { slug: "a", type, rules: [{}, { kind }] };
   const failure = await failureOf(account.test.customFields.createCustomField({ customField }));
   expect(failure.fields).toEqual({
     "custom_field.rules[1].string_enum.values": "must contain no more than 100 item(s)",
