@@ -231,6 +231,7 @@ describe("where customers share an e-mail address", () => {
     const email = newEmail();
     const ids: string[] = [];
     for (let index = 0; index < 7; index++) {
+      now = seconds(index);
       const { id } = await createCustomer(own, { email: newEmail(), password: `password ${index}` });
       await own.customers.updateCustomer({ customer: { id, email } });
       ids.push(id);
