@@ -118,7 +118,7 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     getOrder: ownByRow,
     listOrders: ownByDefault("customer_id"),
   }),
-  allow(EventService, { listEvents: secretKey, watchEvents: secretKey }),
+  allow(EventService, { getEvent: secretKey, listEvents: secretKey, watchEvents: secretKey }),
   allow(CustomFieldService, {
     createCustomField: secretKey,
     getCustomField: secretKey,
@@ -132,10 +132,10 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     listWebhookEndpoints: secretKey,
     updateWebhookEndpoint: secretKey,
     deleteWebhookEndpoint: secretKey,
-    rotateWebhookSecret: secretKey,
+    rotateWebhookEndpointSecret: secretKey,
     pingWebhookEndpoint: secretKey,
     listWebhookDeliveries: secretKey,
-    redeliverWebhook: secretKey,
+    redeliverWebhookDelivery: secretKey,
   }),
   allow(TaxIdentifierService, {
     createTaxIdentifier: ownByDefault("customer_id"),

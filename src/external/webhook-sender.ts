@@ -9,33 +9,36 @@ import { isPublic, literalOf, lookupAmong } from "./public-networks.js";
 export type SendResult = { readonly status: number } | { readonly error: SendError };
 
 /** Why there is no answer. */
-export type SendError = "timeout" | "refused" | "unresolved" | "private_address" | "tls" | "connection";
+export type SendError = "timeout" | "refused" | "unresolved" | "private_address" | "clear_text" | "tls" | "connection";
 
 /** Posts to addresses that merchants name. */
 export interface WebhookSender {
-  /** Posts a body and looks at the status alone. Never rejects. */
+  /** Posts a body and reads the status of the answer. Never rejects. */
   send(url: string, headers: Readonly<Record<string, string>>, body: string): Promise<SendResult>;
   /** The problem of a URL as the text of a field violation; undefined for a valid URL. */
   problemOf(url: string): Promise<string | undefined>;
 }
 
 interface SenderOptions {
-  /** Whether private networks and clear text are allowed: for tests, and where the endpoints are the deployment's own. */
+  /** Whether private networks and clear text are permitted: for tests, and for endpoints of the deployment itself. */
   readonly allowPrivate: boolean;
-  /** How long all of one request may take, in milliseconds. */
+  /** The longest duration of one request, in milliseconds. */
   readonly timeoutMs: number;
 }
 
 /**
- * Posts by the HTTP client of Node. The address that is connected to is the one that was looked at, so that no name can
- * lead elsewhere a moment later; redirects are not followed.
+ * Posts by the HTTP client of Node. The checked address is the one that is connected to, so that a name cannot lead
+ * elsewhere a moment later. Redirects are not followed.
  */
 export function createWebhookSender({ allowPrivate, timeoutMs }: SenderOptions): WebhookSender {
   const isAllowed = (address: string) => allowPrivate || isPublic(address);
+  const mayCarry = (target: URL) => target.protocol === "https:" || allowPrivate;
   return {
     async send(url, headers, body) {
       const target = parseUrl(url);
       if (target === undefined) return { error: "unresolved" };
+      // The address may be stored since the deployment permitted clear text.
+      if (!mayCarry(target)) return { error: "clear_text" };
       const literal = literalOf(target);
       if (literal !== undefined && !isAllowed(literal)) return { error: "private_address" };
       return await post(target, headers, body, timeoutMs, lookupAmong(isAllowed));
@@ -45,8 +48,7 @@ export function createWebhookSender({ allowPrivate, timeoutMs }: SenderOptions):
       const target = parseUrl(url);
       if (target === undefined) return "must be an address such as https://shop.example/hooks";
       if (target.username !== "" || target.password !== "") return "must not hold a user or a password";
-      if (target.protocol !== "https:" && !(allowPrivate && target.protocol === "http:"))
-        return "must begin with https://";
+      if (!mayCarry(target)) return "must begin with https://";
       const literal = literalOf(target);
       const addresses = literal === undefined ? await addressesOf(target.hostname, timeoutMs) : [literal];
       return addresses.every(isAllowed) ? undefined : "must not lead to a private network";
@@ -58,7 +60,7 @@ function parseUrl(url: string): URL | undefined {
   return URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) ? new URL(url) : undefined;
 }
 
-// None if the name is not known, or not in time: it may be by the time it is posted to, and is looked at again then.
+// Empty if the name cannot be resolved in time. Each post resolves it again.
 async function addressesOf(hostname: string, timeoutMs: number): Promise<string[]> {
   const found = resolve(hostname, { all: true }).then((all) => all.map(({ address }) => address));
   const late = setTimeout(timeoutMs, [], { ref: false });

@@ -1,5 +1,6 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { ErrorReason } from "../../gen/clientele/v1/errors_pb.js";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -11,7 +12,7 @@ import { withoutCardNumbers } from "../formats/card-numbers.js";
 /** The `domain` of every ErrorInfo. */
 const domain = "clientele";
 
-/** Every reason an ErrorInfo can carry, with the status it goes with (AIP-193). A reason is never reused or renamed. */
+/** The status of every reason of `ErrorReason` (AIP-193). Both lists name the same reasons, or this does not compile. */
 export const reasons = {
   // The request itself is wrong.
   FIELDS_INVALID: Code.InvalidArgument,
@@ -89,7 +90,7 @@ export const reasons = {
   QUEUE_FULL: Code.ResourceExhausted,
   UNAVAILABLE: Code.Unavailable,
   INTERNAL: Code.Internal,
-} as const satisfies Record<string, Code>;
+} as const satisfies Record<Exclude<keyof typeof ErrorReason, "ERROR_REASON_UNSPECIFIED">, Code>;
 
 export type Reason = keyof typeof reasons;
 

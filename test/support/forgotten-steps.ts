@@ -81,6 +81,6 @@ export const forgottenStepsAfter: readonly Step<Kept>[] = [
     name: "a receipt says what was erased, and what was kept",
     method: PrivacyService.method.listErasures,
     ask: ({ forgotten }) => ({ customerId: forgotten }),
-    want: () => ({ erasures: [{ state: "ERASURE_STATE_DONE", receipt: {} }] }),
+    want: () => ({ erasures: [{ state: "ERASURE_STATE_COMPLETED", receipt: {} }] }),
   },
 ];

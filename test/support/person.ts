@@ -68,13 +68,13 @@ export async function newPerson(clientele: Clientele, { test: clients }: TestAcc
   // As the verifier's answer does it, so that checkouts copy it.
   const verified = { state: "verified", next_attempt_time: null };
   await clientele.db("tax_identifiers").where({ customer_id: id }).update(verified);
-  const endpoint = await clients.webhooks.createWebhookEndpoint({ endpoint: { url: "https://192.0.2.1" } });
+  const endpoint = await clients.webhooks.createWebhookEndpoint({ webhookEndpoint: { url: "https://192.0.2.1" } });
   const sent = { customerId: id, resourceId: values.token, type: "payment_method.attached" };
   // As the dispatcher makes it.
   await clientele.db.raw(
     `insert into webhook_deliveries (tenant_id, id, endpoint_id, event_id, event_type, payload, state, create_time)
      select tenant_id, ?, id, 'evt_1', ?, ?, 'succeeded', create_time from webhook_endpoints where id = ?`,
-    [`whd_${unique}`, sent.type, JSON.stringify(sent), endpoint.endpoint!.id],
+    [`whd_${unique}`, sent.type, JSON.stringify(sent), endpoint.webhookEndpoint!.id],
   );
   const checkout = {
     url: say("url", `https://shop.example/${unique}`),

@@ -88,8 +88,9 @@ export const requests: Readonly<Record<string, (world: World) => JsonObject>> = 
   "CheckoutService.ListCheckouts": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
   "OrderService.CreateOrder": ({ checkout }) => ({ checkoutId: checkout }),
   "OrderService.GetOrder": ({ order }) => ({ id: order }),
+  "EventService.GetEvent": ({ event }) => ({ id: event }),
   "EventService.ListEvents": ({ customer }) => ({
-    types: ["customer.*", "address.created"],
+    eventTypes: ["customer.*", "address.created"],
     customerId: customer,
     startTime: "2020-01-01T00:00:00Z",
     endTime: "9000-01-01T00:00:00Z",
@@ -120,7 +121,7 @@ export const requests: Readonly<Record<string, (world: World) => JsonObject>> = 
   "CustomFieldService.DeleteCustomField": ({ customField }) => ({ id: customField }),
   "OrderService.ListOrders": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
   "WebhookService.CreateWebhookEndpoint": () => ({
-    endpoint: {
+    webhookEndpoint: {
       url: `https://192.0.2.1/${canary}`,
       eventTypes: ["customer.*"],
       label: `${canary} label`,
@@ -130,14 +131,20 @@ export const requests: Readonly<Record<string, (world: World) => JsonObject>> = 
   "WebhookService.GetWebhookEndpoint": ({ webhookEndpoint }) => ({ id: webhookEndpoint }),
   "WebhookService.ListWebhookEndpoints": () => ({ pageSize: 1 }),
   "WebhookService.UpdateWebhookEndpoint": ({ webhookEndpoint }) => ({
-    endpoint: { id: webhookEndpoint, label: `${canary} label`, eventTypes: ["customer.created"] },
+    webhookEndpoint: { id: webhookEndpoint, label: `${canary} label`, eventTypes: ["customer.created"] },
     updateMask: "label,eventTypes",
   }),
   "WebhookService.DeleteWebhookEndpoint": ({ webhookEndpoint }) => ({ id: webhookEndpoint }),
-  "WebhookService.RotateWebhookSecret": ({ webhookEndpoint }) => ({ id: webhookEndpoint }),
+  "WebhookService.RotateWebhookEndpointSecret": ({ webhookEndpoint }) => ({ id: webhookEndpoint }),
   "WebhookService.PingWebhookEndpoint": ({ webhookEndpoint }) => ({ id: webhookEndpoint }),
-  "WebhookService.ListWebhookDeliveries": ({ webhookEndpoint }) => ({ endpointId: webhookEndpoint, pageSize: 1 }),
-  "WebhookService.RedeliverWebhook": (world) => ({ endpointId: world.webhookEndpoint, id: world.webhookDelivery }),
+  "WebhookService.ListWebhookDeliveries": ({ webhookEndpoint }) => ({
+    webhookEndpointId: webhookEndpoint,
+    pageSize: 1,
+  }),
+  "WebhookService.RedeliverWebhookDelivery": (world) => ({
+    webhookEndpointId: world.webhookEndpoint,
+    id: world.webhookDelivery,
+  }),
   "TaxIdentifierService.CreateTaxIdentifier": ({ customer }) => ({
     customerId: customer,
     taxIdentifier: { type: "us_ein", value: "53-6904399", country: "US" },
@@ -156,7 +163,7 @@ export const requests: Readonly<Record<string, (world: World) => JsonObject>> = 
   "TaxCertificateService.GetTaxCertificateFile": (world) => ({ customerId: world.customer, id: world.taxCertificate }),
   "TaxCertificateService.ListTaxCertificates": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
   "TaxCertificateService.DeleteTaxCertificate": (world) => ({ customerId: world.customer, id: world.taxCertificate }),
-  "PrivacyService.RequestErasure": ({ person }) => ({ customerId: person, notBefore: "2000-01-01T00:00:00Z" }),
+  "PrivacyService.RequestErasure": ({ person }) => ({ customerId: person, notBeforeTime: "2000-01-01T00:00:00Z" }),
   "PrivacyService.GetErasure": ({ erasure }) => ({ id: erasure }),
   "PrivacyService.ListErasures": ({ customer }) => ({ customerId: customer, pageSize: 1 }),
   "PrivacyService.CancelErasure": ({ erasure }) => ({ id: erasure }),

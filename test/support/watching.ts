@@ -73,5 +73,5 @@ export function watch(
 
 /** The numbers of events among those of their tenant. */
 export function numbersOf(events: readonly Pick<Event, "id">[]): number[] {
-  return events.map(({ id }) => Number(id.slice(-16)));
+  return events.map(({ id }) => Number(id.slice(-24, -8)));
 }

@@ -64,13 +64,13 @@ export interface Shop extends AsyncDisposable {
 export async function openWebhookShop(clientele: Clientele, eventTypes: string[] = []): Promise<Shop> {
   const { test: clients } = await clientele.createAccount();
   const receiver = await startReceiver();
-  const created = await clients.webhooks.createWebhookEndpoint({ endpoint: { url: receiver.url, eventTypes } });
+  const created = await clients.webhooks.createWebhookEndpoint({ webhookEndpoint: { url: receiver.url, eventTypes } });
   const dispose = async () => {
-    await clients.webhooks.deleteWebhookEndpoint({ id: created.endpoint!.id });
+    await clients.webhooks.deleteWebhookEndpoint({ id: created.webhookEndpoint!.id });
     await receiver[Symbol.asyncDispose]();
   };
-  const { endpoint, secret } = created;
-  return { clients, receiver, endpointId: endpoint!.id, secret, [Symbol.asyncDispose]: dispose };
+  const { webhookEndpoint, secret } = created;
+  return { clients, receiver, endpointId: webhookEndpoint!.id, secret, [Symbol.asyncDispose]: dispose };
 }
 
 /** Whether a request is signed with a secret, as a merchant checks it. */
@@ -89,7 +89,8 @@ export function typesOf(received: readonly Received[]): string[] {
 
 /** The deliveries to the endpoint of a shop, newest first. */
 export async function deliveriesOf({ clients, endpointId }: Shop): Promise<WebhookDelivery[]> {
-  return (await clients.webhooks.listWebhookDeliveries({ endpointId, pageSize: 100 })).deliveries;
+  return (await clients.webhooks.listWebhookDeliveries({ webhookEndpointId: endpointId, pageSize: 100 }))
+    .webhookDeliveries;
 }
 
 /** Makes a customer, which is an event, and says its id. */

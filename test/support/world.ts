@@ -39,6 +39,8 @@ export interface World {
   readonly person: string;
   /** The erasure of the customer, which is far away. */
   readonly erasure: string;
+  /** The first event of the tenant. */
+  readonly event: string;
   /** Makes values unique that must be. */
   readonly unique: string;
 }
@@ -123,8 +125,11 @@ export async function populate(clients: Clients): Promise<World> {
     await clients.customers.deleteCustomer({ id: customer!.id });
     return customer!.id;
   };
-  const webhook = await clients.webhooks.createWebhookEndpoint({ endpoint: { url: `https://192.0.2.1/${canary}` } });
-  const { delivery } = await clients.webhooks.pingWebhookEndpoint({ id: webhook.endpoint!.id });
+  const webhook = await clients.webhooks.createWebhookEndpoint({
+    webhookEndpoint: { url: `https://192.0.2.1/${canary}` },
+  });
+  const id = webhook.webhookEndpoint!.id;
+  const { webhookDelivery } = await clients.webhooks.pingWebhookEndpoint({ id });
   const newTaxIdentifier = async (owner: string, type: string, value: string) =>
     (await clients.taxIdentifiers.createTaxIdentifier({ customerId: owner, taxIdentifier: { type, value } }))
       .taxIdentifier!.id;
@@ -143,7 +148,7 @@ export async function populate(clients: Clients): Promise<World> {
     return customer!.id;
   };
   const newErasure = async () => {
-    const far = { customerId, notBefore: timestampFromDate(new Date("2999-01-01")) };
+    const far = { customerId, notBeforeTime: timestampFromDate(new Date("2999-01-01")) };
     return (await clients.privacy.requestErasure(far)).erasure!.id;
   };
   await clients.photos.uploadPhoto({ customerId, content: Buffer.from(tinyPhoto, "base64") });
@@ -159,13 +164,14 @@ export async function populate(clients: Clients): Promise<World> {
     deletedCustomer: await newDeleted(),
     person: await newPerson(),
     erasure: await newErasure(),
+    event: (await clients.events.listEvents({ pageSize: 1, orderBy: "create_time" })).events[0]!.id,
     address: await newAddress(),
     spareAddress: await newAddress(),
     paymentMethod: await attach(token("first")),
     sparePaymentMethod: await attach(token("spare")),
     freshToken: token("fresh"),
-    webhookEndpoint: webhook.endpoint!.id,
-    webhookDelivery: delivery!.id,
+    webhookEndpoint: id,
+    webhookDelivery: webhookDelivery!.id,
     order: (await clients.orders.createOrder({ checkoutId: await newCheckout() })).order!.id,
     checkout: await newCheckout(),
     customField: await newField(),

@@ -6,6 +6,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_clientele_options_v1_options } from "../options/v1/options_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,81 +15,111 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/events.proto.
  */
 export const file_clientele_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("ChljbGllbnRlbGUvdjEvZXZlbnRzLnByb3RvEgxjbGllbnRlbGUudjEi5AEKBUV2ZW50EgoKAmlkGAEgASgJEgwKBHR5cGUYAiABKAkSFQoNcmVzb3VyY2VfdHlwZRgDIAEoCRITCgtyZXNvdXJjZV9pZBgEIAEoCRIZCgtjdXN0b21lcl9pZBgFIAEoCUIE0M4YARIVCg1jaGFuZ2VkX3BhdGhzGAYgAygJEiIKBWFjdG9yGAcgASgLMhMuY2xpZW50ZWxlLnYxLkFjdG9yEg4KBnJlYXNvbhgIIAEoCRIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiOgoFQWN0b3ISJQoEa2luZBgBIAEoDjIXLmNsaWVudGVsZS52MS5BY3RvcktpbmQSCgoCaWQYAiABKAkirgMKEUxpc3RFdmVudHNSZXF1ZXN0EkAKBXR5cGVzGAEgAygJQjG6SC6SASsQMiInciUyI15bYS16X117MSw1MH1bLl0oW2Etel9dezEsNTB9fFsqXSkkEh0KC3Jlc291cmNlX2lkGAIgASgJQgi6SAVyAxj/ARIhCgtjdXN0b21lcl9pZBgDIAEoCUIMukgFcgMY/wHQzhgBEhoKCGFjdG9yX2lkGAQgASgJQgi6SAVyAxj/ARJSCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIiukgfsgEcIg0I/4LR/68HEP+T69wDMgsIgJK4w5j+////ARJQCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCIrpIH7IBHCINCP+C0f+vBxD/k+vcAzILCICSuMOY/v///wESGQoIb3JkZXJfYnkYByABKAlCB7pIBHICGGQSGgoJcGFnZV9zaXplGAggASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YCSABKAlCCLpIBXIDGIAIIm8KEkxpc3RFdmVudHNSZXNwb25zZRIjCgZldmVudHMYASADKAsyEy5jbGllbnRlbGUudjEuRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkirQIKEldhdGNoRXZlbnRzUmVxdWVzdBJACgV0eXBlcxgBIAMoCUIxukgukgErEDIiJ3IlMiNeW2Etel9dezEsNTB9Wy5dKFthLXpfXXsxLDUwfXxbKl0pJBIdCgtyZXNvdXJjZV9pZBgCIAEoCUIIukgFcgMY/wESIQoLY3VzdG9tZXJfaWQYAyABKAlCDLpIBXIDGP8B0M4YARIaCghhY3Rvcl9pZBgEIAEoCUIIukgFcgMY/wESGAoGY3Vyc29yGAUgASgJQgi6SAVyAxj/ARIWCg5mcm9tX2JlZ2lubmluZxgGIAEoCBJFChJoZWFydGJlYXRfaW50ZXJ2YWwYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCICCDwyAggBIkoKE1dhdGNoRXZlbnRzUmVzcG9uc2USIwoGZXZlbnRzGAEgAygLMhMuY2xpZW50ZWxlLnYxLkV2ZW50Eg4KBmN1cnNvchgCIAEoCSqYAQoJQWN0b3JLaW5kEhoKFkFDVE9SX0tJTkRfVU5TUEVDSUZJRUQQABIZChVBQ1RPUl9LSU5EX1NFQ1JFVF9LRVkQARIeChpBQ1RPUl9LSU5EX1BVQkxJU0hBQkxFX0tFWRACEh0KGUFDVE9SX0tJTkRfQ1VTVE9NRVJfVE9LRU4QAxIVChFBQ1RPUl9LSU5EX1NZU1RFTRAEMr8BCgxFdmVudFNlcnZpY2USVAoKTGlzdEV2ZW50cxIfLmNsaWVudGVsZS52MS5MaXN0RXZlbnRzUmVxdWVzdBogLmNsaWVudGVsZS52MS5MaXN0RXZlbnRzUmVzcG9uc2UiA5ACARJZCgtXYXRjaEV2ZW50cxIgLmNsaWVudGVsZS52MS5XYXRjaEV2ZW50c1JlcXVlc3QaIS5jbGllbnRlbGUudjEuV2F0Y2hFdmVudHNSZXNwb25zZSIDkAIBMAFCYQoQY29tLmNsaWVudGVsZS52MUILRXZlbnRzUHJvdG9QAVo+Z2l0aHViLmNvbS9jbGllbnRlbGUvY2xpZW50ZWxlL2dlbi9nby9jbGllbnRlbGUvdjE7Y2xpZW50ZWxldjFiBnByb3RvMw", [file_buf_validate_validate, file_clientele_options_v1_options, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChljbGllbnRlbGUvdjEvZXZlbnRzLnByb3RvEgxjbGllbnRlbGUudjEipwIKBUV2ZW50Eg8KAmlkGAEgASgJQgPgQQgSEQoEdHlwZRgCIAEoCUID4EEDEhoKDXJlc291cmNlX3R5cGUYAyABKAlCA+BBAxIYCgtyZXNvdXJjZV9pZBgEIAEoCUID4EEDEhwKC2N1c3RvbWVyX2lkGAUgASgJQgfgQQPQzhgBEhoKDWNoYW5nZWRfcGF0aHMYBiADKAlCA+BBAxInCgVhY3RvchgHIAEoCzITLmNsaWVudGVsZS52MS5BY3RvckID4EEDEhMKBnJlYXNvbhgIIAEoCUID4EEDEjQKC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEhYKCWxpdmVfbW9kZRgKIAEoCEID4EEDIkQKBUFjdG9yEioKBGtpbmQYASABKA4yFy5jbGllbnRlbGUudjEuQWN0b3JLaW5kQgPgQQMSDwoCaWQYAiABKAlCA+BBAyIsCg9HZXRFdmVudFJlcXVlc3QSGQoCaWQYASABKAlCDeBBArpIB3IFEAEY/wEiNgoQR2V0RXZlbnRSZXNwb25zZRIiCgVldmVudBgBIAEoCzITLmNsaWVudGVsZS52MS5FdmVudCK0AwoRTGlzdEV2ZW50c1JlcXVlc3QSRgoLZXZlbnRfdHlwZXMYASADKAlCMbpILpIBKxAyIidyJTIjXlthLXpfXXsxLDUwfVsuXShbYS16X117MSw1MH18WypdKSQSHQoLcmVzb3VyY2VfaWQYAiABKAlCCLpIBXIDGP8BEiEKC2N1c3RvbWVyX2lkGAMgASgJQgy6SAVyAxj/AdDOGAESGgoIYWN0b3JfaWQYBCABKAlCCLpIBXIDGP8BElIKCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQiK6SB+yARwiDQj/gtH/rwcQ/5Pr3AMyCwiAkrjDmP7///8BElAKCGVuZF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIiukgfsgEcIg0I/4LR/68HEP+T69wDMgsIgJK4w5j+////ARIZCghvcmRlcl9ieRgHIAEoCUIHukgEcgIYZBIaCglwYWdlX3NpemUYCCABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgJIAEoCUIIukgFcgMYgAgibwoSTGlzdEV2ZW50c1Jlc3BvbnNlEiMKBmV2ZW50cxgBIAMoCzITLmNsaWVudGVsZS52MS5FdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCSKzAgoSV2F0Y2hFdmVudHNSZXF1ZXN0EkYKC2V2ZW50X3R5cGVzGAEgAygJQjG6SC6SASsQMiInciUyI15bYS16X117MSw1MH1bLl0oW2Etel9dezEsNTB9fFsqXSkkEh0KC3Jlc291cmNlX2lkGAIgASgJQgi6SAVyAxj/ARIhCgtjdXN0b21lcl9pZBgDIAEoCUIMukgFcgMY/wHQzhgBEhoKCGFjdG9yX2lkGAQgASgJQgi6SAVyAxj/ARIYCgZjdXJzb3IYBSABKAlCCLpIBXIDGP8BEhYKDmZyb21fYmVnaW5uaW5nGAYgASgIEkUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgIIPDICCAEiSgoTV2F0Y2hFdmVudHNSZXNwb25zZRIjCgZldmVudHMYASADKAsyEy5jbGllbnRlbGUudjEuRXZlbnQSDgoGY3Vyc29yGAIgASgJKpgBCglBY3RvcktpbmQSGgoWQUNUT1JfS0lORF9VTlNQRUNJRklFRBAAEhkKFUFDVE9SX0tJTkRfU0VDUkVUX0tFWRABEh4KGkFDVE9SX0tJTkRfUFVCTElTSEFCTEVfS0VZEAISHQoZQUNUT1JfS0lORF9DVVNUT01FUl9UT0tFThADEhUKEUFDVE9SX0tJTkRfU1lTVEVNEAQyjwIKDEV2ZW50U2VydmljZRJOCghHZXRFdmVudBIdLmNsaWVudGVsZS52MS5HZXRFdmVudFJlcXVlc3QaHi5jbGllbnRlbGUudjEuR2V0RXZlbnRSZXNwb25zZSIDkAIBElQKCkxpc3RFdmVudHMSHy5jbGllbnRlbGUudjEuTGlzdEV2ZW50c1JlcXVlc3QaIC5jbGllbnRlbGUudjEuTGlzdEV2ZW50c1Jlc3BvbnNlIgOQAgESWQoLV2F0Y2hFdmVudHMSIC5jbGllbnRlbGUudjEuV2F0Y2hFdmVudHNSZXF1ZXN0GiEuY2xpZW50ZWxlLnYxLldhdGNoRXZlbnRzUmVzcG9uc2UiA5ACATABQmEKEGNvbS5jbGllbnRlbGUudjFCC0V2ZW50c1Byb3RvUAFaPmdpdGh1Yi5jb20vY2xpZW50ZWxlL2NsaWVudGVsZS9nZW4vZ28vY2xpZW50ZWxlL3YxO2NsaWVudGVsZXYxYgZwcm90bzM", [file_buf_validate_validate, file_clientele_options_v1_options, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
- * Event is one change of one resource. It names what was changed and never holds a value of it.
+ * Event is one change of one resource. It names what was changed and holds no value of it.
  *
  * @generated from message clientele.v1.Event
  */
 export type Event = Message<"clientele.v1.Event"> & {
   /**
-   * The identifier, `evt_` and 42 characters, unique everywhere; it sorts in the order of events and is a cursor for
-   * WatchEvents. Output only.
+   * The identifier: `evt_` and 50 characters. It sorts in the order of events and is a cursor for WatchEvents.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * The kind of resource and what became of it, such as `customer.updated`. New types may come. Output only.
+   * The kind of resource and its change. The types, to which new ones may be added:
+   *
+   * - `account.created`
+   * - `account_settings.updated`
+   * - `address.created`, `address.updated`, `address.deleted`
+   * - `api_key.created`, `api_key.revoked`
+   * - `checkout.created`, `checkout.updated`, `checkout.completed`, `checkout.cancelled`, `checkout.expired`,
+   *   `checkout.erased`
+   * - `custom_field.created`, `custom_field.updated`, `custom_field.deleted`, `custom_field.undeleted`
+   * - `customer.created`, `customer.updated`, `customer.deleted`, `customer.undeleted`, `customer.purged`,
+   *   `customer.erased`
+   * - `customer_identity.created`, `customer_identity.deleted`
+   * - `customer_token.created`, `customer_token.revoked`
+   * - `erasure.requested`, `erasure.completed`, `erasure.cancelled`
+   * - `order.created`, `order.erased`
+   * - `payment_method.attached`, `payment_method.updated`, `payment_method.detached`, `payment_method.erased`
+   * - `photo.uploaded`, `photo.deleted`
+   * - `tax_certificate.created`, `tax_certificate.deleted`
+   * - `tax_identifier.created`, `tax_identifier.attached`, `tax_identifier.detached`, `tax_identifier.verified`,
+   *   `tax_identifier.refused`, `tax_identifier.deleted`
+   * - `webhook_delivery.created`
+   * - `webhook_endpoint.created`, `webhook_endpoint.updated`, `webhook_endpoint.rotated`,
+   *   `webhook_endpoint.disabled`, `webhook_endpoint.deleted`
+   *
+   * A webhook also gets `webhook_endpoint.pinged`, which stands for no change.
    *
    * @generated from field: string type = 2;
    */
   type: string;
 
   /**
-   * The kind of resource, the first part of the type, such as `payment_method`. Output only.
+   * The kind of resource: the first part of the type, such as `payment_method`.
    *
    * @generated from field: string resource_type = 3;
    */
   resourceType: string;
 
   /**
-   * The resource that was changed; it may be gone since. Output only.
+   * The resource that was changed. It may be deleted since.
    *
    * @generated from field: string resource_id = 4;
    */
   resourceId: string;
 
   /**
-   * The customer whom the resource is or belongs to; empty for a guest's, and for what belongs to the account. Output
-   * only.
+   * The customer that the resource is or belongs to; empty for a guest or for a resource of the account.
    *
    * @generated from field: string customer_id = 5;
    */
   customerId: string;
 
   /**
-   * The paths of the resource that were changed, in snake_case, such as `default_address_id`; those that were given of
-   * one that was made. Empty where the type says all. Output only.
+   * The paths that were changed, in snake_case, such as `default_address_id`. A new resource lists the paths that the
+   * request set. Empty where the type says everything.
    *
    * @generated from field: repeated string changed_paths = 6;
    */
   changedPaths: string[];
 
   /**
-   * Who made the change. Output only.
+   * Who made the change.
    *
    * @generated from field: clientele.v1.Actor actor = 7;
    */
   actor?: Actor | undefined;
 
   /**
-   * What the caller gave as the reason, in the header field or metadata `x-reason`: a code such as `support:ticket-4711`
-   * of 1 to 100 letters, digits and `. _ : / # -`. It is kept as long as the event, so it must not hold or stand for
-   * anything personal. Empty where none was given. Output only.
+   * The caller's reason for the change, from the header field or metadata `x-reason`; empty without one.
+   *
+   * It is a code such as `support:ticket-4711`: 1 to 100 letters, digits and `. _ : / # -`. It is stored as long as the
+   * event, so it must hold nothing personal.
    *
    * @generated from field: string reason = 8;
    */
   reason: string;
 
   /**
-   * When the call that made the change began. Output only.
+   * When the call that made the change began.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 9;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * Whether the change was made in live mode.
+   *
+   * @generated from field: bool live_mode = 10;
+   */
+  liveMode: boolean;
 };
 
 /**
@@ -105,14 +136,14 @@ export const EventSchema: GenMessage<Event> = /*@__PURE__*/
  */
 export type Actor = Message<"clientele.v1.Actor"> & {
   /**
-   * What the change was made with. Output only.
+   * The kind of credential.
    *
    * @generated from field: clientele.v1.ActorKind kind = 1;
    */
   kind: ActorKind;
 
   /**
-   * The id of the key or of the customer token; empty for the system. Output only.
+   * The id of the key or of the customer token; empty for the system.
    *
    * @generated from field: string id = 2;
    */
@@ -127,63 +158,106 @@ export const ActorSchema: GenMessage<Actor> = /*@__PURE__*/
   messageDesc(file_clientele_v1_events, 1);
 
 /**
+ * GetEventRequest names an event.
+ *
+ * @generated from message clientele.v1.GetEventRequest
+ */
+export type GetEventRequest = Message<"clientele.v1.GetEventRequest"> & {
+  /**
+   * The event's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message clientele.v1.GetEventRequest.
+ * Use `create(GetEventRequestSchema)` to create a new message.
+ */
+export const GetEventRequestSchema: GenMessage<GetEventRequest> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_events, 2);
+
+/**
+ * GetEventResponse carries the event.
+ *
+ * @generated from message clientele.v1.GetEventResponse
+ */
+export type GetEventResponse = Message<"clientele.v1.GetEventResponse"> & {
+  /**
+   * The event.
+   *
+   * @generated from field: clientele.v1.Event event = 1;
+   */
+  event?: Event | undefined;
+};
+
+/**
+ * Describes the message clientele.v1.GetEventResponse.
+ * Use `create(GetEventResponseSchema)` to create a new message.
+ */
+export const GetEventResponseSchema: GenMessage<GetEventResponse> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_events, 3);
+
+/**
  * ListEventsRequest asks for a page of events.
  *
  * @generated from message clientele.v1.ListEventsRequest
  */
 export type ListEventsRequest = Message<"clientele.v1.ListEventsRequest"> & {
   /**
-   * Only those of these types, such as `customer.updated`, or `address.*` for all of a kind of resource; empty for all.
+   * Only events of these types, such as `customer.updated`, or `address.*` for all of a resource; empty for all types.
    *
-   * @generated from field: repeated string types = 1;
+   * @generated from field: repeated string event_types = 1;
    */
-  types: string[];
+  eventTypes: string[];
 
   /**
-   * Only those of this resource; empty for all.
+   * Only events of this resource; empty for all.
    *
    * @generated from field: string resource_id = 2;
    */
   resourceId: string;
 
   /**
-   * Only those of this customer and what belongs to it, deleted or not; empty for all.
+   * Only events of this customer and of what belongs to the customer, deleted or not; empty for all.
    *
    * @generated from field: string customer_id = 3;
    */
   customerId: string;
 
   /**
-   * Only those made with this key or token; empty for all.
+   * Only events made with this key or token; empty for all.
    *
    * @generated from field: string actor_id = 4;
    */
   actorId: string;
 
   /**
-   * Only those of this time, of the years 1 to 9999, and later; absent for all.
+   * Only events of this time and later, in the years 1 to 9999; absent for all.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 5;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Only those before this time, of the years 1 to 9999; absent for all.
+   * Only events before this time, in the years 1 to 9999; absent for all.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 6;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * `create_time` for the oldest first, `create_time desc` for the newest; empty for the newest. Either is the order in
-   * which events were committed.
+   * `create_time` for the oldest first, `create_time desc` for the newest first; empty for the newest first.
+   *
+   * Either is the order in which events were committed.
    *
    * @generated from field: string order_by = 7;
    */
   orderBy: string;
 
   /**
-   * How many to return: 10 when 0, at most 100; a larger one is taken for 100.
+   * How many to return: 10 when 0, at most 100. A larger number counts as 100.
    *
    * @generated from field: int32 page_size = 8;
    */
@@ -202,7 +276,7 @@ export type ListEventsRequest = Message<"clientele.v1.ListEventsRequest"> & {
  * Use `create(ListEventsRequestSchema)` to create a new message.
  */
 export const ListEventsRequestSchema: GenMessage<ListEventsRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_events, 2);
+  messageDesc(file_clientele_v1_events, 4);
 
 /**
  * ListEventsResponse is a page of events.
@@ -211,21 +285,21 @@ export const ListEventsRequestSchema: GenMessage<ListEventsRequest> = /*@__PURE_
  */
 export type ListEventsResponse = Message<"clientele.v1.ListEventsResponse"> & {
   /**
-   * The events, in the order asked for.
+   * The events, in the requested order.
    *
    * @generated from field: repeated clientele.v1.Event events = 1;
    */
   events: Event[];
 
   /**
-   * Fetches the page after this one; empty on the last.
+   * Fetches the next page; empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
 
   /**
-   * Fetches the page before this one; empty on the first.
+   * Fetches the previous page; empty on the first page.
    *
    * @generated from field: string previous_page_token = 3;
    */
@@ -237,59 +311,61 @@ export type ListEventsResponse = Message<"clientele.v1.ListEventsResponse"> & {
  * Use `create(ListEventsResponseSchema)` to create a new message.
  */
 export const ListEventsResponseSchema: GenMessage<ListEventsResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_events, 3);
+  messageDesc(file_clientele_v1_events, 5);
 
 /**
- * WatchEventsRequest says which events to watch, and from where on.
+ * WatchEventsRequest says which events to watch, and where to begin.
  *
  * @generated from message clientele.v1.WatchEventsRequest
  */
 export type WatchEventsRequest = Message<"clientele.v1.WatchEventsRequest"> & {
   /**
-   * Only those of these types, such as `customer.updated`, or `address.*` for all of a kind of resource; empty for all.
+   * Only events of these types, such as `customer.updated`, or `address.*` for all of a resource; empty for all types.
    *
-   * @generated from field: repeated string types = 1;
+   * @generated from field: repeated string event_types = 1;
    */
-  types: string[];
+  eventTypes: string[];
 
   /**
-   * Only those of this resource; empty for all.
+   * Only events of this resource; empty for all.
    *
    * @generated from field: string resource_id = 2;
    */
   resourceId: string;
 
   /**
-   * Only those of this customer and what belongs to it; empty for all.
+   * Only events of this customer and of what belongs to the customer; empty for all.
    *
    * @generated from field: string customer_id = 3;
    */
   customerId: string;
 
   /**
-   * Only those made with this key or token; empty for all.
+   * Only events made with this key or token; empty for all.
    *
    * @generated from field: string actor_id = 4;
    */
   actorId: string;
 
   /**
-   * Begin behind this cursor, which is that of a message of an earlier watch, under whatever filter, or an event's id;
-   * empty to begin now. One that is not of this tenant is INVALID_ARGUMENT, reason CURSOR_INVALID.
+   * Begin after this cursor of an earlier message, under any filter, or after the event of this id; empty to begin now.
+   *
+   * A cursor that is not of this tenant, or of an event that is no longer stored, is INVALID_ARGUMENT, reason
+   * CURSOR_INVALID.
    *
    * @generated from field: string cursor = 5;
    */
   cursor: string;
 
   /**
-   * Begin with the first event there is. Must not be given together with a cursor.
+   * Begin with the first event. Must not be combined with a cursor.
    *
    * @generated from field: bool from_beginning = 6;
    */
   fromBeginning: boolean;
 
   /**
-   * How long the stream may be silent before a message without events is sent: 15 seconds when absent, 1 to 60.
+   * The longest silence before a message without events is sent: 1 to 60 seconds, 15 by default.
    *
    * @generated from field: google.protobuf.Duration heartbeat_interval = 7;
    */
@@ -301,11 +377,12 @@ export type WatchEventsRequest = Message<"clientele.v1.WatchEventsRequest"> & {
  * Use `create(WatchEventsRequestSchema)` to create a new message.
  */
 export const WatchEventsRequestSchema: GenMessage<WatchEventsRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_events, 4);
+  messageDesc(file_clientele_v1_events, 6);
 
 /**
- * WatchEventsResponse carries the events that have come. The first message is sent at once and, like a heartbeat, holds
- * none: from its cursor on everything is seen.
+ * WatchEventsResponse carries new events.
+ *
+ * The first message is sent at once and holds no events: every event after its cursor follows.
  *
  * @generated from message clientele.v1.WatchEventsResponse
  */
@@ -318,7 +395,7 @@ export type WatchEventsResponse = Message<"clientele.v1.WatchEventsResponse"> & 
   events: Event[];
 
   /**
-   * Where to go on after this message.
+   * The cursor to resume from after this message.
    *
    * @generated from field: string cursor = 2;
    */
@@ -330,10 +407,10 @@ export type WatchEventsResponse = Message<"clientele.v1.WatchEventsResponse"> & 
  * Use `create(WatchEventsResponseSchema)` to create a new message.
  */
 export const WatchEventsResponseSchema: GenMessage<WatchEventsResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_events, 5);
+  messageDesc(file_clientele_v1_events, 7);
 
 /**
- * ActorKind says what a change was made with.
+ * ActorKind is the kind of credential behind a change.
  *
  * @generated from enum clientele.v1.ActorKind
  */
@@ -381,15 +458,27 @@ export const ActorKindSchema: GenEnum<ActorKind> = /*@__PURE__*/
   enumDesc(file_clientele_v1_events, 0);
 
 /**
- * EventService tells who changed what, when and through which key. Every change of every resource leaves one event, in
- * the transaction of the change; events stay when their resource is deleted, also for good.
+ * EventService shows who changed what, when and with which key.
+ *
+ * Every change of a resource leaves one event, in the transaction of the change. Events outlive their resource.
  *
  * @generated from service clientele.v1.EventService
  */
 export const EventService: GenService<{
   /**
-   * ListEvents returns events, newest first unless asked otherwise. An event can be listed as soon as its change is
-   * answered.
+   * GetEvent returns one event.
+   *
+   * @generated from rpc clientele.v1.EventService.GetEvent
+   */
+  getEvent: {
+    methodKind: "unary";
+    input: typeof GetEventRequestSchema;
+    output: typeof GetEventResponseSchema;
+  },
+  /**
+   * ListEvents returns events, newest first by default.
+   *
+   * An event is listed as soon as its change is answered.
    *
    * @generated from rpc clientele.v1.EventService.ListEvents
    */
@@ -399,12 +488,19 @@ export const EventService: GenService<{
     output: typeof ListEventsResponseSchema;
   },
   /**
-   * WatchEvents streams events as they are committed, from a cursor or from now on. No event is left out, and those of
-   * one customer come in the order in which its changes were committed; only what never waits for the customer, such as
-   * the expiry of a checkout, may stand on either side of a change at the same instant. Handle a message, keep its
-   * cursor, and after any end of the stream go on from it: an event comes again only where a cursor was not kept. The stream has no end of its
-   * own; UNAVAILABLE says to connect again, UNAUTHENTICATED that the key was revoked, RESOURCE_EXHAUSTED that the tenant
-   * has too many watches. Who reads too slowly is waited for, and is ended after 30 seconds without reading at all.
+   * WatchEvents streams events as they are committed, from a cursor or from now on.
+   *
+   * No event is left out. The events of one customer come in the order in which its changes were committed. A change
+   * that takes no lock on the customer, such as the expiry of a checkout, may stand before or after one of the same
+   * instant.
+   *
+   * Handle a message, store its cursor, and resume from that cursor after any end of the stream. An event is repeated
+   * only where its cursor was not stored. The stream ends with an error only: UNAVAILABLE asks to connect again,
+   * UNAUTHENTICATED says that the key was revoked, RESOURCE_EXHAUSTED that the tenant has too many watches. A client that
+   * reads nothing for 30 seconds is disconnected.
+   *
+   * A database that was restored from a backup has lost its latest events. A cursor behind one of them is
+   * INVALID_ARGUMENT, reason CURSOR_INVALID: read the resources anew, and watch from now on.
    *
    * @generated from rpc clientele.v1.EventService.WatchEvents
    */

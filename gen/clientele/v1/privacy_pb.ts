@@ -24,6 +24,7 @@ import type { TaxCertificate } from "./tax_certificates_pb.js";
 import { file_clientele_v1_tax_certificates } from "./tax_certificates_pb.js";
 import type { TaxIdentifier } from "./tax_identifiers_pb.js";
 import { file_clientele_v1_tax_identifiers } from "./tax_identifiers_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -32,72 +33,72 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/privacy.proto.
  */
 export const file_clientele_v1_privacy: GenFile = /*@__PURE__*/
-  fileDesc("ChpjbGllbnRlbGUvdjEvcHJpdmFjeS5wcm90bxIMY2xpZW50ZWxlLnYxItgCCgdFcmFzdXJlEgoKAmlkGAEgASgJEhkKC2N1c3RvbWVyX2lkGAIgASgJQgTQzhgBEikKBXN0YXRlGAMgASgOMhouY2xpZW50ZWxlLnYxLkVyYXN1cmVTdGF0ZRIwCgxyZXF1ZXN0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGR1ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglkb25lX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2NhbmNlbF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgdyZWNlaXB0GAggASgLMhwuY2xpZW50ZWxlLnYxLkVyYXN1cmVSZWNlaXB0EgwKBGV0YWcYCSABKAkiYAoORXJhc3VyZVJlY2VpcHQSKAoGZXJhc2VkGAEgAygLMhguY2xpZW50ZWxlLnYxLkVyYXNlZFJvd3MSJAoEa2VwdBgCIAMoCzIWLmNsaWVudGVsZS52MS5LZXB0Um93cyJoCgpFcmFzZWRSb3dzEg0KBXRhYmxlGAEgASgJEisKBm1ldGhvZBgCIAEoDjIbLmNsaWVudGVsZS52MS5FcmFzdXJlTWV0aG9kEg0KBWNvdW50GAMgASgDEg8KB2NvbHVtbnMYBCADKAkiOgoIS2VwdFJvd3MSDQoFdGFibGUYASABKAkSDwoHY29sdW1ucxgCIAMoCRIOCgZyZWFzb24YAyABKAkifwoVUmVxdWVzdEVyYXN1cmVSZXF1ZXN0EiMKC2N1c3RvbWVyX2lkGAEgASgJQg66SAdyBRABGP8B0M4YARJBCgpub3RfYmVmb3JlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRukgOsgELIgcI/4LR/68HMgAiQAoWUmVxdWVzdEVyYXN1cmVSZXNwb25zZRImCgdlcmFzdXJlGAEgASgLMhUuY2xpZW50ZWxlLnYxLkVyYXN1cmUiKwoRR2V0RXJhc3VyZVJlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEY/wEiPAoSR2V0RXJhc3VyZVJlc3BvbnNlEiYKB2VyYXN1cmUYASABKAsyFS5jbGllbnRlbGUudjEuRXJhc3VyZSJyChNMaXN0RXJhc3VyZXNSZXF1ZXN0EiEKC2N1c3RvbWVyX2lkGAEgASgJQgy6SAVyAxj/AdDOGAESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIInUKFExpc3RFcmFzdXJlc1Jlc3BvbnNlEicKCGVyYXN1cmVzGAEgAygLMhUuY2xpZW50ZWxlLnYxLkVyYXN1cmUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkiRQoUQ2FuY2VsRXJhc3VyZVJlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEY/wESFQoEZXRhZxgCIAEoCUIHukgEcgIYQCI/ChVDYW5jZWxFcmFzdXJlUmVzcG9uc2USJgoHZXJhc3VyZRgBIAEoCzIVLmNsaWVudGVsZS52MS5FcmFzdXJlIkAKGUV4cG9ydEN1c3RvbWVyRGF0YVJlcXVlc3QSIwoLY3VzdG9tZXJfaWQYASABKAlCDrpIB3IFEAEY/wHQzhgBIuAFChpFeHBvcnRDdXN0b21lckRhdGFSZXNwb25zZRIqCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lckgAEi0KCnBob3RvX3BhcnQYAiABKAsyFy5jbGllbnRlbGUudjEuUGhvdG9QYXJ0SAASKAoHYWRkcmVzcxgDIAEoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzSAASNQoOcGF5bWVudF9tZXRob2QYBCABKAsyGy5jbGllbnRlbGUudjEuUGF5bWVudE1ldGhvZEgAEioKCGNoZWNrb3V0GAUgASgLMhYuY2xpZW50ZWxlLnYxLkNoZWNrb3V0SAASJAoFb3JkZXIYBiABKAsyEy5jbGllbnRlbGUudjEuT3JkZXJIABIoCgdlcmFzdXJlGAcgASgLMhUuY2xpZW50ZWxlLnYxLkVyYXN1cmVIABIkCgVldmVudBgIIAEoCzITLmNsaWVudGVsZS52MS5FdmVudEgAEjYKE2N1c3RvbV9maWVsZHNfYnlfaWQYCSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0SAASNQoOY3VzdG9tZXJfdG9rZW4YCiABKAsyGy5jbGllbnRlbGUudjEuQ3VzdG9tZXJUb2tlbkgAEjsKEWN1c3RvbWVyX2lkZW50aXR5GAsgASgLMh4uY2xpZW50ZWxlLnYxLkN1c3RvbWVySWRlbnRpdHlIABI1Cg50YXhfaWRlbnRpZmllchgMIAEoCzIbLmNsaWVudGVsZS52MS5UYXhJZGVudGlmaWVySAASNwoPdGF4X2NlcnRpZmljYXRlGA0gASgLMhwuY2xpZW50ZWxlLnYxLlRheENlcnRpZmljYXRlSAASQAoUdGF4X2NlcnRpZmljYXRlX3BhcnQYDiABKAsyIC5jbGllbnRlbGUudjEuVGF4Q2VydGlmaWNhdGVQYXJ0SABCBgoEaXRlbSJkChBDdXN0b21lcklkZW50aXR5Eg4KBmlzc3VlchgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJBChJUYXhDZXJ0aWZpY2F0ZVBhcnQSGgoSdGF4X2NlcnRpZmljYXRlX2lkGAEgASgJEg8KB2NvbnRlbnQYAiABKAwiQAoJUGhvdG9QYXJ0EhQKDGNvbnRlbnRfdHlwZRgBIAEoCRIMCgRzaXplGAIgASgDEg8KB2NvbnRlbnQYAyABKAwqfwoMRXJhc3VyZVN0YXRlEh0KGUVSQVNVUkVfU1RBVEVfVU5TUEVDSUZJRUQQABIbChdFUkFTVVJFX1NUQVRFX1NDSEVEVUxFRBABEhYKEkVSQVNVUkVfU1RBVEVfRE9ORRACEhsKF0VSQVNVUkVfU1RBVEVfQ0FOQ0VMTEVEEAMqZwoNRXJhc3VyZU1ldGhvZBIeChpFUkFTVVJFX01FVEhPRF9VTlNQRUNJRklFRBAAEhoKFkVSQVNVUkVfTUVUSE9EX0RFTEVURUQQARIaChZFUkFTVVJFX01FVEhPRF9DTEVBUkVEEAIy8wMKDlByaXZhY3lTZXJ2aWNlEmAKDlJlcXVlc3RFcmFzdXJlEiMuY2xpZW50ZWxlLnYxLlJlcXVlc3RFcmFzdXJlUmVxdWVzdBokLmNsaWVudGVsZS52MS5SZXF1ZXN0RXJhc3VyZVJlc3BvbnNlIgOQAgISVAoKR2V0RXJhc3VyZRIfLmNsaWVudGVsZS52MS5HZXRFcmFzdXJlUmVxdWVzdBogLmNsaWVudGVsZS52MS5HZXRFcmFzdXJlUmVzcG9uc2UiA5ACARJaCgxMaXN0RXJhc3VyZXMSIS5jbGllbnRlbGUudjEuTGlzdEVyYXN1cmVzUmVxdWVzdBoiLmNsaWVudGVsZS52MS5MaXN0RXJhc3VyZXNSZXNwb25zZSIDkAIBEl0KDUNhbmNlbEVyYXN1cmUSIi5jbGllbnRlbGUudjEuQ2FuY2VsRXJhc3VyZVJlcXVlc3QaIy5jbGllbnRlbGUudjEuQ2FuY2VsRXJhc3VyZVJlc3BvbnNlIgOQAgISbgoSRXhwb3J0Q3VzdG9tZXJEYXRhEicuY2xpZW50ZWxlLnYxLkV4cG9ydEN1c3RvbWVyRGF0YVJlcXVlc3QaKC5jbGllbnRlbGUudjEuRXhwb3J0Q3VzdG9tZXJEYXRhUmVzcG9uc2UiA5ACATABQmIKEGNvbS5jbGllbnRlbGUudjFCDFByaXZhY3lQcm90b1ABWj5naXRodWIuY29tL2NsaWVudGVsZS9jbGllbnRlbGUvZ2VuL2dvL2NsaWVudGVsZS92MTtjbGllbnRlbGV2MWIGcHJvdG8z", [file_buf_validate_validate, file_clientele_options_v1_options, file_clientele_v1_addresses, file_clientele_v1_checkouts, file_clientele_v1_customer_tokens, file_clientele_v1_customers, file_clientele_v1_events, file_clientele_v1_orders, file_clientele_v1_payment_methods, file_clientele_v1_tax_certificates, file_clientele_v1_tax_identifiers, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChpjbGllbnRlbGUvdjEvcHJpdmFjeS5wcm90bxIMY2xpZW50ZWxlLnYxIoYDCgdFcmFzdXJlEg8KAmlkGAEgASgJQgPgQQgSHAoLY3VzdG9tZXJfaWQYAiABKAlCB+BBA9DOGAESLgoFc3RhdGUYAyABKA4yGi5jbGllbnRlbGUudjEuRXJhc3VyZVN0YXRlQgPgQQMSNAoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSMQoIZHVlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSNgoNY29tcGxldGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0CgtjYW5jZWxfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxIyCgdyZWNlaXB0GAggASgLMhwuY2xpZW50ZWxlLnYxLkVyYXN1cmVSZWNlaXB0QgPgQQMSEQoEZXRhZxgJIAEoCUID4EEDImoKDkVyYXN1cmVSZWNlaXB0Ei0KBmVyYXNlZBgBIAMoCzIYLmNsaWVudGVsZS52MS5FcmFzZWRSb3dzQgPgQQMSKQoEa2VwdBgCIAMoCzIWLmNsaWVudGVsZS52MS5LZXB0Um93c0ID4EEDInwKCkVyYXNlZFJvd3MSEgoFdGFibGUYASABKAlCA+BBAxIwCgZtZXRob2QYAiABKA4yGy5jbGllbnRlbGUudjEuRXJhc3VyZU1ldGhvZEID4EEDEhIKBWNvdW50GAMgASgFQgPgQQMSFAoHY29sdW1ucxgEIAMoCUID4EEDIkkKCEtlcHRSb3dzEhIKBXRhYmxlGAEgASgJQgPgQQMSFAoHY29sdW1ucxgCIAMoCUID4EEDEhMKBnJlYXNvbhgDIAEoCUID4EEDIocBChVSZXF1ZXN0RXJhc3VyZVJlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEkYKD25vdF9iZWZvcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCEbpIDrIBCyIHCP+C0f+vBzIAIkAKFlJlcXVlc3RFcmFzdXJlUmVzcG9uc2USJgoHZXJhc3VyZRgBIAEoCzIVLmNsaWVudGVsZS52MS5FcmFzdXJlIi4KEUdldEVyYXN1cmVSZXF1ZXN0EhkKAmlkGAEgASgJQg3gQQK6SAdyBRABGP8BIjwKEkdldEVyYXN1cmVSZXNwb25zZRImCgdlcmFzdXJlGAEgASgLMhUuY2xpZW50ZWxlLnYxLkVyYXN1cmUicgoTTGlzdEVyYXN1cmVzUmVxdWVzdBIhCgtjdXN0b21lcl9pZBgBIAEoCUIMukgFcgMY/wHQzhgBEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJ1ChRMaXN0RXJhc3VyZXNSZXNwb25zZRInCghlcmFzdXJlcxgBIAMoCzIVLmNsaWVudGVsZS52MS5FcmFzdXJlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJIkgKFENhbmNlbEVyYXN1cmVSZXF1ZXN0EhkKAmlkGAEgASgJQg3gQQK6SAdyBRABGP8BEhUKBGV0YWcYAiABKAlCB7pIBHICGEAiPwoVQ2FuY2VsRXJhc3VyZVJlc3BvbnNlEiYKB2VyYXN1cmUYASABKAsyFS5jbGllbnRlbGUudjEuRXJhc3VyZSJDChlFeHBvcnRDdXN0b21lckRhdGFSZXF1ZXN0EiYKC2N1c3RvbWVyX2lkGAEgASgJQhHgQQK6SAdyBRABGP8B0M4YASLgBQoaRXhwb3J0Q3VzdG9tZXJEYXRhUmVzcG9uc2USKgoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXJIABItCgpwaG90b19wYXJ0GAIgASgLMhcuY2xpZW50ZWxlLnYxLlBob3RvUGFydEgAEigKB2FkZHJlc3MYAyABKAsyFS5jbGllbnRlbGUudjEuQWRkcmVzc0gAEjUKDnBheW1lbnRfbWV0aG9kGAQgASgLMhsuY2xpZW50ZWxlLnYxLlBheW1lbnRNZXRob2RIABIqCghjaGVja291dBgFIAEoCzIWLmNsaWVudGVsZS52MS5DaGVja291dEgAEiQKBW9yZGVyGAYgASgLMhMuY2xpZW50ZWxlLnYxLk9yZGVySAASKAoHZXJhc3VyZRgHIAEoCzIVLmNsaWVudGVsZS52MS5FcmFzdXJlSAASJAoFZXZlbnQYCCABKAsyEy5jbGllbnRlbGUudjEuRXZlbnRIABI2ChNjdXN0b21fZmllbGRzX2J5X2lkGAkgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgAEjUKDmN1c3RvbWVyX3Rva2VuGAogASgLMhsuY2xpZW50ZWxlLnYxLkN1c3RvbWVyVG9rZW5IABI7ChFjdXN0b21lcl9pZGVudGl0eRgLIAEoCzIeLmNsaWVudGVsZS52MS5DdXN0b21lcklkZW50aXR5SAASNQoOdGF4X2lkZW50aWZpZXIYDCABKAsyGy5jbGllbnRlbGUudjEuVGF4SWRlbnRpZmllckgAEjcKD3RheF9jZXJ0aWZpY2F0ZRgNIAEoCzIcLmNsaWVudGVsZS52MS5UYXhDZXJ0aWZpY2F0ZUgAEkAKFHRheF9jZXJ0aWZpY2F0ZV9wYXJ0GA4gASgLMiAuY2xpZW50ZWxlLnYxLlRheENlcnRpZmljYXRlUGFydEgAQgYKBGl0ZW0icwoQQ3VzdG9tZXJJZGVudGl0eRITCgZpc3N1ZXIYASABKAlCA+BBAxIUCgdzdWJqZWN0GAIgASgJQgPgQQMSNAoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMiSwoSVGF4Q2VydGlmaWNhdGVQYXJ0Eh8KEnRheF9jZXJ0aWZpY2F0ZV9pZBgBIAEoCUID4EEDEhQKB2NvbnRlbnQYAiABKAxCA+BBAyJPCglQaG90b1BhcnQSGQoMY29udGVudF90eXBlGAEgASgJQgPgQQMSEQoEc2l6ZRgCIAEoBUID4EEDEhQKB2NvbnRlbnQYAyABKAxCA+BBAyqEAQoMRXJhc3VyZVN0YXRlEh0KGUVSQVNVUkVfU1RBVEVfVU5TUEVDSUZJRUQQABIbChdFUkFTVVJFX1NUQVRFX1NDSEVEVUxFRBABEhsKF0VSQVNVUkVfU1RBVEVfQ09NUExFVEVEEAISGwoXRVJBU1VSRV9TVEFURV9DQU5DRUxMRUQQAypnCg1FcmFzdXJlTWV0aG9kEh4KGkVSQVNVUkVfTUVUSE9EX1VOU1BFQ0lGSUVEEAASGgoWRVJBU1VSRV9NRVRIT0RfREVMRVRFRBABEhoKFkVSQVNVUkVfTUVUSE9EX0NMRUFSRUQQAjLzAwoOUHJpdmFjeVNlcnZpY2USYAoOUmVxdWVzdEVyYXN1cmUSIy5jbGllbnRlbGUudjEuUmVxdWVzdEVyYXN1cmVSZXF1ZXN0GiQuY2xpZW50ZWxlLnYxLlJlcXVlc3RFcmFzdXJlUmVzcG9uc2UiA5ACAhJUCgpHZXRFcmFzdXJlEh8uY2xpZW50ZWxlLnYxLkdldEVyYXN1cmVSZXF1ZXN0GiAuY2xpZW50ZWxlLnYxLkdldEVyYXN1cmVSZXNwb25zZSIDkAIBEloKDExpc3RFcmFzdXJlcxIhLmNsaWVudGVsZS52MS5MaXN0RXJhc3VyZXNSZXF1ZXN0GiIuY2xpZW50ZWxlLnYxLkxpc3RFcmFzdXJlc1Jlc3BvbnNlIgOQAgESXQoNQ2FuY2VsRXJhc3VyZRIiLmNsaWVudGVsZS52MS5DYW5jZWxFcmFzdXJlUmVxdWVzdBojLmNsaWVudGVsZS52MS5DYW5jZWxFcmFzdXJlUmVzcG9uc2UiA5ACAhJuChJFeHBvcnRDdXN0b21lckRhdGESJy5jbGllbnRlbGUudjEuRXhwb3J0Q3VzdG9tZXJEYXRhUmVxdWVzdBooLmNsaWVudGVsZS52MS5FeHBvcnRDdXN0b21lckRhdGFSZXNwb25zZSIDkAIBMAFCYgoQY29tLmNsaWVudGVsZS52MUIMUHJpdmFjeVByb3RvUAFaPmdpdGh1Yi5jb20vY2xpZW50ZWxlL2NsaWVudGVsZS9nZW4vZ28vY2xpZW50ZWxlL3YxO2NsaWVudGVsZXYxYgZwcm90bzM", [file_buf_validate_validate, file_clientele_options_v1_options, file_clientele_v1_addresses, file_clientele_v1_checkouts, file_clientele_v1_customer_tokens, file_clientele_v1_customers, file_clientele_v1_events, file_clientele_v1_orders, file_clientele_v1_payment_methods, file_clientele_v1_tax_certificates, file_clientele_v1_tax_identifiers, file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
- * Erasure is the request of a customer to be forgotten, and what became of it.
+ * Erasure is a customer's request to be forgotten, and its outcome.
  *
  * @generated from message clientele.v1.Erasure
  */
 export type Erasure = Message<"clientele.v1.Erasure"> & {
   /**
-   * The identifier, `era_` and 26 characters. Output only.
+   * The identifier: `era_` and 26 characters.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * The customer who is forgotten. The id outlives the person: choose ids that tell nothing of anybody. Output only.
+   * The customer who is forgotten. The id outlives the person, so choose ids that say nothing about a person.
    *
    * @generated from field: string customer_id = 2;
    */
   customerId: string;
 
   /**
-   * How far it is. Output only.
+   * The state of the erasure.
    *
    * @generated from field: clientele.v1.ErasureState state = 3;
    */
   state: ErasureState;
 
   /**
-   * When it was asked for. Output only.
+   * When the erasure was requested.
    *
-   * @generated from field: google.protobuf.Timestamp request_time = 4;
+   * @generated from field: google.protobuf.Timestamp create_time = 4;
    */
-  requestTime?: Timestamp | undefined;
+  createTime?: Timestamp | undefined;
 
   /**
-   * From when on it is carried out, within a minute or so. Output only.
+   * When the erasure is due. It is carried out within about a minute.
    *
    * @generated from field: google.protobuf.Timestamp due_time = 5;
    */
   dueTime?: Timestamp | undefined;
 
   /**
-   * When it was carried out; absent before. Output only.
+   * When the erasure was completed; absent before.
    *
-   * @generated from field: google.protobuf.Timestamp done_time = 6;
+   * @generated from field: google.protobuf.Timestamp complete_time = 6;
    */
-  doneTime?: Timestamp | undefined;
+  completeTime?: Timestamp | undefined;
 
   /**
-   * When it was cancelled; absent unless it was. Output only.
+   * When the erasure was cancelled; absent unless it was.
    *
    * @generated from field: google.protobuf.Timestamp cancel_time = 7;
    */
   cancelTime?: Timestamp | undefined;
 
   /**
-   * What was erased and what was kept; absent until it is done. Output only.
+   * The rows that were erased and the rows that were kept; absent until completion.
    *
    * @generated from field: clientele.v1.ErasureReceipt receipt = 8;
    */
   receipt?: ErasureReceipt | undefined;
 
   /**
-   * The version of the erasure, opaque. Output only.
+   * The version of the erasure, opaque.
    *
    * @generated from field: string etag = 9;
    */
@@ -112,20 +113,20 @@ export const ErasureSchema: GenMessage<Erasure> = /*@__PURE__*/
   messageDesc(file_clientele_v1_privacy, 0);
 
 /**
- * ErasureReceipt says what was erased and what was kept, in names and numbers, never in values.
+ * ErasureReceipt lists what was erased and what was kept: names and numbers, never values.
  *
  * @generated from message clientele.v1.ErasureReceipt
  */
 export type ErasureReceipt = Message<"clientele.v1.ErasureReceipt"> & {
   /**
-   * What was erased, by table; those that held nothing of the customer too.
+   * The tables that were erased, including those without a row of the customer.
    *
    * @generated from field: repeated clientele.v1.ErasedRows erased = 1;
    */
   erased: ErasedRows[];
 
   /**
-   * What was kept.
+   * The columns that were kept.
    *
    * @generated from field: repeated clientele.v1.KeptRows kept = 2;
    */
@@ -140,7 +141,7 @@ export const ErasureReceiptSchema: GenMessage<ErasureReceipt> = /*@__PURE__*/
   messageDesc(file_clientele_v1_privacy, 1);
 
 /**
- * ErasedRows says what an erasure did to one table.
+ * ErasedRows is the effect of an erasure on one table.
  *
  * @generated from message clientele.v1.ErasedRows
  */
@@ -153,21 +154,21 @@ export type ErasedRows = Message<"clientele.v1.ErasedRows"> & {
   table: string;
 
   /**
-   * What became of the rows.
+   * How the rows were erased.
    *
    * @generated from field: clientele.v1.ErasureMethod method = 2;
    */
   method: ErasureMethod;
 
   /**
-   * How many rows there were.
+   * The number of rows.
    *
-   * @generated from field: int64 count = 3;
+   * @generated from field: int32 count = 3;
    */
-  count: bigint;
+  count: number;
 
   /**
-   * The personal columns that they held.
+   * The personal columns of the table.
    *
    * @generated from field: repeated string columns = 4;
    */
@@ -182,7 +183,7 @@ export const ErasedRowsSchema: GenMessage<ErasedRows> = /*@__PURE__*/
   messageDesc(file_clientele_v1_privacy, 2);
 
 /**
- * KeptRows says what of one table outlives the person, and why.
+ * KeptRows lists the columns of one table that outlive the person.
  *
  * @generated from message clientele.v1.KeptRows
  */
@@ -202,7 +203,7 @@ export type KeptRows = Message<"clientele.v1.KeptRows"> & {
   columns: string[];
 
   /**
-   * Why.
+   * The reason for keeping them.
    *
    * @generated from field: string reason = 3;
    */
@@ -223,18 +224,18 @@ export const KeptRowsSchema: GenMessage<KeptRows> = /*@__PURE__*/
  */
 export type RequestErasureRequest = Message<"clientele.v1.RequestErasureRequest"> & {
   /**
-   * The customer's id; a deleted or purged one is forgotten as well.
+   * The customer's id. A deleted or purged customer can be forgotten too.
    *
    * @generated from field: string customer_id = 1;
    */
   customerId: string;
 
   /**
-   * If given, it is not carried out before this time, nor before the delay of the account settings has passed.
+   * The earliest time of the erasure. The delay in the account settings still applies.
    *
-   * @generated from field: google.protobuf.Timestamp not_before = 2;
+   * @generated from field: google.protobuf.Timestamp not_before_time = 2;
    */
-  notBefore?: Timestamp | undefined;
+  notBeforeTime?: Timestamp | undefined;
 };
 
 /**
@@ -251,7 +252,7 @@ export const RequestErasureRequestSchema: GenMessage<RequestErasureRequest> = /*
  */
 export type RequestErasureResponse = Message<"clientele.v1.RequestErasureResponse"> & {
   /**
-   * The erasure: scheduled, or done if nothing delays it.
+   * The erasure: scheduled, or completed if it was due at once.
    *
    * @generated from field: clientele.v1.Erasure erasure = 1;
    */
@@ -314,14 +315,14 @@ export const GetErasureResponseSchema: GenMessage<GetErasureResponse> = /*@__PUR
  */
 export type ListErasuresRequest = Message<"clientele.v1.ListErasuresRequest"> & {
   /**
-   * Only those of this customer; empty for all.
+   * Only erasures of this customer; empty for all.
    *
    * @generated from field: string customer_id = 1;
    */
   customerId: string;
 
   /**
-   * How many to return: 10 when 0, at most 100; a larger one is taken for 100.
+   * How many to return: 10 when 0, at most 100. A larger number counts as 100.
    *
    * @generated from field: int32 page_size = 2;
    */
@@ -356,14 +357,14 @@ export type ListErasuresResponse = Message<"clientele.v1.ListErasuresResponse"> 
   erasures: Erasure[];
 
   /**
-   * Fetches the page after this one; empty on the last.
+   * Fetches the next page; empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
 
   /**
-   * Fetches the page before this one; empty on the first.
+   * Fetches the previous page; empty on the first page.
    *
    * @generated from field: string previous_page_token = 3;
    */
@@ -391,7 +392,7 @@ export type CancelErasureRequest = Message<"clientele.v1.CancelErasureRequest"> 
   id: string;
 
   /**
-   * If given, the erasure's etag that must still be current.
+   * The version to cancel. If given, it must be current.
    *
    * @generated from field: string etag = 2;
    */
@@ -433,7 +434,7 @@ export const CancelErasureResponseSchema: GenMessage<CancelErasureResponse> = /*
  */
 export type ExportCustomerDataRequest = Message<"clientele.v1.ExportCustomerDataRequest"> & {
   /**
-   * The customer's id; of a purged one what is left is exported.
+   * The customer's id. For a purged customer, the remaining data is exported.
    *
    * @generated from field: string customer_id = 1;
    */
@@ -448,19 +449,19 @@ export const ExportCustomerDataRequestSchema: GenMessage<ExportCustomerDataReque
   messageDesc(file_clientele_v1_privacy, 12);
 
 /**
- * ExportCustomerDataResponse is one thing that is held about the customer.
+ * ExportCustomerDataResponse carries one item of the data that is stored about the customer.
  *
  * @generated from message clientele.v1.ExportCustomerDataResponse
  */
 export type ExportCustomerDataResponse = Message<"clientele.v1.ExportCustomerDataResponse"> & {
   /**
-   * What it is.
+   * The item.
    *
    * @generated from oneof clientele.v1.ExportCustomerDataResponse.item
    */
   item: {
     /**
-     * The profile: the first message, unless the customer was purged.
+     * The profile. It is the first message, unless the customer was purged.
      *
      * @generated from field: clientele.v1.Customer customer = 1;
      */
@@ -468,7 +469,7 @@ export type ExportCustomerDataResponse = Message<"clientele.v1.ExportCustomerDat
     case: "customer";
   } | {
     /**
-     * A part of the photo; the parts come one after the other.
+     * A part of the photo. The parts follow each other.
      *
      * @generated from field: clientele.v1.PhotoPart photo_part = 2;
      */
@@ -516,7 +517,7 @@ export type ExportCustomerDataResponse = Message<"clientele.v1.ExportCustomerDat
     case: "erasure";
   } | {
     /**
-     * What was changed, when and by whom, the oldest first.
+     * An event of the customer, oldest first.
      *
      * @generated from field: clientele.v1.Event event = 8;
      */
@@ -524,8 +525,8 @@ export type ExportCustomerDataResponse = Message<"clientele.v1.ExportCustomerDat
     case: "event";
   } | {
     /**
-     * The values of all custom fields by the ids of their definitions, if some are of fields that are disabled or deleted
-     * and so not shown in the profile.
+     * The values of all custom fields by the ids of their definitions. It is sent only if a value belongs to a disabled or
+     * deleted field, which the profile does not show.
      *
      * @generated from field: google.protobuf.Struct custom_fields_by_id = 9;
      */
@@ -541,7 +542,7 @@ export type ExportCustomerDataResponse = Message<"clientele.v1.ExportCustomerDat
     case: "customerToken";
   } | {
     /**
-     * Who the customer is elsewhere.
+     * The customer's identity at an identity provider.
      *
      * @generated from field: clientele.v1.CustomerIdentity customer_identity = 11;
      */
@@ -549,7 +550,7 @@ export type ExportCustomerDataResponse = Message<"clientele.v1.ExportCustomerDat
     case: "customerIdentity";
   } | {
     /**
-     * A tax identifier, also one that was detached and is nobody's.
+     * A tax identifier, also one that was detached and belongs to no customer now.
      *
      * @generated from field: clientele.v1.TaxIdentifier tax_identifier = 12;
      */
@@ -557,7 +558,7 @@ export type ExportCustomerDataResponse = Message<"clientele.v1.ExportCustomerDat
     case: "taxIdentifier";
   } | {
     /**
-     * A tax certificate; the parts of its file follow.
+     * A tax certificate. The parts of its file follow.
      *
      * @generated from field: clientele.v1.TaxCertificate tax_certificate = 13;
      */
@@ -582,27 +583,27 @@ export const ExportCustomerDataResponseSchema: GenMessage<ExportCustomerDataResp
   messageDesc(file_clientele_v1_privacy, 13);
 
 /**
- * CustomerIdentity is who a customer is at an identity provider.
+ * CustomerIdentity is a customer's identity at an identity provider.
  *
  * @generated from message clientele.v1.CustomerIdentity
  */
 export type CustomerIdentity = Message<"clientele.v1.CustomerIdentity"> & {
   /**
-   * The provider, as it names itself.
+   * The provider's issuer identifier.
    *
    * @generated from field: string issuer = 1;
    */
   issuer: string;
 
   /**
-   * Whom the provider means.
+   * The customer's subject identifier at the provider.
    *
    * @generated from field: string subject = 2;
    */
   subject: string;
 
   /**
-   * When the customer first signed in by it.
+   * When the customer first signed in with it.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 3;
    */
@@ -630,7 +631,7 @@ export type TaxCertificatePart = Message<"clientele.v1.TaxCertificatePart"> & {
   taxCertificateId: string;
 
   /**
-   * The bytes that follow those of the part before.
+   * The bytes after those of the part before.
    *
    * @generated from field: bytes content = 2;
    */
@@ -651,7 +652,7 @@ export const TaxCertificatePartSchema: GenMessage<TaxCertificatePart> = /*@__PUR
  */
 export type PhotoPart = Message<"clientele.v1.PhotoPart"> & {
   /**
-   * What kind of image it is: `image/jpeg` or `image/png`.
+   * The content type of the image: `image/jpeg` or `image/png`.
    *
    * @generated from field: string content_type = 1;
    */
@@ -660,12 +661,12 @@ export type PhotoPart = Message<"clientele.v1.PhotoPart"> & {
   /**
    * The size of the whole photo in bytes.
    *
-   * @generated from field: int64 size = 2;
+   * @generated from field: int32 size = 2;
    */
-  size: bigint;
+  size: number;
 
   /**
-   * The bytes that follow those of the part before.
+   * The bytes after those of the part before.
    *
    * @generated from field: bytes content = 3;
    */
@@ -680,7 +681,7 @@ export const PhotoPartSchema: GenMessage<PhotoPart> = /*@__PURE__*/
   messageDesc(file_clientele_v1_privacy, 16);
 
 /**
- * ErasureState says how far an erasure is. There is none for one at work: all of it happens at once, or nothing.
+ * ErasureState is the state of an erasure. An erasure happens as a whole or not at all, so no state stands for progress.
  *
  * @generated from enum clientele.v1.ErasureState
  */
@@ -693,7 +694,7 @@ export enum ErasureState {
   UNSPECIFIED = 0,
 
   /**
-   * It waits for its due_time, and can be cancelled.
+   * The erasure waits for its due_time, and can be cancelled.
    *
    * @generated from enum value: ERASURE_STATE_SCHEDULED = 1;
    */
@@ -702,12 +703,12 @@ export enum ErasureState {
   /**
    * The person is forgotten.
    *
-   * @generated from enum value: ERASURE_STATE_DONE = 2;
+   * @generated from enum value: ERASURE_STATE_COMPLETED = 2;
    */
-  DONE = 2,
+  COMPLETED = 2,
 
   /**
-   * It was cancelled, nothing was erased.
+   * The erasure was cancelled. Nothing was erased.
    *
    * @generated from enum value: ERASURE_STATE_CANCELLED = 3;
    */
@@ -721,7 +722,7 @@ export const ErasureStateSchema: GenEnum<ErasureState> = /*@__PURE__*/
   enumDesc(file_clientele_v1_privacy, 0);
 
 /**
- * ErasureMethod says what becomes of rows that tell of a person.
+ * ErasureMethod is how personal rows are erased.
  *
  * @generated from enum clientele.v1.ErasureMethod
  */
@@ -741,7 +742,7 @@ export enum ErasureMethod {
   DELETED = 1,
 
   /**
-   * The rows were kept, and their personal columns emptied.
+   * The rows were kept with their personal columns emptied.
    *
    * @generated from enum value: ERASURE_METHOD_CLEARED = 2;
    */
@@ -755,19 +756,23 @@ export const ErasureMethodSchema: GenEnum<ErasureMethod> = /*@__PURE__*/
   enumDesc(file_clientele_v1_privacy, 1);
 
 /**
- * PrivacyService gives people what the law gives them: to be forgotten, and to see what is held about them. It knows a
- * person by the customer, deleted and purged ones too, since their checkouts and orders still tell of them. What a guest
- * wrote into a checkout belongs to no customer, and no erasure or export of one reaches it.
+ * PrivacyService carries out two rights of a person: to be forgotten, and to see the stored data.
+ *
+ * A person is named by the customer's id, also after deletion and purge, because checkouts and orders still show the
+ * person. The checkouts of a guest belong to no customer: no erasure and no export reaches them.
  *
  * @generated from service clientele.v1.PrivacyService
  */
 export const PrivacyService: GenService<{
   /**
-   * RequestErasure asks for a customer to be forgotten. When it is due, everything personal is cleared in one
-   * transaction: in every table, with photos, payment methods, remembered answers and what is derived of it. The customer
-   * is NOT_FOUND from then on; its checkouts and orders stay without the person, and are listed by its id as before. What
-   * is due at once is done when the call returns. Asked for again it changes nothing and answers the request that
-   * stands. It can be cancelled until it is due, and the customer is used as any other until it is done.
+   * RequestErasure asks for a customer to be forgotten.
+   *
+   * At its due_time everything personal is cleared in one transaction: in every table, with photos, payment methods and
+   * remembered answers. From then on the customer is NOT_FOUND. Its checkouts and orders stay without the person, and
+   * are still listed by its id. An erasure that is due at once is completed when the call returns.
+   *
+   * A repeated request changes nothing and answers the standing erasure. Until it is completed, the customer works like
+   * any other.
    *
    * @generated from rpc clientele.v1.PrivacyService.RequestErasure
    */
@@ -777,7 +782,7 @@ export const PrivacyService: GenService<{
     output: typeof RequestErasureResponseSchema;
   },
   /**
-   * GetErasure returns one erasure, with its receipt once it is done.
+   * GetErasure returns one erasure, with its receipt once it is completed.
    *
    * @generated from rpc clientele.v1.PrivacyService.GetErasure
    */
@@ -797,7 +802,9 @@ export const PrivacyService: GenService<{
     output: typeof ListErasuresResponseSchema;
   },
   /**
-   * CancelErasure ends a request before its due_time. One that is due, done or cancelled is FAILED_PRECONDITION.
+   * CancelErasure cancels an erasure before its due_time.
+   *
+   * A cancelled erasure is answered again. One that is due or completed is FAILED_PRECONDITION.
    *
    * @generated from rpc clientele.v1.PrivacyService.CancelErasure
    */
@@ -807,9 +814,11 @@ export const PrivacyService: GenService<{
     output: typeof CancelErasureResponseSchema;
   },
   /**
-   * ExportCustomerData streams everything that is held about one customer, each thing as the message that its own service
-   * answers with, without secrets. It is read page by page, so that a slow reader holds nothing up: what is there from
-   * the first message to the last is in it once, what is written or removed meanwhile may be in it or not.
+   * ExportCustomerData streams everything that is stored about one customer, without secrets.
+   *
+   * Each item is the message that its own service answers. The export reads page by page, and a slow reader blocks
+   * nobody. Data that exists from the first message to the last is exported once; data that is written or deleted
+   * meanwhile may be missing.
    *
    * @generated from rpc clientele.v1.PrivacyService.ExportCustomerData
    */

@@ -5,81 +5,84 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_clientele_options_v1_options } from "../options/v1/options_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.js";
+import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file clientele/v1/webhooks.proto.
  */
 export const file_clientele_v1_webhooks: GenFile = /*@__PURE__*/
-  fileDesc("ChtjbGllbnRlbGUvdjEvd2ViaG9va3MucHJvdG8SDGNsaWVudGVsZS52MSLlAgoPV2ViaG9va0VuZHBvaW50EgoKAmlkGAEgASgJEhcKA3VybBgCIAEoCUIKukgHcgUQARiAEBJICgtldmVudF90eXBlcxgDIAMoCUIzukgwkgEtEDIYASInciUyI15bYS16X117MSw1MH1bLl0oW2Etel9dezEsNTB9fFsqXSkkEhYKBWxhYmVsGAQgASgJQge6SARyAhhkEhQKB2VuYWJsZWQYBSABKAhIAIgBARIwCgxkaXNhYmxlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2NyZWF0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoEZXRhZxgJIAEoCUIHukgEcgIYQEIKCghfZW5hYmxlZCKxAgoPV2ViaG9va0RlbGl2ZXJ5EgoKAmlkGAEgASgJEhMKC2VuZHBvaW50X2lkGAIgASgJEhAKCGV2ZW50X2lkGAMgASgJEhIKCmV2ZW50X3R5cGUYBCABKAkSMQoFc3RhdGUYBSABKA4yIi5jbGllbnRlbGUudjEuV2ViaG9va0RlbGl2ZXJ5U3RhdGUSLgoIYXR0ZW1wdHMYBiADKAsyHC5jbGllbnRlbGUudjEuV2ViaG9va0F0dGVtcHQSNQoRbmV4dF9hdHRlbXB0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2NyZWF0ZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGAkgASgJIn4KDldlYmhvb2tBdHRlbXB0EigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKBnN0YXR1cxgCIAEoBUgAiAEBEg0KBWVycm9yGAMgASgJEhMKC2R1cmF0aW9uX21zGAQgASgFQgkKB19zdGF0dXMiVwocQ3JlYXRlV2ViaG9va0VuZHBvaW50UmVxdWVzdBI3CghlbmRwb2ludBgBIAEoCzIdLmNsaWVudGVsZS52MS5XZWJob29rRW5kcG9pbnRCBrpIA9gBAyJlCh1DcmVhdGVXZWJob29rRW5kcG9pbnRSZXNwb25zZRIvCghlbmRwb2ludBgBIAEoCzIdLmNsaWVudGVsZS52MS5XZWJob29rRW5kcG9pbnQSEwoGc2VjcmV0GAIgASgJQgOAAQEiMwoZR2V0V2ViaG9va0VuZHBvaW50UmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ASJNChpHZXRXZWJob29rRW5kcG9pbnRSZXNwb25zZRIvCghlbmRwb2ludBgBIAEoCzIdLmNsaWVudGVsZS52MS5XZWJob29rRW5kcG9pbnQiVwobTGlzdFdlYmhvb2tFbmRwb2ludHNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACCKGAQocTGlzdFdlYmhvb2tFbmRwb2ludHNSZXNwb25zZRIwCgllbmRwb2ludHMYASADKAsyHS5jbGllbnRlbGUudjEuV2ViaG9va0VuZHBvaW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJIogBChxVcGRhdGVXZWJob29rRW5kcG9pbnRSZXF1ZXN0EjcKCGVuZHBvaW50GAEgASgLMh0uY2xpZW50ZWxlLnYxLldlYmhvb2tFbmRwb2ludEIGukgD2AEDEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJQCh1VcGRhdGVXZWJob29rRW5kcG9pbnRSZXNwb25zZRIvCghlbmRwb2ludBgBIAEoCzIdLmNsaWVudGVsZS52MS5XZWJob29rRW5kcG9pbnQiTQocRGVsZXRlV2ViaG9va0VuZHBvaW50UmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARj/ARIVCgRldGFnGAIgASgJQge6SARyAhhAIh8KHURlbGV0ZVdlYmhvb2tFbmRwb2ludFJlc3BvbnNlIjQKGlJvdGF0ZVdlYmhvb2tTZWNyZXRSZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGP8BImMKG1JvdGF0ZVdlYmhvb2tTZWNyZXRSZXNwb25zZRIvCghlbmRwb2ludBgBIAEoCzIdLmNsaWVudGVsZS52MS5XZWJob29rRW5kcG9pbnQSEwoGc2VjcmV0GAIgASgJQgOAAQEiNAoaUGluZ1dlYmhvb2tFbmRwb2ludFJlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEY/wEiTgobUGluZ1dlYmhvb2tFbmRwb2ludFJlc3BvbnNlEi8KCGRlbGl2ZXJ5GAEgASgLMh0uY2xpZW50ZWxlLnYxLldlYmhvb2tEZWxpdmVyeSK2AQocTGlzdFdlYmhvb2tEZWxpdmVyaWVzUmVxdWVzdBIfCgtlbmRwb2ludF9pZBgBIAEoCUIKukgHcgUQARj/ARI7CgVzdGF0ZRgCIAEoDjIiLmNsaWVudGVsZS52MS5XZWJob29rRGVsaXZlcnlTdGF0ZUIIukgFggECEAESGgoJcGFnZV9zaXplGAMgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDGIAIIogBCh1MaXN0V2ViaG9va0RlbGl2ZXJpZXNSZXNwb25zZRIxCgpkZWxpdmVyaWVzGAEgAygLMh0uY2xpZW50ZWxlLnYxLldlYmhvb2tEZWxpdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCSJSChdSZWRlbGl2ZXJXZWJob29rUmVxdWVzdBIfCgtlbmRwb2ludF9pZBgBIAEoCUIKukgHcgUQARj/ARIWCgJpZBgCIAEoCUIKukgHcgUQARj/ASJLChhSZWRlbGl2ZXJXZWJob29rUmVzcG9uc2USLwoIZGVsaXZlcnkYASABKAsyHS5jbGllbnRlbGUudjEuV2ViaG9va0RlbGl2ZXJ5KqsBChRXZWJob29rRGVsaXZlcnlTdGF0ZRImCiJXRUJIT09LX0RFTElWRVJZX1NUQVRFX1VOU1BFQ0lGSUVEEAASIgoeV0VCSE9PS19ERUxJVkVSWV9TVEFURV9QRU5ESU5HEAESJAogV0VCSE9PS19ERUxJVkVSWV9TVEFURV9TVUNDRUVERUQQAhIhCh1XRUJIT09LX0RFTElWRVJZX1NUQVRFX0ZBSUxFRBADMoQICg5XZWJob29rU2VydmljZRJwChVDcmVhdGVXZWJob29rRW5kcG9pbnQSKi5jbGllbnRlbGUudjEuQ3JlYXRlV2ViaG9va0VuZHBvaW50UmVxdWVzdBorLmNsaWVudGVsZS52MS5DcmVhdGVXZWJob29rRW5kcG9pbnRSZXNwb25zZRJsChJHZXRXZWJob29rRW5kcG9pbnQSJy5jbGllbnRlbGUudjEuR2V0V2ViaG9va0VuZHBvaW50UmVxdWVzdBooLmNsaWVudGVsZS52MS5HZXRXZWJob29rRW5kcG9pbnRSZXNwb25zZSIDkAIBEnIKFExpc3RXZWJob29rRW5kcG9pbnRzEikuY2xpZW50ZWxlLnYxLkxpc3RXZWJob29rRW5kcG9pbnRzUmVxdWVzdBoqLmNsaWVudGVsZS52MS5MaXN0V2ViaG9va0VuZHBvaW50c1Jlc3BvbnNlIgOQAgESdQoVVXBkYXRlV2ViaG9va0VuZHBvaW50EiouY2xpZW50ZWxlLnYxLlVwZGF0ZVdlYmhvb2tFbmRwb2ludFJlcXVlc3QaKy5jbGllbnRlbGUudjEuVXBkYXRlV2ViaG9va0VuZHBvaW50UmVzcG9uc2UiA5ACAhJ1ChVEZWxldGVXZWJob29rRW5kcG9pbnQSKi5jbGllbnRlbGUudjEuRGVsZXRlV2ViaG9va0VuZHBvaW50UmVxdWVzdBorLmNsaWVudGVsZS52MS5EZWxldGVXZWJob29rRW5kcG9pbnRSZXNwb25zZSIDkAICEmoKE1JvdGF0ZVdlYmhvb2tTZWNyZXQSKC5jbGllbnRlbGUudjEuUm90YXRlV2ViaG9va1NlY3JldFJlcXVlc3QaKS5jbGllbnRlbGUudjEuUm90YXRlV2ViaG9va1NlY3JldFJlc3BvbnNlEmoKE1BpbmdXZWJob29rRW5kcG9pbnQSKC5jbGllbnRlbGUudjEuUGluZ1dlYmhvb2tFbmRwb2ludFJlcXVlc3QaKS5jbGllbnRlbGUudjEuUGluZ1dlYmhvb2tFbmRwb2ludFJlc3BvbnNlEnUKFUxpc3RXZWJob29rRGVsaXZlcmllcxIqLmNsaWVudGVsZS52MS5MaXN0V2ViaG9va0RlbGl2ZXJpZXNSZXF1ZXN0GisuY2xpZW50ZWxlLnYxLkxpc3RXZWJob29rRGVsaXZlcmllc1Jlc3BvbnNlIgOQAgESYQoQUmVkZWxpdmVyV2ViaG9vaxIlLmNsaWVudGVsZS52MS5SZWRlbGl2ZXJXZWJob29rUmVxdWVzdBomLmNsaWVudGVsZS52MS5SZWRlbGl2ZXJXZWJob29rUmVzcG9uc2VCYwoQY29tLmNsaWVudGVsZS52MUINV2ViaG9va3NQcm90b1ABWj5naXRodWIuY29tL2NsaWVudGVsZS9jbGllbnRlbGUvZ2VuL2dvL2NsaWVudGVsZS92MTtjbGllbnRlbGV2MWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChtjbGllbnRlbGUvdjEvd2ViaG9va3MucHJvdG8SDGNsaWVudGVsZS52MSKLAwoPV2ViaG9va0VuZHBvaW50Eg8KAmlkGAEgASgJQgPgQQgSGgoDdXJsGAIgASgJQg3gQQK6SAdyBRABGIAQEkgKC2V2ZW50X3R5cGVzGAMgAygJQjO6SDCSAS0QMhgBIidyJTIjXlthLXpfXXsxLDUwfVsuXShbYS16X117MSw1MH18WypdKSQSGwoFbGFiZWwYBCABKAlCB7pIBHICGGRIAIgBARIUCgdlbmFibGVkGAUgASgISAGIAQESNQoMZGlzYWJsZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEjQKC2NyZWF0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEjQKC3VwZGF0ZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEhUKBGV0YWcYCSABKAlCB7pIBHICGEBCCAoGX2xhYmVsQgoKCF9lbmFibGVkIuYCCg9XZWJob29rRGVsaXZlcnkSDwoCaWQYASABKAlCA+BBCBIgChN3ZWJob29rX2VuZHBvaW50X2lkGAIgASgJQgPgQQMSFQoIZXZlbnRfaWQYAyABKAlCA+BBAxIXCgpldmVudF90eXBlGAQgASgJQgPgQQMSNgoFc3RhdGUYBSABKA4yIi5jbGllbnRlbGUudjEuV2ViaG9va0RlbGl2ZXJ5U3RhdGVCA+BBAxIzCghhdHRlbXB0cxgGIAMoCzIcLmNsaWVudGVsZS52MS5XZWJob29rQXR0ZW1wdEID4EEDEjoKEW5leHRfYXR0ZW1wdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEjQKC2NyZWF0ZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEhEKBGV0YWcYCSABKAlCA+BBAyK8AQoOV2ViaG9va0F0dGVtcHQSNQoMYXR0ZW1wdF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEh0KC2h0dHBfc3RhdHVzGAIgASgFQgPgQQNIAIgBARISCgVlcnJvchgDIAEoCUID4EEDEjAKCGR1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgPgQQNCDgoMX2h0dHBfc3RhdHVzImYKHENyZWF0ZVdlYmhvb2tFbmRwb2ludFJlcXVlc3QSRgoQd2ViaG9va19lbmRwb2ludBgBIAEoCzIdLmNsaWVudGVsZS52MS5XZWJob29rRW5kcG9pbnRCDeBBArpIA9gBA+DOGAEibQodQ3JlYXRlV2ViaG9va0VuZHBvaW50UmVzcG9uc2USNwoQd2ViaG9va19lbmRwb2ludBgBIAEoCzIdLmNsaWVudGVsZS52MS5XZWJob29rRW5kcG9pbnQSEwoGc2VjcmV0GAIgASgJQgOAAQEiNgoZR2V0V2ViaG9va0VuZHBvaW50UmVxdWVzdBIZCgJpZBgBIAEoCUIN4EECukgHcgUQARj/ASJVChpHZXRXZWJob29rRW5kcG9pbnRSZXNwb25zZRI3ChB3ZWJob29rX2VuZHBvaW50GAEgASgLMh0uY2xpZW50ZWxlLnYxLldlYmhvb2tFbmRwb2ludCJXChtMaXN0V2ViaG9va0VuZHBvaW50c1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIIo4BChxMaXN0V2ViaG9va0VuZHBvaW50c1Jlc3BvbnNlEjgKEXdlYmhvb2tfZW5kcG9pbnRzGAEgAygLMh0uY2xpZW50ZWxlLnYxLldlYmhvb2tFbmRwb2ludBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCSKXAQocVXBkYXRlV2ViaG9va0VuZHBvaW50UmVxdWVzdBJGChB3ZWJob29rX2VuZHBvaW50GAEgASgLMh0uY2xpZW50ZWxlLnYxLldlYmhvb2tFbmRwb2ludEIN4EECukgD2AED4M4YARIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siWAodVXBkYXRlV2ViaG9va0VuZHBvaW50UmVzcG9uc2USNwoQd2ViaG9va19lbmRwb2ludBgBIAEoCzIdLmNsaWVudGVsZS52MS5XZWJob29rRW5kcG9pbnQiUAocRGVsZXRlV2ViaG9va0VuZHBvaW50UmVxdWVzdBIZCgJpZBgBIAEoCUIN4EECukgHcgUQARj/ARIVCgRldGFnGAIgASgJQge6SARyAhhAIh8KHURlbGV0ZVdlYmhvb2tFbmRwb2ludFJlc3BvbnNlIj8KIlJvdGF0ZVdlYmhvb2tFbmRwb2ludFNlY3JldFJlcXVlc3QSGQoCaWQYASABKAlCDeBBArpIB3IFEAEY/wEicwojUm90YXRlV2ViaG9va0VuZHBvaW50U2VjcmV0UmVzcG9uc2USNwoQd2ViaG9va19lbmRwb2ludBgBIAEoCzIdLmNsaWVudGVsZS52MS5XZWJob29rRW5kcG9pbnQSEwoGc2VjcmV0GAIgASgJQgOAAQEiNwoaUGluZ1dlYmhvb2tFbmRwb2ludFJlcXVlc3QSGQoCaWQYASABKAlCDeBBArpIB3IFEAEY/wEiVgobUGluZ1dlYmhvb2tFbmRwb2ludFJlc3BvbnNlEjcKEHdlYmhvb2tfZGVsaXZlcnkYASABKAsyHS5jbGllbnRlbGUudjEuV2ViaG9va0RlbGl2ZXJ5IsEBChxMaXN0V2ViaG9va0RlbGl2ZXJpZXNSZXF1ZXN0EioKE3dlYmhvb2tfZW5kcG9pbnRfaWQYASABKAlCDeBBArpIB3IFEAEY/wESOwoFc3RhdGUYAiABKA4yIi5jbGllbnRlbGUudjEuV2ViaG9va0RlbGl2ZXJ5U3RhdGVCCLpIBYIBAhABEhoKCXBhZ2Vfc2l6ZRgDIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAxiACCKQAQodTGlzdFdlYmhvb2tEZWxpdmVyaWVzUmVzcG9uc2USOQoSd2ViaG9va19kZWxpdmVyaWVzGAEgAygLMh0uY2xpZW50ZWxlLnYxLldlYmhvb2tEZWxpdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCSJoCh9SZWRlbGl2ZXJXZWJob29rRGVsaXZlcnlSZXF1ZXN0EioKE3dlYmhvb2tfZW5kcG9pbnRfaWQYASABKAlCDeBBArpIB3IFEAEY/wESGQoCaWQYAiABKAlCDeBBArpIB3IFEAEY/wEiWwogUmVkZWxpdmVyV2ViaG9va0RlbGl2ZXJ5UmVzcG9uc2USNwoQd2ViaG9va19kZWxpdmVyeRgBIAEoCzIdLmNsaWVudGVsZS52MS5XZWJob29rRGVsaXZlcnkqqwEKFFdlYmhvb2tEZWxpdmVyeVN0YXRlEiYKIldFQkhPT0tfREVMSVZFUllfU1RBVEVfVU5TUEVDSUZJRUQQABIiCh5XRUJIT09LX0RFTElWRVJZX1NUQVRFX1BFTkRJTkcQARIkCiBXRUJIT09LX0RFTElWRVJZX1NUQVRFX1NVQ0NFRURFRBACEiEKHVdFQkhPT0tfREVMSVZFUllfU1RBVEVfRkFJTEVEEAMytQgKDldlYmhvb2tTZXJ2aWNlEnAKFUNyZWF0ZVdlYmhvb2tFbmRwb2ludBIqLmNsaWVudGVsZS52MS5DcmVhdGVXZWJob29rRW5kcG9pbnRSZXF1ZXN0GisuY2xpZW50ZWxlLnYxLkNyZWF0ZVdlYmhvb2tFbmRwb2ludFJlc3BvbnNlEmwKEkdldFdlYmhvb2tFbmRwb2ludBInLmNsaWVudGVsZS52MS5HZXRXZWJob29rRW5kcG9pbnRSZXF1ZXN0GiguY2xpZW50ZWxlLnYxLkdldFdlYmhvb2tFbmRwb2ludFJlc3BvbnNlIgOQAgEScgoUTGlzdFdlYmhvb2tFbmRwb2ludHMSKS5jbGllbnRlbGUudjEuTGlzdFdlYmhvb2tFbmRwb2ludHNSZXF1ZXN0GiouY2xpZW50ZWxlLnYxLkxpc3RXZWJob29rRW5kcG9pbnRzUmVzcG9uc2UiA5ACARJ1ChVVcGRhdGVXZWJob29rRW5kcG9pbnQSKi5jbGllbnRlbGUudjEuVXBkYXRlV2ViaG9va0VuZHBvaW50UmVxdWVzdBorLmNsaWVudGVsZS52MS5VcGRhdGVXZWJob29rRW5kcG9pbnRSZXNwb25zZSIDkAICEnUKFURlbGV0ZVdlYmhvb2tFbmRwb2ludBIqLmNsaWVudGVsZS52MS5EZWxldGVXZWJob29rRW5kcG9pbnRSZXF1ZXN0GisuY2xpZW50ZWxlLnYxLkRlbGV0ZVdlYmhvb2tFbmRwb2ludFJlc3BvbnNlIgOQAgISggEKG1JvdGF0ZVdlYmhvb2tFbmRwb2ludFNlY3JldBIwLmNsaWVudGVsZS52MS5Sb3RhdGVXZWJob29rRW5kcG9pbnRTZWNyZXRSZXF1ZXN0GjEuY2xpZW50ZWxlLnYxLlJvdGF0ZVdlYmhvb2tFbmRwb2ludFNlY3JldFJlc3BvbnNlEmoKE1BpbmdXZWJob29rRW5kcG9pbnQSKC5jbGllbnRlbGUudjEuUGluZ1dlYmhvb2tFbmRwb2ludFJlcXVlc3QaKS5jbGllbnRlbGUudjEuUGluZ1dlYmhvb2tFbmRwb2ludFJlc3BvbnNlEnUKFUxpc3RXZWJob29rRGVsaXZlcmllcxIqLmNsaWVudGVsZS52MS5MaXN0V2ViaG9va0RlbGl2ZXJpZXNSZXF1ZXN0GisuY2xpZW50ZWxlLnYxLkxpc3RXZWJob29rRGVsaXZlcmllc1Jlc3BvbnNlIgOQAgESeQoYUmVkZWxpdmVyV2ViaG9va0RlbGl2ZXJ5Ei0uY2xpZW50ZWxlLnYxLlJlZGVsaXZlcldlYmhvb2tEZWxpdmVyeVJlcXVlc3QaLi5jbGllbnRlbGUudjEuUmVkZWxpdmVyV2ViaG9va0RlbGl2ZXJ5UmVzcG9uc2VCYwoQY29tLmNsaWVudGVsZS52MUINV2ViaG9va3NQcm90b1ABWj5naXRodWIuY29tL2NsaWVudGVsZS9jbGllbnRlbGUvZ2VuL2dvL2NsaWVudGVsZS92MTtjbGllbnRlbGV2MWIGcHJvdG8z", [file_buf_validate_validate, file_clientele_options_v1_options, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
- * WebhookEndpoint is an address that events are sent to.
+ * WebhookEndpoint is an address that events are posted to.
  *
  * @generated from message clientele.v1.WebhookEndpoint
  */
 export type WebhookEndpoint = Message<"clientele.v1.WebhookEndpoint"> & {
   /**
-   * The identifier, `whe_` and 26 characters. Output only.
+   * The identifier: `whe_` and 26 characters.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * Where events are posted: an https address, at most 2048 characters, without a user or password in it. One that
-   * leads to a private network is INVALID_ARGUMENT, and so is http, unless the deployment allows both.
+   * The address that events are posted to: https, without a user or password.
+   *
+   * An address in a private network is INVALID_ARGUMENT. So is http, unless the deployment allows private networks.
    *
    * @generated from field: string url = 2;
    */
   url: string;
 
   /**
-   * The types to send, such as `customer.updated`, or `customer.*` for all of a resource; empty for all. At most 50.
+   * The types of events to post, such as `customer.updated`, or `customer.*` for all of a resource; empty for all types.
    *
    * @generated from field: repeated string event_types = 3;
    */
   eventTypes: string[];
 
   /**
-   * What the endpoint is for, in the merchant's words; at most 100 characters.
+   * The purpose of the endpoint, in the merchant's words.
    *
-   * @generated from field: string label = 4;
+   * @generated from field: optional string label = 4;
    */
-  label: string;
+  label?: string | undefined;
 
   /**
-   * Whether events are sent; true unless written otherwise. The service turns it off when it accepted nothing for 3 days.
+   * Whether events are posted; true by default. The service sets it to false after 3 days without an accepted delivery.
    *
    * @generated from field: optional bool enabled = 5;
    */
   enabled?: boolean | undefined;
 
   /**
-   * When the service disabled it; absent while it did not. Output only.
+   * When the service disabled the endpoint; absent if it did not.
    *
    * @generated from field: google.protobuf.Timestamp disable_time = 6;
    */
   disableTime?: Timestamp | undefined;
 
   /**
-   * When the endpoint was created. Output only.
+   * When the endpoint was created.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 7;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When the endpoint was last changed. Output only.
+   * When the endpoint was last changed.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 8;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * The version of the endpoint, opaque. Sent with an update or a delete, a stale one is ABORTED.
+   * The version of the endpoint, opaque. A stale etag in an update or a delete is ABORTED.
    *
    * @generated from field: string etag = 9;
    */
@@ -100,7 +103,7 @@ export const WebhookEndpointSchema: GenMessage<WebhookEndpoint> = /*@__PURE__*/
  */
 export type WebhookDelivery = Message<"clientele.v1.WebhookDelivery"> & {
   /**
-   * The identifier, `whd_` and 26 characters.
+   * The identifier: `whd_` and 26 characters.
    *
    * @generated from field: string id = 1;
    */
@@ -109,12 +112,12 @@ export type WebhookDelivery = Message<"clientele.v1.WebhookDelivery"> & {
   /**
    * The endpoint.
    *
-   * @generated from field: string endpoint_id = 2;
+   * @generated from field: string webhook_endpoint_id = 2;
    */
-  endpointId: string;
+  webhookEndpointId: string;
 
   /**
-   * The event.
+   * The event. The delivery of a ping carries its own id here.
    *
    * @generated from field: string event_id = 3;
    */
@@ -128,28 +131,28 @@ export type WebhookDelivery = Message<"clientele.v1.WebhookDelivery"> & {
   eventType: string;
 
   /**
-   * What became of it.
+   * The state of the delivery.
    *
    * @generated from field: clientele.v1.WebhookDeliveryState state = 5;
    */
   state: WebhookDeliveryState;
 
   /**
-   * What was tried, the oldest first.
+   * The attempts so far, oldest first.
    *
    * @generated from field: repeated clientele.v1.WebhookAttempt attempts = 6;
    */
   attempts: WebhookAttempt[];
 
   /**
-   * When it is tried next; absent when it is not.
+   * When the next attempt is due; absent unless the delivery is pending.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_time = 7;
    */
   nextAttemptTime?: Timestamp | undefined;
 
   /**
-   * When the delivery was made.
+   * When the delivery was created.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 8;
    */
@@ -171,39 +174,39 @@ export const WebhookDeliverySchema: GenMessage<WebhookDelivery> = /*@__PURE__*/
   messageDesc(file_clientele_v1_webhooks, 1);
 
 /**
- * WebhookAttempt is one try to deliver an event.
+ * WebhookAttempt is one attempt to post an event.
  *
  * @generated from message clientele.v1.WebhookAttempt
  */
 export type WebhookAttempt = Message<"clientele.v1.WebhookAttempt"> & {
   /**
-   * When it was made.
+   * When the attempt began.
    *
-   * @generated from field: google.protobuf.Timestamp time = 1;
+   * @generated from field: google.protobuf.Timestamp attempt_time = 1;
    */
-  time?: Timestamp | undefined;
+  attemptTime?: Timestamp | undefined;
 
   /**
-   * What the endpoint answered; absent if it did not.
+   * The status that the endpoint answered; absent without an answer.
    *
-   * @generated from field: optional int32 status = 2;
+   * @generated from field: optional int32 http_status = 2;
    */
-  status?: number | undefined;
+  httpStatus?: number | undefined;
 
   /**
-   * Why there is no answer: `timeout`, `refused`, `unresolved`, `private_address`, `tls` or `connection`; empty if there
-   * is one.
+   * The cause of a missing answer: `timeout`, `refused`, `unresolved`, `private_address`, `clear_text`, `tls` or
+   * `connection`; empty with an answer.
    *
    * @generated from field: string error = 3;
    */
   error: string;
 
   /**
-   * How long it took, in milliseconds.
+   * How long the attempt took.
    *
-   * @generated from field: int32 duration_ms = 4;
+   * @generated from field: google.protobuf.Duration duration = 4;
    */
-  durationMs: number;
+  duration?: Duration | undefined;
 };
 
 /**
@@ -214,17 +217,17 @@ export const WebhookAttemptSchema: GenMessage<WebhookAttempt> = /*@__PURE__*/
   messageDesc(file_clientele_v1_webhooks, 2);
 
 /**
- * CreateWebhookEndpointRequest carries the endpoint to make.
+ * CreateWebhookEndpointRequest carries the endpoint to create.
  *
  * @generated from message clientele.v1.CreateWebhookEndpointRequest
  */
 export type CreateWebhookEndpointRequest = Message<"clientele.v1.CreateWebhookEndpointRequest"> & {
   /**
-   * The endpoint to make; required.
+   * The endpoint to create.
    *
-   * @generated from field: clientele.v1.WebhookEndpoint endpoint = 1;
+   * @generated from field: clientele.v1.WebhookEndpoint webhook_endpoint = 1;
    */
-  endpoint?: WebhookEndpoint | undefined;
+  webhookEndpoint?: WebhookEndpoint | undefined;
 };
 
 /**
@@ -235,7 +238,7 @@ export const CreateWebhookEndpointRequestSchema: GenMessage<CreateWebhookEndpoin
   messageDesc(file_clientele_v1_webhooks, 3);
 
 /**
- * CreateWebhookEndpointResponse carries the new endpoint and, this once, its secret.
+ * CreateWebhookEndpointResponse carries the new endpoint and its secret.
  *
  * @generated from message clientele.v1.CreateWebhookEndpointResponse
  */
@@ -243,13 +246,14 @@ export type CreateWebhookEndpointResponse = Message<"clientele.v1.CreateWebhookE
   /**
    * The new endpoint.
    *
-   * @generated from field: clientele.v1.WebhookEndpoint endpoint = 1;
+   * @generated from field: clientele.v1.WebhookEndpoint webhook_endpoint = 1;
    */
-  endpoint?: WebhookEndpoint | undefined;
+  webhookEndpoint?: WebhookEndpoint | undefined;
 
   /**
-   * What signs the deliveries, `whsec_` and 43 characters. Shown in this answer only, and absent when the answer is
-   * replayed for an Idempotency-Key.
+   * The secret that signs the deliveries: `whsec_` and 43 characters.
+   *
+   * No other answer shows it. It is absent when the answer is replayed for an Idempotency-Key.
    *
    * @generated from field: string secret = 2;
    */
@@ -293,9 +297,9 @@ export type GetWebhookEndpointResponse = Message<"clientele.v1.GetWebhookEndpoin
   /**
    * The endpoint.
    *
-   * @generated from field: clientele.v1.WebhookEndpoint endpoint = 1;
+   * @generated from field: clientele.v1.WebhookEndpoint webhook_endpoint = 1;
    */
-  endpoint?: WebhookEndpoint | undefined;
+  webhookEndpoint?: WebhookEndpoint | undefined;
 };
 
 /**
@@ -312,7 +316,7 @@ export const GetWebhookEndpointResponseSchema: GenMessage<GetWebhookEndpointResp
  */
 export type ListWebhookEndpointsRequest = Message<"clientele.v1.ListWebhookEndpointsRequest"> & {
   /**
-   * How many to return: 10 when 0, at most 100; a larger one is taken for 100.
+   * How many to return: 10 when 0, at most 100. A larger number counts as 100.
    *
    * @generated from field: int32 page_size = 1;
    */
@@ -342,19 +346,19 @@ export type ListWebhookEndpointsResponse = Message<"clientele.v1.ListWebhookEndp
   /**
    * The endpoints, newest first.
    *
-   * @generated from field: repeated clientele.v1.WebhookEndpoint endpoints = 1;
+   * @generated from field: repeated clientele.v1.WebhookEndpoint webhook_endpoints = 1;
    */
-  endpoints: WebhookEndpoint[];
+  webhookEndpoints: WebhookEndpoint[];
 
   /**
-   * Fetches the page after this one; empty on the last.
+   * Fetches the next page; empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
 
   /**
-   * Fetches the page before this one; empty on the first.
+   * Fetches the previous page; empty on the first page.
    *
    * @generated from field: string previous_page_token = 3;
    */
@@ -375,14 +379,14 @@ export const ListWebhookEndpointsResponseSchema: GenMessage<ListWebhookEndpoints
  */
 export type UpdateWebhookEndpointRequest = Message<"clientele.v1.UpdateWebhookEndpointRequest"> & {
   /**
-   * The endpoint's id, the new values, and the etag that must still be current if one is given.
+   * The endpoint's id and the new values. An etag, if given, must be current.
    *
-   * @generated from field: clientele.v1.WebhookEndpoint endpoint = 1;
+   * @generated from field: clientele.v1.WebhookEndpoint webhook_endpoint = 1;
    */
-  endpoint?: WebhookEndpoint | undefined;
+  webhookEndpoint?: WebhookEndpoint | undefined;
 
   /**
-   * The paths to change, `*` for all. Absent or empty: every populated field.
+   * The paths to change, `*` for all. Without a path, every populated field changes.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
@@ -405,9 +409,9 @@ export type UpdateWebhookEndpointResponse = Message<"clientele.v1.UpdateWebhookE
   /**
    * The endpoint after the change.
    *
-   * @generated from field: clientele.v1.WebhookEndpoint endpoint = 1;
+   * @generated from field: clientele.v1.WebhookEndpoint webhook_endpoint = 1;
    */
-  endpoint?: WebhookEndpoint | undefined;
+  webhookEndpoint?: WebhookEndpoint | undefined;
 };
 
 /**
@@ -418,7 +422,7 @@ export const UpdateWebhookEndpointResponseSchema: GenMessage<UpdateWebhookEndpoi
   messageDesc(file_clientele_v1_webhooks, 10);
 
 /**
- * DeleteWebhookEndpointRequest names the endpoint to take away.
+ * DeleteWebhookEndpointRequest names the endpoint to delete.
  *
  * @generated from message clientele.v1.DeleteWebhookEndpointRequest
  */
@@ -431,7 +435,7 @@ export type DeleteWebhookEndpointRequest = Message<"clientele.v1.DeleteWebhookEn
   id: string;
 
   /**
-   * If given, the etag that must still be current.
+   * The version to delete. If given, it must be current.
    *
    * @generated from field: string etag = 2;
    */
@@ -461,11 +465,11 @@ export const DeleteWebhookEndpointResponseSchema: GenMessage<DeleteWebhookEndpoi
   messageDesc(file_clientele_v1_webhooks, 12);
 
 /**
- * RotateWebhookSecretRequest names the endpoint.
+ * RotateWebhookEndpointSecretRequest names the endpoint.
  *
- * @generated from message clientele.v1.RotateWebhookSecretRequest
+ * @generated from message clientele.v1.RotateWebhookEndpointSecretRequest
  */
-export type RotateWebhookSecretRequest = Message<"clientele.v1.RotateWebhookSecretRequest"> & {
+export type RotateWebhookEndpointSecretRequest = Message<"clientele.v1.RotateWebhookEndpointSecretRequest"> & {
   /**
    * The endpoint's id.
    *
@@ -475,28 +479,29 @@ export type RotateWebhookSecretRequest = Message<"clientele.v1.RotateWebhookSecr
 };
 
 /**
- * Describes the message clientele.v1.RotateWebhookSecretRequest.
- * Use `create(RotateWebhookSecretRequestSchema)` to create a new message.
+ * Describes the message clientele.v1.RotateWebhookEndpointSecretRequest.
+ * Use `create(RotateWebhookEndpointSecretRequestSchema)` to create a new message.
  */
-export const RotateWebhookSecretRequestSchema: GenMessage<RotateWebhookSecretRequest> = /*@__PURE__*/
+export const RotateWebhookEndpointSecretRequestSchema: GenMessage<RotateWebhookEndpointSecretRequest> = /*@__PURE__*/
   messageDesc(file_clientele_v1_webhooks, 13);
 
 /**
- * RotateWebhookSecretResponse carries the endpoint and, this once, its new secret.
+ * RotateWebhookEndpointSecretResponse carries the endpoint and its new secret.
  *
- * @generated from message clientele.v1.RotateWebhookSecretResponse
+ * @generated from message clientele.v1.RotateWebhookEndpointSecretResponse
  */
-export type RotateWebhookSecretResponse = Message<"clientele.v1.RotateWebhookSecretResponse"> & {
+export type RotateWebhookEndpointSecretResponse = Message<"clientele.v1.RotateWebhookEndpointSecretResponse"> & {
   /**
    * The endpoint.
    *
-   * @generated from field: clientele.v1.WebhookEndpoint endpoint = 1;
+   * @generated from field: clientele.v1.WebhookEndpoint webhook_endpoint = 1;
    */
-  endpoint?: WebhookEndpoint | undefined;
+  webhookEndpoint?: WebhookEndpoint | undefined;
 
   /**
-   * What signs the deliveries from now on. Shown in this answer only, and absent when the answer is replayed for an
-   * Idempotency-Key.
+   * The secret that signs the deliveries from now on.
+   *
+   * No other answer shows it. It is absent when the answer is replayed for an Idempotency-Key.
    *
    * @generated from field: string secret = 2;
    */
@@ -504,10 +509,10 @@ export type RotateWebhookSecretResponse = Message<"clientele.v1.RotateWebhookSec
 };
 
 /**
- * Describes the message clientele.v1.RotateWebhookSecretResponse.
- * Use `create(RotateWebhookSecretResponseSchema)` to create a new message.
+ * Describes the message clientele.v1.RotateWebhookEndpointSecretResponse.
+ * Use `create(RotateWebhookEndpointSecretResponseSchema)` to create a new message.
  */
-export const RotateWebhookSecretResponseSchema: GenMessage<RotateWebhookSecretResponse> = /*@__PURE__*/
+export const RotateWebhookEndpointSecretResponseSchema: GenMessage<RotateWebhookEndpointSecretResponse> = /*@__PURE__*/
   messageDesc(file_clientele_v1_webhooks, 14);
 
 /**
@@ -532,17 +537,19 @@ export const PingWebhookEndpointRequestSchema: GenMessage<PingWebhookEndpointReq
   messageDesc(file_clientele_v1_webhooks, 15);
 
 /**
- * PingWebhookEndpointResponse carries the delivery.
+ * PingWebhookEndpointResponse carries the delivery of the ping.
  *
  * @generated from message clientele.v1.PingWebhookEndpointResponse
  */
 export type PingWebhookEndpointResponse = Message<"clientele.v1.PingWebhookEndpointResponse"> & {
   /**
-   * The delivery, pending. Its event_id is its own id: no event is listed or watched under it.
+   * The delivery, pending.
    *
-   * @generated from field: clientele.v1.WebhookDelivery delivery = 1;
+   * Its event_id is its own id. No event is listed or watched under it.
+   *
+   * @generated from field: clientele.v1.WebhookDelivery webhook_delivery = 1;
    */
-  delivery?: WebhookDelivery | undefined;
+  webhookDelivery?: WebhookDelivery | undefined;
 };
 
 /**
@@ -561,19 +568,19 @@ export type ListWebhookDeliveriesRequest = Message<"clientele.v1.ListWebhookDeli
   /**
    * The endpoint.
    *
-   * @generated from field: string endpoint_id = 1;
+   * @generated from field: string webhook_endpoint_id = 1;
    */
-  endpointId: string;
+  webhookEndpointId: string;
 
   /**
-   * Only those in this state; all unless given.
+   * Only deliveries in this state; unspecified for all.
    *
    * @generated from field: clientele.v1.WebhookDeliveryState state = 2;
    */
   state: WebhookDeliveryState;
 
   /**
-   * How many to return: 10 when 0, at most 100; a larger one is taken for 100.
+   * How many to return: 10 when 0, at most 100. A larger number counts as 100.
    *
    * @generated from field: int32 page_size = 3;
    */
@@ -603,19 +610,19 @@ export type ListWebhookDeliveriesResponse = Message<"clientele.v1.ListWebhookDel
   /**
    * The deliveries, newest first.
    *
-   * @generated from field: repeated clientele.v1.WebhookDelivery deliveries = 1;
+   * @generated from field: repeated clientele.v1.WebhookDelivery webhook_deliveries = 1;
    */
-  deliveries: WebhookDelivery[];
+  webhookDeliveries: WebhookDelivery[];
 
   /**
-   * Fetches the page after this one; empty on the last.
+   * Fetches the next page; empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
 
   /**
-   * Fetches the page before this one; empty on the first.
+   * Fetches the previous page; empty on the first page.
    *
    * @generated from field: string previous_page_token = 3;
    */
@@ -630,17 +637,17 @@ export const ListWebhookDeliveriesResponseSchema: GenMessage<ListWebhookDeliveri
   messageDesc(file_clientele_v1_webhooks, 18);
 
 /**
- * RedeliverWebhookRequest names the delivery to repeat.
+ * RedeliverWebhookDeliveryRequest names the delivery to repeat.
  *
- * @generated from message clientele.v1.RedeliverWebhookRequest
+ * @generated from message clientele.v1.RedeliverWebhookDeliveryRequest
  */
-export type RedeliverWebhookRequest = Message<"clientele.v1.RedeliverWebhookRequest"> & {
+export type RedeliverWebhookDeliveryRequest = Message<"clientele.v1.RedeliverWebhookDeliveryRequest"> & {
   /**
    * The endpoint.
    *
-   * @generated from field: string endpoint_id = 1;
+   * @generated from field: string webhook_endpoint_id = 1;
    */
-  endpointId: string;
+  webhookEndpointId: string;
 
   /**
    * The delivery's id.
@@ -651,35 +658,35 @@ export type RedeliverWebhookRequest = Message<"clientele.v1.RedeliverWebhookRequ
 };
 
 /**
- * Describes the message clientele.v1.RedeliverWebhookRequest.
- * Use `create(RedeliverWebhookRequestSchema)` to create a new message.
+ * Describes the message clientele.v1.RedeliverWebhookDeliveryRequest.
+ * Use `create(RedeliverWebhookDeliveryRequestSchema)` to create a new message.
  */
-export const RedeliverWebhookRequestSchema: GenMessage<RedeliverWebhookRequest> = /*@__PURE__*/
+export const RedeliverWebhookDeliveryRequestSchema: GenMessage<RedeliverWebhookDeliveryRequest> = /*@__PURE__*/
   messageDesc(file_clientele_v1_webhooks, 19);
 
 /**
- * RedeliverWebhookResponse carries the new delivery.
+ * RedeliverWebhookDeliveryResponse carries the new delivery.
  *
- * @generated from message clientele.v1.RedeliverWebhookResponse
+ * @generated from message clientele.v1.RedeliverWebhookDeliveryResponse
  */
-export type RedeliverWebhookResponse = Message<"clientele.v1.RedeliverWebhookResponse"> & {
+export type RedeliverWebhookDeliveryResponse = Message<"clientele.v1.RedeliverWebhookDeliveryResponse"> & {
   /**
    * The new delivery, pending.
    *
-   * @generated from field: clientele.v1.WebhookDelivery delivery = 1;
+   * @generated from field: clientele.v1.WebhookDelivery webhook_delivery = 1;
    */
-  delivery?: WebhookDelivery | undefined;
+  webhookDelivery?: WebhookDelivery | undefined;
 };
 
 /**
- * Describes the message clientele.v1.RedeliverWebhookResponse.
- * Use `create(RedeliverWebhookResponseSchema)` to create a new message.
+ * Describes the message clientele.v1.RedeliverWebhookDeliveryResponse.
+ * Use `create(RedeliverWebhookDeliveryResponseSchema)` to create a new message.
  */
-export const RedeliverWebhookResponseSchema: GenMessage<RedeliverWebhookResponse> = /*@__PURE__*/
+export const RedeliverWebhookDeliveryResponseSchema: GenMessage<RedeliverWebhookDeliveryResponse> = /*@__PURE__*/
   messageDesc(file_clientele_v1_webhooks, 20);
 
 /**
- * WebhookDeliveryState says what became of a delivery.
+ * WebhookDeliveryState is the state of a delivery.
  *
  * @generated from enum clientele.v1.WebhookDeliveryState
  */
@@ -692,21 +699,21 @@ export enum WebhookDeliveryState {
   UNSPECIFIED = 0,
 
   /**
-   * It will be tried, again or for the first time.
+   * An attempt is due, now or later.
    *
    * @generated from enum value: WEBHOOK_DELIVERY_STATE_PENDING = 1;
    */
   PENDING = 1,
 
   /**
-   * The endpoint accepted it.
+   * The endpoint accepted the event.
    *
    * @generated from enum value: WEBHOOK_DELIVERY_STATE_SUCCEEDED = 2;
    */
   SUCCEEDED = 2,
 
   /**
-   * It was tried for 3 days.
+   * The endpoint did not accept the event within 3 days.
    *
    * @generated from enum value: WEBHOOK_DELIVERY_STATE_FAILED = 3;
    */
@@ -720,23 +727,26 @@ export const WebhookDeliveryStateSchema: GenEnum<WebhookDeliveryState> = /*@__PU
   enumDesc(file_clientele_v1_webhooks, 0);
 
 /**
- * WebhookService sends the events of the calling key's tenant to addresses of the merchant.
+ * WebhookService posts the events of the calling key's tenant to addresses of the merchant.
  *
- * An event is posted as the proto JSON of Event: ids and changed paths, never personal values. The header
- * `clientele-signature: t=<unix seconds>,v1=<hex>` signs it, as users of Stripe know it: v1 is the HMAC-SHA256 of
- * `<t>.<body>` under the endpoint's secret. Check it, and refuse an old t, before you trust the body. For 24 hours after
- * a rotation there is a second v1, under the secret before. A delivery may come more than once and out of order:
- * `clientele-event-id` is the same each time. Any status from 200 to 299 within 10 seconds accepts it. Anything else, a
- * redirect too, is tried again, at first after seconds and then more and more seldom, for 3 days. After that the delivery
- * has failed, and an endpoint that accepted nothing else in that time, and was not changed in it, is disabled.
+ * The body of a post is the proto JSON of an Event: ids and changed paths, never personal values. The header
+ * `clientele-signature: t=<unix seconds>,v1=<hex>` signs it in the scheme of Stripe: v1 is the HMAC-SHA256 of
+ * `<t>.<body>` under the endpoint's secret. Check the signature, and refuse an old t, before you trust the body. For 24
+ * hours after a rotation a second v1 is made with the previous secret.
+ *
+ * A delivery may come more than once and out of order; the header `clientele-event-id` is the same each time. Any status
+ * from 200 to 299 within 10 seconds accepts it. Anything else, including a redirect, is retried with growing pauses for 3
+ * days. Then the delivery has failed. The service disables an endpoint that accepted nothing in that time, unless it was
+ * changed meanwhile.
  *
  * @generated from service clientele.v1.WebhookService
  */
 export const WebhookService: GenService<{
   /**
-   * CreateWebhookEndpoint makes an endpoint, which gets the events from then on. Its secret is in this answer only.
-   * At most 20 for a tenant: one more is FAILED_PRECONDITION, and so is any where the deployment has no key that secrets
-   * could follow from (SECRET_KEY_MISSING).
+   * CreateWebhookEndpoint makes an endpoint, which gets the events from then on. Only this answer shows its secret.
+   *
+   * A tenant may have 20 endpoints; one more is FAILED_PRECONDITION. So is any endpoint in a deployment without a secret
+   * key, reason SECRET_KEY_MISSING.
    *
    * @generated from rpc clientele.v1.WebhookService.CreateWebhookEndpoint
    */
@@ -766,8 +776,10 @@ export const WebhookService: GenService<{
     output: typeof ListWebhookEndpointsResponseSchema;
   },
   /**
-   * UpdateWebhookEndpoint changes the fields that the mask names (AIP-134). Enabled again, an endpoint gets the events
-   * that came while it was disabled too, as far as they are kept.
+   * UpdateWebhookEndpoint changes the fields that the mask names (AIP-134).
+   *
+   * An endpoint that is enabled again also gets the events of the time in which it was disabled, as far back as events
+   * and deliveries are stored.
    *
    * @generated from rpc clientele.v1.WebhookService.UpdateWebhookEndpoint
    */
@@ -777,7 +789,7 @@ export const WebhookService: GenService<{
     output: typeof UpdateWebhookEndpointResponseSchema;
   },
   /**
-   * DeleteWebhookEndpoint takes an endpoint away, with its deliveries.
+   * DeleteWebhookEndpoint deletes an endpoint and its deliveries.
    *
    * @generated from rpc clientele.v1.WebhookService.DeleteWebhookEndpoint
    */
@@ -787,19 +799,21 @@ export const WebhookService: GenService<{
     output: typeof DeleteWebhookEndpointResponseSchema;
   },
   /**
-   * RotateWebhookSecret gives an endpoint a new secret, in this answer only. The one before signs too for 24 hours, or until
-   * the next rotation if that comes first.
+   * RotateWebhookEndpointSecret gives an endpoint a new secret. Only this answer shows it.
    *
-   * @generated from rpc clientele.v1.WebhookService.RotateWebhookSecret
+   * The previous secret also signs for 24 hours, or until the next rotation.
+   *
+   * @generated from rpc clientele.v1.WebhookService.RotateWebhookEndpointSecret
    */
-  rotateWebhookSecret: {
+  rotateWebhookEndpointSecret: {
     methodKind: "unary";
-    input: typeof RotateWebhookSecretRequestSchema;
-    output: typeof RotateWebhookSecretResponseSchema;
+    input: typeof RotateWebhookEndpointSecretRequestSchema;
+    output: typeof RotateWebhookEndpointSecretResponseSchema;
   },
   /**
-   * PingWebhookEndpoint sends an event of the type `webhook_endpoint.pinged` that stands for no change, to a disabled
-   * endpoint too.
+   * PingWebhookEndpoint sends an event of type `webhook_endpoint.pinged`, which stands for no change.
+   *
+   * A disabled endpoint is pinged too.
    *
    * @generated from rpc clientele.v1.WebhookService.PingWebhookEndpoint
    */
@@ -809,8 +823,9 @@ export const WebhookService: GenService<{
     output: typeof PingWebhookEndpointResponseSchema;
   },
   /**
-   * ListWebhookDeliveries returns the deliveries to an endpoint with their attempts, newest first. They are kept for 30
-   * days, those that wait for a disabled endpoint too.
+   * ListWebhookDeliveries returns the deliveries to an endpoint with their attempts, newest first.
+   *
+   * A delivery is stored for 30 days, also while it waits for a disabled endpoint.
    *
    * @generated from rpc clientele.v1.WebhookService.ListWebhookDeliveries
    */
@@ -820,15 +835,16 @@ export const WebhookService: GenService<{
     output: typeof ListWebhookDeliveriesResponseSchema;
   },
   /**
-   * RedeliverWebhook sends an event once more, to a disabled endpoint too: a new delivery, whatever became of the one
-   * that it repeats.
+   * RedeliverWebhookDelivery sends the event of a delivery once more, as a new delivery.
    *
-   * @generated from rpc clientele.v1.WebhookService.RedeliverWebhook
+   * The state of the first delivery does not matter. A disabled endpoint gets the event too.
+   *
+   * @generated from rpc clientele.v1.WebhookService.RedeliverWebhookDelivery
    */
-  redeliverWebhook: {
+  redeliverWebhookDelivery: {
     methodKind: "unary";
-    input: typeof RedeliverWebhookRequestSchema;
-    output: typeof RedeliverWebhookResponseSchema;
+    input: typeof RedeliverWebhookDeliveryRequestSchema;
+    output: typeof RedeliverWebhookDeliveryResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_clientele_v1_webhooks, 0);

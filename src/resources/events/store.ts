@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 
-// Which column of a resource's table names the customer it belongs to.
+// The column of a resource's table that holds the id of its customer.
 const customerColumns: Readonly<Record<string, string>> = {
   customer: "id",
   customer_identity: "customer_id",
@@ -17,8 +17,8 @@ const customerColumns: Readonly<Record<string, string>> = {
 };
 
 /**
- * Runs a change and writes its event, in one statement: an event for each changed row. `change` must return its rows;
- * they are the result. `customerId` says whose the rows are where the change itself takes that away.
+ * Runs a change and writes an event for each changed row, in one statement. `change` must return its rows; they are the
+ * result. `customerId` names their customer where the change itself clears that column.
  */
 export async function changeWithEvent<Row>(
   db: Knex,
@@ -84,7 +84,7 @@ function withEvent(
     .from("changed");
 }
 
-/** One event among many, of a customer or of what belongs to it. */
+/** One event of many, of a customer or of a resource that belongs to it. */
 export interface ManyEventsRow {
   readonly type: string;
   readonly resource_id: string;
@@ -93,8 +93,8 @@ export interface ManyEventsRow {
 }
 
 /**
- * A part of a statement that writes many events, in their order: those whose customers the part `changed` returns by
- * `id`.
+ * A part of a statement that writes events in the order of `rows`, for the customers whose `id` the part `changed`
+ * returns.
  */
 export function manyEvents(
   db: Knex,

@@ -1,135 +1,174 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Knex } from "knex";
 import { withDeadline } from "../../db/deadline.js";
+import type { InTurn } from "../../rpc/calls/fair-queue.js";
+import { invalidField } from "../../rpc/errors.js";
+import { eventId, firstCursor } from "./convert.js";
 import {
   type EventFilter,
   type EventRow,
   everyEvent,
-  isMeant,
-  lastNumber,
+  findEvent,
+  findLastEvent,
   listEventsBetween,
+  matches,
   numberEvents,
 } from "./log-store.js";
+import { shareRuns } from "./share-runs.js";
+import { createWaiters } from "./waiters.js";
 
-/** The end of a tenant's events, read once however many watch it. */
+/**
+ * The end of a tenant's event log. One tail serves all watches of the tenant in a process:
+ *
+ *  1. A change commits. Its event has a position, and no number yet.
+ *  2. The feed calls `refresh`: after a change of this process, a notification of another, or once a second.
+ *  3. `refresh` numbers the committed events in the order of their positions.
+ *  4. It checks that the last event it read is still stored; a restored database lacks it, and the tail is broken.
+ *  5. It reads the new events, keeps the latest 1,000 in memory, moves `last`, and wakes the watches that wait.
+ *  6. A watch calls `read` with its place. It is answered from memory if its place is among those events.
+ *  7. A watch further behind reads the database itself, in a short queue.
+ *  8. The client takes the message, and the watch continues from the place after it.
+ *  9. A watch without new events calls `wait`, and is woken by `refresh` or by its heartbeat.
+ * 10. Every watch of a broken tail ends with CURSOR_INVALID.
+ */
 export interface Tail {
-  /** The number of the last event that was read. */
-  readonly last: number;
-  /** Reads all that is committed by now. */
+  /** The place of the last event that was read. */
+  readonly last: Place;
+  /** Whether the events that were read are no longer stored. */
+  readonly broken: boolean;
+  /** Reads every event that is committed by now. */
   refresh(): Promise<void>;
-  /** The first events behind a number, at most so many, and how far they reach: all before that is said with them. */
-  read(after: number, filter: EventFilter, limit: number): Promise<{ rows: EventRow[]; upTo: number }>;
-  /** Waits for events behind a number, for `wake`, for the signal, or so long. */
+  /** The first matching events after a place, at most `limit`; no other matching event lies up to `upTo`. */
+  read(after: Place, filter: EventFilter, limit: number): Promise<ReadEvents>;
+  /** Waits for an event after a number, for `wake`, for the signal, or for so long. */
   wait(after: number, ms: number, signal: AbortSignal): Promise<void>;
-  /** Ends what waits. */
+  /** Resumes every watch that waits. */
   wake(): void;
-  /** Keeps no longer at hand what was read before the last call of it. */
+  /** Drops the events from memory that were read before the last call. */
   trim(): void;
 }
 
-/** Runs what reads the database for one watcher, a few at a time. */
-export type InTurn = <T>(read: () => Promise<T>) => Promise<T>;
+/** The place after an event: its number, and its id as the cursor. */
+export interface Place {
+  readonly number: number;
+  readonly cursor: string;
+}
 
-/** So many of the last events at most are kept at hand. Who is further behind reads the database itself. */
-const keptEvents = 1_000;
+interface ReadEvents {
+  readonly rows: readonly EventRow[];
+  readonly upTo: Place;
+}
+
+const eventsInMemory = 1_000;
 const pageSize = 500;
-/** What one read may look at, so that a filter that leaves next to nothing is answered too. */
+/** The most events that one read of the database looks at, so that a filter that matches little is answered too. */
 const spanOfRead = 50_000;
 const readMs = 10_000;
 /** Changes that come faster than this are read together. */
-const gapMs = 20;
+const pauseMs = 20;
 
-/** The tail of a tenant, as it is now. Nobody moves it but `refresh`. */
+/** Opens the tail of a tenant at the last event that is committed by now. */
 export async function openTail(db: Knex, tenantId: string, inTurn: InTurn): Promise<Tail> {
-  const inTime = <T>(read: () => Promise<T>) => withDeadline(Date.now() + readMs, read);
-  let kept: EventRow[] = [];
-  let last = await inTime(async () => {
-    await numberEvents(db, tenantId);
-    return await lastNumber(db, tenantId);
-  });
-  let trimmed = last;
-  const waiting = new Set<() => void>();
-  let running: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
+  let recent: EventRow[] = [];
+  let last = await inTime(() => findEnd(db, tenantId));
+  let trimmed = last.number;
+  let broken = false;
+  const { wait, wake } = createWaiters();
+  const refresh = shareRuns(() => inTime(advance), pauseMs);
 
   return {
     get last() {
       return last;
     },
-    // One that is under way may have looked already: then the next one counts, for all who come meanwhile.
-    async refresh() {
-      if (running === undefined) return await run();
-      next ??= running
-        .catch(() => {})
-        .then(() => sleep(gapMs))
-        .then(() => {
-          next = undefined;
-          return running ?? run();
-        });
-      await next;
+    get broken() {
+      return broken;
     },
+    refresh,
     async read(after, filter, limit) {
-      const first = last - kept.length;
-      if (after >= first) return ofKept(kept.slice(after - first), last, filter, limit);
-      const upTo = Math.min(last, after + spanOfRead);
-      const range = { after, upTo, limit };
-      const rows = await inTurn(() => inTime(() => listEventsBetween(db, tenantId, filter, range)));
-      return { rows, upTo: rows.length < limit ? upTo : rows.at(-1)!.id };
+      if (broken) throw cursorInvalid();
+      const first = last.number - recent.length;
+      if (after.number >= first) return readRecent(recent.slice(after.number - first), last, filter, limit);
+      const upTo = Math.min(last.number, after.number + spanOfRead);
+      return await inTurn(() => inTime(() => readStored(db, tenantId, { after, upTo, limit, filter })));
     },
-    wait,
+    async wait(after, ms, signal) {
+      if (last.number <= after && !broken) await wait(ms, signal);
+    },
     wake,
     trim() {
-      kept = kept.filter(({ id }) => id > trimmed);
-      trimmed = last;
+      recent = recent.filter(({ id }) => id > trimmed);
+      trimmed = last.number;
     },
   };
-
-  function run(): Promise<void> {
-    running = inTime(advance).finally(() => {
-      running = undefined;
-    });
-    return running;
-  }
 
   async function advance(): Promise<void> {
     await numberEvents(db, tenantId);
     let rows: EventRow[];
     do {
-      const range = { after: last, upTo: Number.MAX_SAFE_INTEGER, limit: pageSize };
-      rows = await listEventsBetween(db, tenantId, everyEvent, range);
+      rows = await listNext(db, tenantId, last).catch((error: unknown) => {
+        broken ||= error instanceof LogReplaced;
+        if (broken) wake();
+        throw error;
+      });
       if (rows.length === 0) return;
-      kept = [...kept, ...rows].slice(-keptEvents);
-      last = rows.at(-1)!.id;
+      recent = [...recent, ...rows].slice(-eventsInMemory);
+      last = placeAfter(rows.at(-1)!);
       wake();
     } while (rows.length === pageSize);
   }
-
-  function wake(): void {
-    for (const resume of [...waiting]) resume();
-  }
-
-  async function wait(after: number, ms: number, signal: AbortSignal): Promise<void> {
-    if (last > after || signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resume, ms);
-      waiting.add(resume);
-      signal.addEventListener("abort", resume, { once: true });
-      function resume() {
-        clearTimeout(timer);
-        waiting.delete(resume);
-        signal.removeEventListener("abort", resume);
-        resolve();
-      }
-    });
-  }
 }
 
-function ofKept(rows: readonly EventRow[], last: number, filter: EventFilter, limit: number) {
-  const meant: EventRow[] = [];
+/** The error of a cursor whose event is not stored, or not of the tenant. */
+export function cursorInvalid() {
+  return invalidField("cursor", "There is no event of this cursor.", "CURSOR_INVALID");
+}
+
+/** The log does not hold the event that was its last: the database was restored from a backup. */
+class LogReplaced extends Error {}
+
+function placeAfter(row: EventRow): Place {
+  return { number: row.id, cursor: eventId(row) };
+}
+
+async function findEnd(db: Knex, tenantId: string): Promise<Place> {
+  await numberEvents(db, tenantId);
+  const event = await findLastEvent(db, tenantId);
+  return event === undefined ? { number: 0, cursor: firstCursor(tenantId) } : placeAfter(event);
+}
+
+// The last event is read once more with those after it: its id must be the cursor.
+async function listNext(db: Knex, tenantId: string, last: Place): Promise<EventRow[]> {
+  const isFirst = last.number === 0;
+  const range = { after: isFirst ? 0 : last.number - 1, upTo: Number.MAX_SAFE_INTEGER, limit: pageSize + 1 };
+  const rows = await listEventsBetween(db, tenantId, everyEvent, range);
+  if (isFirst) return rows.slice(0, pageSize);
+  const [known, ...next] = rows;
+  if (known === undefined || eventId(known) !== last.cursor) throw new LogReplaced("the event log was replaced");
+  return next;
+}
+
+function readRecent(rows: readonly EventRow[], last: Place, filter: EventFilter, limit: number): ReadEvents {
+  const matching: EventRow[] = [];
   for (const row of rows) {
-    if (!isMeant(row, filter)) continue;
-    meant.push(row);
-    if (meant.length === limit) return { rows: meant, upTo: row.id };
+    if (!matches(row, filter)) continue;
+    matching.push(row);
+    if (matching.length === limit) return { rows: matching, upTo: placeAfter(row) };
   }
-  return { rows: meant, upTo: last };
+  return { rows: matching, upTo: last };
+}
+
+async function readStored(
+  db: Knex,
+  tenantId: string,
+  query: { readonly after: Place; readonly upTo: number; readonly limit: number; readonly filter: EventFilter },
+): Promise<ReadEvents> {
+  const range = { after: query.after.number, upTo: query.upTo, limit: query.limit };
+  const rows = await listEventsBetween(db, tenantId, query.filter, range);
+  const isFull = rows.length === query.limit;
+  const end = isFull ? rows.at(-1) : await findEvent(db, tenantId, query.upTo);
+  if (end === undefined) throw cursorInvalid();
+  return { rows, upTo: placeAfter(end) };
+}
+
+function inTime<T>(read: () => Promise<T>): Promise<T> {
+  return withDeadline(Date.now() + readMs, read);
 }

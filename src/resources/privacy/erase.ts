@@ -76,8 +76,8 @@ async function eraseIfDue(
     if (row?.id !== id || row.state !== "scheduled" || row.due_time > now) return false;
     const event: Call["event"] = (type, changedPaths = []) => ({ type, changedPaths, actor: "system", time: now });
     const receipt = await eraseCustomer({ db: trx, tenantId, event, now }, customerId, present);
-    const done = event("erasure.completed", ["state", "done_time", "receipt"]);
-    await store.endErasure(trx, tenantId, id, { state: "done", receipt }, done);
+    const done = event("erasure.completed", ["state", "complete_time", "receipt"]);
+    await store.endErasure(trx, tenantId, id, { state: "completed", receipt }, done);
     return true;
   });
 }

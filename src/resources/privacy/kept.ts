@@ -41,7 +41,7 @@ export const kept: readonly Kept[] = [
   },
   {
     table: "erasures",
-    columns: ["id", "customer_id", "state", "request_time", "due_time", "end_time", "receipt"],
+    columns: ["id", "customer_id", "state", "create_time", "due_time", "end_time", "receipt"],
     reason: "They prove that the request was followed.",
   },
 ];

@@ -22,14 +22,14 @@ export async function requestErasure(
   if (standing !== undefined) return standing;
   const delayed = now.getTime() + Number(settings.erasureDelay?.seconds ?? 0n) * 1000;
   const due_time = new Date(Math.max(delayed, notBefore?.getTime() ?? delayed));
-  const asked = { id: newId("era"), customer_id: customerId, request_time: now, due_time };
+  const asked = { id: newId("era"), customer_id: customerId, create_time: now, due_time };
   if (due_time > now) {
     const scheduled = { ...asked, state: "scheduled", end_time: null, receipt: null } as const;
     return await store.insertErasure(db, tenantId, scheduled, event("erasure.requested"));
   }
   const receipt = await eraseCustomer(call, customerId, settings);
-  const done = { ...asked, state: "done", end_time: now, receipt } as const;
-  return await store.insertErasure(db, tenantId, done, event("erasure.completed"));
+  const completed = { ...asked, state: "completed", end_time: now, receipt } as const;
+  return await store.insertErasure(db, tenantId, completed, event("erasure.completed"));
 }
 
 /** Cancels the erasure that a locked customer waits for. Throws FAILED_PRECONDITION unless it is still to come. */
@@ -61,5 +61,5 @@ export async function requestOrCancelErasure(
     return undefined;
   }
   const { state } = await requestErasure(call, newId, customerId, settings);
-  return state === "done" ? await store.lockSubject(db, tenantId, customerId) : undefined;
+  return state === "completed" ? await store.lockSubject(db, tenantId, customerId) : undefined;
 }

@@ -18,7 +18,7 @@ import * as store from "./store.js";
 export function privacyService(deps: Deps): ServiceImpl<typeof PrivacyService> {
   return {
     async requestErasure(req, ctx) {
-      const notBefore = req.notBefore && timestampDate(req.notBefore);
+      const notBefore = req.notBeforeTime && timestampDate(req.notBeforeTime);
       return await transact(callOf(ctx), async (call) => {
         const { db, tenantId } = call;
         const { settings } = await deps.settings.read(db, tenantId);
@@ -52,6 +52,8 @@ export function privacyService(deps: Deps): ServiceImpl<typeof PrivacyService> {
         const customer = found && (await store.lockSubject(db, tenantId, found.customer_id));
         if (customer === undefined) throw notFound("erasure");
         const row = await store.lockErasure(db, tenantId, req.id);
+        // A retry after a lost answer gets the same answer. The customer may have requested another erasure since.
+        if (row?.state === "cancelled") return { erasure: erasureFromRow(row) };
         requireEtag("erasure", row!, req.etag);
         const cancelled = await cancelErasure(call, row);
         await showWish(call, customer, false);
@@ -65,7 +67,7 @@ export function privacyService(deps: Deps): ServiceImpl<typeof PrivacyService> {
   };
 }
 
-const latestFirst: readonly OrderTerm[] = [{ column: "request_time", descending: true, nullable: false }];
+const latestFirst: readonly OrderTerm[] = [{ column: "create_time", descending: true, nullable: false }];
 
 // A locked customer shows that it asked to be forgotten; one that is purged shows nothing.
 async function showWish(

@@ -11,10 +11,10 @@ export interface ErasureRow {
   tenant_id: string;
   id: string;
   customer_id: string;
-  state: "scheduled" | "done" | "cancelled";
-  request_time: Date;
+  state: "scheduled" | "completed" | "cancelled";
+  create_time: Date;
   due_time: Date;
-  /** When it was done or cancelled. */
+  /** When it was completed or cancelled. */
   end_time: Date | null;
   receipt: JsonObject | null;
   version: number;
@@ -27,7 +27,7 @@ export async function lockSubject(trx: Knex, tenantId: string, id: string): Prom
   return await trx("customers").where({ tenant_id: tenantId, id }).forUpdate().first("*");
 }
 
-/** The erasure of a locked customer that is scheduled or done. */
+/** The erasure of a locked customer that is scheduled or completed. */
 export async function lockStandingErasure(
   trx: Knex,
   tenantId: string,

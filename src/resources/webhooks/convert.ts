@@ -1,5 +1,5 @@
 import { create, type JsonObject, toJson } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Event, EventSchema } from "../../../gen/clientele/v1/events_pb.js";
 import {
   type WebhookDelivery,
@@ -18,7 +18,7 @@ const state = enumColumn<WebhookDeliveryState>(WebhookDeliveryStateSchema);
 
 export const stateToColumn = state.toColumn;
 
-/** What a mask may name. */
+/** The paths that a mask may name. */
 export const writableFields = ["url", "event_types", "label", "enabled"];
 
 export function endpointFromRow(row: EndpointRow): WebhookEndpoint {
@@ -26,7 +26,7 @@ export function endpointFromRow(row: EndpointRow): WebhookEndpoint {
     id: row.id,
     url: row.url,
     eventTypes: row.event_types,
-    label: row.label,
+    ...(row.label !== "" && { label: row.label }),
     enabled: row.enabled,
     ...(row.disable_time && { disableTime: timestampFromDate(row.disable_time) }),
     createTime: timestampFromDate(row.create_time),
@@ -35,14 +35,14 @@ export function endpointFromRow(row: EndpointRow): WebhookEndpoint {
   });
 }
 
-export function endpointToColumns({ url, eventTypes, label, enabled }: WebhookEndpoint): EndpointColumns {
-  return { url, event_types: eventTypes, label, enabled: enabled ?? true };
+export function endpointToColumns({ url, eventTypes, label = "", enabled = true }: WebhookEndpoint): EndpointColumns {
+  return { url, event_types: eventTypes, label, enabled };
 }
 
 export function deliveryFromRow(row: DeliveryRow): WebhookDelivery {
   return create(WebhookDeliverySchema, {
     id: row.id,
-    endpointId: row.endpoint_id,
+    webhookEndpointId: row.endpoint_id,
     eventId: row.event_id,
     eventType: row.event_type,
     state: state.fromColumn(row.state),
@@ -53,19 +53,23 @@ export function deliveryFromRow(row: DeliveryRow): WebhookDelivery {
   });
 }
 
-/** An event as it is sent. */
+/** The body of a post: the proto JSON of an event. */
 export function payloadOf(event: Event): JsonObject {
   return toJson(EventSchema, event) as JsonObject;
 }
 
-/** What a ping sends: formed like an event, of no change. */
-export function pingOf(id: string, endpointId: string, now: Date): JsonObject {
+/** The body of a ping: an event that stands for no change. */
+export function pingOf(
+  id: string,
+  { endpointId, liveMode, now }: { endpointId: string; liveMode: boolean; now: Date },
+): JsonObject {
   const resource = { resourceType: "webhook_endpoint", resourceId: endpointId };
-  return payloadOf(
-    create(EventSchema, { id, type: "webhook_endpoint.pinged", ...resource, createTime: timestampFromDate(now) }),
-  );
+  const createTime = timestampFromDate(now);
+  return payloadOf(create(EventSchema, { id, type: "webhook_endpoint.pinged", ...resource, createTime, liveMode }));
 }
 
-function attemptFromColumns({ time, status, error = "", duration_ms: durationMs }: AttemptColumns) {
-  return { time: timestampFromDate(new Date(time)), ...(status !== undefined && { status }), error, durationMs };
+function attemptFromColumns({ time, status, error = "", duration_ms }: AttemptColumns) {
+  const duration = durationFromMs(duration_ms);
+  const attemptTime = timestampFromDate(new Date(time));
+  return { attemptTime, ...(status !== undefined && { httpStatus: status }), error, duration };
 }

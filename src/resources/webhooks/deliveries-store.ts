@@ -5,9 +5,9 @@ import { orderPage, type Page, selectPage } from "../../rpc/lists/paging.js";
 import { changeWithEvent } from "../events/store.js";
 import type { EndpointRow } from "./store.js";
 
-/** One try, as it is stored. */
+/** One attempt, as it is stored. */
 export interface AttemptColumns {
-  /** As ISO 8601. */
+  /** When it began, as ISO 8601. */
   readonly time: string;
   readonly status?: number;
   readonly error?: string;
@@ -20,7 +20,7 @@ export interface DeliveryRow {
   endpoint_id: string;
   event_id: string;
   event_type: string;
-  /** The proto JSON of the event, as it is sent. */
+  /** The proto JSON of the event: the body of every attempt. */
   payload: JsonObject;
   state: "pending" | "succeeded" | "failed";
   attempts: AttemptColumns[];
@@ -31,29 +31,36 @@ export interface DeliveryRow {
 
 export type NewDelivery = Pick<DeliveryRow, "id" | "event_id" | "event_type" | "payload">;
 
-/** A delivery that is to be tried now, with what its endpoint adds. */
-export type DueDelivery = DeliveryRow & Pick<EndpointRow, "url" | "secret_version" | "previous_secret_until">;
+/** A leased delivery, with the columns of its endpoint that a post needs. */
+export type DueDelivery = DeliveryRow &
+  Pick<EndpointRow, "url" | "secret_version" | "previous_secret_until"> & {
+    /** Whether the last post to the endpoint ran into the time limit. */
+    readonly stalled: boolean;
+  };
 
-/** Who has as many deliveries under way as may be at a time. */
-interface Busy {
-  readonly endpoints: readonly string[];
-  readonly tenants: readonly string[];
+/** How many posts one process has under way at most. */
+export interface Places {
+  readonly all: number;
+  /** Those to stalled endpoints together; each of them has one. */
+  readonly stalled: number;
+  readonly perTenant: number;
+  readonly perEndpoint: number;
 }
 
 const table = "webhook_deliveries";
 
-/** Enabled endpoints that events wait for. Looks across tenants: for the dispatcher alone. */
-export async function listWaitingEndpoints(db: Knex): Promise<{ tenant_id: string; id: string }[]> {
+/** Enabled endpoints with events that no delivery was made of. Looks across tenants: for the dispatcher alone. */
+export async function listWaitingEndpoints(db: Knex): Promise<{ tenant_id: string; id: string; live_mode: boolean }[]> {
   const { rows } = await db.raw(
-    `select endpoint.tenant_id, endpoint.id
-     from webhook_endpoints endpoint left join event_logs log on log.tenant_id = endpoint.tenant_id
+    `select endpoint.tenant_id, endpoint.id, tenants.live_mode
+     from webhook_endpoints endpoint join tenants using (tenant_id) left join event_logs log on log.tenant_id = endpoint.tenant_id
      where endpoint.enabled and (log.last_id > endpoint.cursor or exists (
        select 1 from events where events.tenant_id = endpoint.tenant_id and events.id is null))`,
   );
   return rows;
 }
 
-/** The cursor of an enabled endpoint that nobody else works on until the end of the transaction; else undefined. */
+/** Locks an enabled endpoint and answers its cursor; undefined if another process holds the lock. */
 export async function claimCursor(
   trx: Knex,
   tenantId: string,
@@ -66,7 +73,7 @@ export async function claimCursor(
     .first("cursor", "event_types");
 }
 
-/** Writes down what is to be delivered to a claimed endpoint, and how far its events are. No change that a client sees. */
+/** Inserts deliveries to a claimed endpoint and moves its cursor. Clients do not see the cursor, so there is no event. */
 export async function insertDeliveries(
   trx: Knex,
   tenantId: string,
@@ -79,7 +86,7 @@ export async function insertDeliveries(
   await trx("webhook_endpoints").where({ tenant_id: tenantId, id: endpointId }).update({ cursor });
 }
 
-/** Makes a delivery by hand; undefined if there is no such endpoint. */
+/** Inserts a delivery that a client requested; undefined if there is no such endpoint. */
 export async function insertByHand(
   db: Knex,
   tenantId: string,
@@ -99,7 +106,7 @@ export async function insertByHand(
   return row;
 }
 
-/** Repeats a delivery by hand: it is sent to a disabled endpoint too. */
+/** Inserts a copy of a delivery, requested by a client; undefined if there is no such delivery. */
 export async function insertRedelivery(
   db: Knex,
   tenantId: string,
@@ -136,33 +143,77 @@ export async function listDeliveries(
 }
 
 /**
- * Takes the delivery that is longest due, for a while: who takes it sends it once, and if it cannot say what became of
- * it, another takes it when `until` has come. None of those who are busy. Looks across tenants: for the dispatcher alone.
+ * Leases due deliveries, the longest due first, at most one of each endpoint in a call. A lease ends at `until`: then
+ * another sender may take the delivery. Looks across tenants: for the sender alone.
  */
-export async function claimDelivery(
+export async function claimDeliveries(
   db: Knex,
-  { now, until, busy }: { now: Date; until: Date; busy: Busy },
-): Promise<DueDelivery | undefined> {
-  const { rows } = await db.raw(
-    `update webhook_deliveries claimed set next_attempt_time = ?
-     from (
-       select tenant_id, id from webhook_deliveries due
-       where due.state = 'pending' and due.next_attempt_time <= ?
-         and due.endpoint_id <> all (?) and due.tenant_id <> all (?)
-         and (due.by_hand or exists (
-           select 1 from webhook_endpoints endpoint
-           where endpoint.tenant_id = due.tenant_id and endpoint.id = due.endpoint_id and endpoint.enabled))
-       order by due.next_attempt_time limit 1 for update skip locked
-     ) due, webhook_endpoints endpoint
-     where claimed.tenant_id = due.tenant_id and claimed.id = due.id
-       and endpoint.tenant_id = claimed.tenant_id and endpoint.id = claimed.endpoint_id
-     returning claimed.*, endpoint.url, endpoint.secret_version, endpoint.previous_secret_until`,
-    [until, now, [...busy.endpoints], [...busy.tenants]],
-  );
-  return rows[0];
+  { now, until, places, flights }: { now: Date; until: Date; places: Places; flights: readonly DueDelivery[] },
+): Promise<DueDelivery[]> {
+  const stalled = flights.filter((flight) => flight.stalled).length;
+  const { rows } = await db.raw(claimStatement, {
+    now,
+    until,
+    tenants: flights.map(({ tenant_id }) => tenant_id),
+    endpoints: flights.map(({ endpoint_id }) => endpoint_id),
+    ...places,
+    free: Math.max(0, places.all - flights.length),
+    freeForStalled: Math.max(0, places.stalled - stalled),
+  });
+  return rows;
 }
 
-/** Writes down what became of an attempt. Says nothing if the delivery is gone. */
+// `queue` walks from the head of one queue to the head of the next, so its cost is the number of queues, however long
+// they are. `flight` holds a row for each delivery that this process is posting.
+const claimStatement = `
+  with recursive queue as (
+    (select tenant_id, endpoint_id, by_hand, next_attempt_time from webhook_deliveries where state = 'pending'
+     order by tenant_id, endpoint_id, by_hand, next_attempt_time limit 1)
+    union all
+    select head.* from queue cross join lateral (
+      select tenant_id, endpoint_id, by_hand, next_attempt_time from webhook_deliveries
+      where state = 'pending'
+        and (tenant_id, endpoint_id, by_hand) > (queue.tenant_id, queue.endpoint_id, queue.by_hand)
+      order by tenant_id, endpoint_id, by_hand, next_attempt_time limit 1) head
+  ), flight as (
+    select * from unnest(cast(:tenants as text[]), cast(:endpoints as text[])) flight (tenant_id, endpoint_id)
+  ), due as (
+    select distinct on (queue.tenant_id, queue.endpoint_id)
+      queue.*, endpoint.url, endpoint.secret_version, endpoint.previous_secret_until, endpoint.stalled
+    from queue join webhook_endpoints endpoint
+      on endpoint.tenant_id = queue.tenant_id and endpoint.id = queue.endpoint_id
+    where queue.next_attempt_time <= :now and (queue.by_hand or endpoint.enabled)
+      and (select count(*) from flight where flight.endpoint_id = queue.endpoint_id)
+        < case when endpoint.stalled then 1 else :perEndpoint end
+    order by queue.tenant_id, queue.endpoint_id, queue.next_attempt_time
+  ), ranked as (
+    select due.*,
+      (select count(*) from flight where flight.tenant_id = due.tenant_id)
+        + row_number() over (partition by tenant_id order by next_attempt_time) as place_of_tenant,
+      row_number() over (partition by stalled order by next_attempt_time) as place_of_kind
+    from due
+  ), chosen as (
+    select * from ranked
+    where place_of_tenant <= :perTenant and (not stalled or place_of_kind <= :freeForStalled)
+    order by next_attempt_time limit :free
+  ), leased as (
+    select chosen.*, delivery.id from chosen cross join lateral (
+      select id from webhook_deliveries
+      where tenant_id = chosen.tenant_id and endpoint_id = chosen.endpoint_id and by_hand = chosen.by_hand
+        and state = 'pending' and next_attempt_time <= :now
+      order by next_attempt_time limit 1 for update skip locked) delivery
+  )
+  update webhook_deliveries claimed set next_attempt_time = :until
+  from leased
+  where claimed.tenant_id = leased.tenant_id and claimed.id = leased.id
+  returning claimed.*, leased.url, leased.secret_version, leased.previous_secret_until, leased.stalled`;
+
+/** Stores whether the last post to an endpoint ran into the time limit. Clients do not see it. */
+export async function markStalled(trx: Knex, tenantId: string, endpointId: string, stalled: boolean): Promise<void> {
+  await trx("webhook_endpoints").where({ tenant_id: tenantId, id: endpointId, stalled: !stalled }).update({ stalled });
+}
+
+/** Stores an attempt and the state after it. A delivery that was deleted meanwhile stays deleted. */
 export async function recordAttempt(
   db: Knex,
   tenantId: string,
@@ -181,7 +232,7 @@ export async function recordAttempt(
     });
 }
 
-/** Whether an endpoint accepted anything since a time. */
+/** Whether an endpoint accepted a delivery since a time. */
 export async function acceptedSince(db: Knex, tenantId: string, endpointId: string, since: Date): Promise<boolean> {
   const found = await db(table)
     .where({ tenant_id: tenantId, endpoint_id: endpointId, state: "succeeded" })
@@ -190,10 +241,7 @@ export async function acceptedSince(db: Knex, tenantId: string, endpointId: stri
   return found !== undefined;
 }
 
-/**
- * Deletes the deliveries that were made before a time, also those that wait for a disabled endpoint; says how many. Looks
- * across tenants: for the job.
- */
+/** Deletes the deliveries that were created before a time, pending ones too. Looks across tenants: for the job alone. */
 export async function deleteOldDeliveries(db: Knex, before: Date): Promise<number> {
   return await db(table).where("create_time", "<", before).delete();
 }

@@ -13,7 +13,7 @@ import { prepared } from "../../rpc/calls/call.js";
 import { notFound, refused } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
-import { applyMask, mayName, populatedPaths } from "../../rpc/requests/field-mask.js";
+import { applyMask, changedPaths, mayName, populatedPaths } from "../../rpc/requests/field-mask.js";
 import { required } from "../../rpc/requests/validate.js";
 import { lastNumber, numberEvents } from "../events/log-store.js";
 import {
@@ -33,10 +33,10 @@ const overlapMs = 24 * 60 * 60 * 1000;
 
 export function webhookService(deps: Deps): ServiceImpl<typeof WebhookService> {
   return {
-    // Names are looked up before the transaction.
+    // The address is resolved before the transaction, because a name server may be slow.
     createWebhookEndpoint: prepared(async (req) => {
       const secretKey = requireSecretKey(deps.secretKey);
-      const endpoint = validEndpoint(required(req.endpoint, "endpoint"));
+      const endpoint = validEndpoint(required(req.webhookEndpoint, "webhook_endpoint"));
       await requirePostable(deps.webhookSender, endpoint.url);
       return async ({ db, tenantId, event }) => {
         const id = deps.newId("whe");
@@ -54,7 +54,7 @@ export function webhookService(deps: Deps): ServiceImpl<typeof WebhookService> {
           throw refused("WEBHOOK_ENDPOINT_LIMIT_REACHED", `There are ${maxEndpoints} webhook endpoints already.`);
         }
         const secret = secretOf(secretKey, { tenantId, endpointId: id, secretVersion: row.secret_version });
-        return { endpoint: endpointFromRow(row), secret };
+        return { webhookEndpoint: endpointFromRow(row), secret };
       };
     }),
 
@@ -62,37 +62,33 @@ export function webhookService(deps: Deps): ServiceImpl<typeof WebhookService> {
       const { db, tenantId } = callOf(ctx);
       const row = await store.findEndpoint(db, tenantId, req.id);
       if (row === undefined) throw notFound("webhook endpoint");
-      return { endpoint: endpointFromRow(row) };
+      return { webhookEndpoint: endpointFromRow(row) };
     },
 
     async listWebhookEndpoints(req, ctx) {
       const call = callOf(ctx);
       const page = pageOf(call, ListWebhookEndpointsRequestSchema, req);
       const { rows, ...tokens } = toPage(await store.listEndpoints(call.db, call.tenantId, page), page);
-      return { endpoints: rows.map(endpointFromRow), ...tokens };
+      return { webhookEndpoints: rows.map(endpointFromRow), ...tokens };
     },
 
     updateWebhookEndpoint: prepared(async (req) => {
-      const changes = required(req.endpoint, "endpoint");
+      const changes = required(req.webhookEndpoint, "webhook_endpoint");
       if (changes.url !== "" && mayName(req.updateMask, "url")) await requirePostable(deps.webhookSender, changes.url);
       return ({ db, tenantId, event }) =>
         inTransaction(db, async (trx) => {
           const row = await locked(trx, tenantId, changes.id);
           requireEtag("webhook endpoint", row, changes.etag);
           const before = endpointFromRow(row);
-          const { next, changedPaths } = applyMask(
-            WebhookEndpointSchema,
-            before,
-            changes,
-            req.updateMask,
-            writableFields,
-          );
-          if (changedPaths.length === 0) return { endpoint: before };
+          const { next } = applyMask(WebhookEndpointSchema, before, changes, req.updateMask, writableFields);
           const columns = endpointToColumns(validEndpoint(next));
+          const after = endpointFromRow({ ...row, ...columns });
+          const paths = changedPaths(WebhookEndpointSchema, before, after);
+          if (paths.length === 0) return { webhookEndpoint: before };
           const enabled = columns.enabled ? { disable_time: null } : {};
-          const changed = event("webhook_endpoint.updated", changedPaths);
+          const changed = event("webhook_endpoint.updated", paths);
           const updated = await store.updateEndpoint(trx, tenantId, row.id, { ...columns, ...enabled }, changed);
-          return { endpoint: endpointFromRow(updated) };
+          return { webhookEndpoint: endpointFromRow(updated) };
         });
     }),
 
@@ -106,7 +102,7 @@ export function webhookService(deps: Deps): ServiceImpl<typeof WebhookService> {
       });
     },
 
-    async rotateWebhookSecret(req, ctx) {
+    async rotateWebhookEndpointSecret(req, ctx) {
       const { db, tenantId, now, event } = callOf(ctx);
       const secretKey = requireSecretKey(deps.secretKey);
       return await inTransaction(db, async (trx) => {
@@ -118,38 +114,40 @@ export function webhookService(deps: Deps): ServiceImpl<typeof WebhookService> {
         const changed = event("webhook_endpoint.rotated");
         const updated = await store.updateEndpoint(trx, tenantId, row.id, columns, changed);
         const secret = secretOf(secretKey, { tenantId, endpointId: row.id, secretVersion: updated.secret_version });
-        return { endpoint: endpointFromRow(updated), secret };
+        return { webhookEndpoint: endpointFromRow(updated), secret };
       });
     },
 
     async pingWebhookEndpoint(req, ctx) {
-      const { db, tenantId, now, event } = callOf(ctx);
+      const { db, tenantId, liveMode, now, event } = callOf(ctx);
       const id = deps.newId("whd");
-      const ping = { id, event_id: id, event_type: "webhook_endpoint.pinged", payload: pingOf(id, req.id, now) };
+      const payload = pingOf(id, { endpointId: req.id, liveMode, now });
+      const ping = { id, event_id: id, event_type: "webhook_endpoint.pinged", payload };
       const row = await insertByHand(db, tenantId, req.id, ping, event("webhook_delivery.created"));
       if (row === undefined) throw notFound("webhook endpoint");
-      return { delivery: deliveryFromRow(row) };
+      return { webhookDelivery: deliveryFromRow(row) };
     },
 
     async listWebhookDeliveries(req, ctx) {
       const call = callOf(ctx);
       const page = pageOf(call, ListWebhookDeliveriesRequestSchema, req);
-      const wanted = { endpointId: req.endpointId, state: stateToColumn(req.state) };
-      const found = await listDeliveries(call.db, call.tenantId, wanted, page);
-      if (found === undefined) throw notFound("webhook endpoint");
-      const { rows, ...tokens } = toPage(found, page);
-      return { deliveries: rows.map(deliveryFromRow), ...tokens };
+      const query = { endpointId: req.webhookEndpointId, state: stateToColumn(req.state) };
+      const deliveries = await listDeliveries(call.db, call.tenantId, query, page);
+      if (deliveries === undefined) throw notFound("webhook endpoint");
+      const { rows, ...tokens } = toPage(deliveries, page);
+      return { webhookDeliveries: rows.map(deliveryFromRow), ...tokens };
     },
 
-    async redeliverWebhook(req, ctx) {
+    async redeliverWebhookDelivery(req, ctx) {
       const { db, tenantId, event } = callOf(ctx);
-      const redelivery = { endpointId: req.endpointId, of: req.id, id: deps.newId("whd") };
+      const { webhookEndpointId: endpointId } = req;
+      const redelivery = { endpointId, of: req.id, id: deps.newId("whd") };
       return await inTransaction(db, async (trx) => {
-        // An erasure holds the endpoints too: what is copied is what it left.
-        if ((await store.lockEndpoint(trx, tenantId, req.endpointId)) === undefined) throw notFound("webhook delivery");
+        // An erasure locks the endpoints too, so the copied payload is the erased one.
+        if ((await store.lockEndpoint(trx, tenantId, endpointId)) === undefined) throw notFound("webhook delivery");
         const row = await insertRedelivery(trx, tenantId, redelivery, event("webhook_delivery.created"));
         if (row === undefined) throw notFound("webhook delivery");
-        return { delivery: deliveryFromRow(row) };
+        return { webhookDelivery: deliveryFromRow(row) };
       });
     },
   };

@@ -5,6 +5,7 @@ import { ActorKind, type Event, type ListEventsRequest } from "../../../gen/clie
 import { type TestAccount, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 import { allAtOnce, createCallers } from "../../support/parallel.js";
+import { numbersOf } from "../../support/watching.js";
 
 let account: TestAccount;
 const clientele = useClientele();
@@ -26,9 +27,9 @@ async function listAll(wanted: Wanted = {}): Promise<Event[]> {
   return events;
 }
 
-async function newCustomer(): Promise<string> {
+async function newCustomer(clients = account.test): Promise<string> {
   const email = `${randomUUID()}@example.com`;
-  return (await account.test.customers.createCustomer({ customer: { email } })).customer!.id;
+  return (await clients.customers.createCustomer({ customer: { email } })).customer!.id;
 }
 
 async function rename(id: string, name: string, headers = {}) {
@@ -52,13 +53,31 @@ test("an event says what was changed, of whom, by which key, why and when", asyn
     actor: { kind: ActorKind.SECRET_KEY, id: apiKeys[0]!.id },
     reason: "support:ticket-4711",
   });
-  expect(event!.id).toMatch(/^evt_[0-9a-z]{42}$/);
+  expect(event!.id).toMatch(/^evt_[0-9a-z]{50}$/);
   expect(Number(event!.createTime!.seconds) * 1000).toBeGreaterThan(before - 2_000);
 });
 
 test("what nobody called for is the system's", async () => {
-  const created = await listAll({ types: ["account.created"] });
+  const created = await listAll({ eventTypes: ["account.created"] });
   expect(created).toMatchObject([{ actor: { kind: ActorKind.SYSTEM, id: "" }, customerId: "", reason: "" }]);
+});
+
+test("an event is read by its id, in its own tenant alone", async () => {
+  await newCustomer();
+  const [event] = await listAll({ eventTypes: ["customer.created"] });
+  expect((await account.test.events.getEvent({ id: event!.id })).event).toEqual(event);
+  const others = [`${event!.id.slice(0, -1)}w`, event!.id.replace(/.{8}$/, "00000000"), "evt_none", "cus_1"];
+  for (const id of others) {
+    expect(await failureOf(account.test.events.getEvent({ id }))).toMatchObject({ reason: "RESOURCE_NOT_FOUND" });
+  }
+  const foreign = account.live.events.getEvent({ id: event!.id });
+  expect(await failureOf(foreign)).toMatchObject({ reason: "RESOURCE_NOT_FOUND" });
+});
+
+test.for(["test", "live"] as const)("an event says whether it is of live mode: %s", async (mode) => {
+  await newCustomer(account[mode]);
+  const { events } = await account[mode].events.listEvents({});
+  expect(new Set(events.map(({ liveMode }) => liveMode))).toEqual(new Set([mode === "live"]));
 });
 
 test("an event is listed as soon as its change is answered, the newest first", async () => {
@@ -94,21 +113,25 @@ test("the history of a customer stays when it is deleted for good", async () => 
 const filters: { name: string; wanted: (ids: { ada: string; bea: string }) => Wanted; types: string[] }[] = [
   {
     name: "one type",
-    wanted: () => ({ types: ["customer.created"] }),
+    wanted: () => ({ eventTypes: ["customer.created"] }),
     types: ["customer.created", "customer.created"],
   },
   {
     name: "several types",
-    wanted: () => ({ types: ["customer.deleted", "address.created"] }),
+    wanted: () => ({ eventTypes: ["customer.deleted", "address.created"] }),
     types: ["address.created", "customer.deleted"],
   },
-  { name: "a kind of resource", wanted: () => ({ types: ["address.*"] }), types: ["address.created"] },
+  { name: "a kind of resource", wanted: () => ({ eventTypes: ["address.*"] }), types: ["address.created"] },
   {
     name: "a kind of resource and a type",
-    wanted: () => ({ types: ["address.*", "customer.deleted"] }),
+    wanted: () => ({ eventTypes: ["address.*", "customer.deleted"] }),
     types: ["address.created", "customer.deleted"],
   },
-  { name: "a resource", wanted: ({ bea }) => ({ resourceId: bea }), types: ["customer.created", "customer.deleted"] },
+  {
+    name: "a resource",
+    wanted: ({ bea }) => ({ resourceId: bea }),
+    types: ["customer.created", "customer.deleted"],
+  },
   {
     name: "a customer, with what belongs to it",
     wanted: ({ ada }) => ({ customerId: ada }),
@@ -116,10 +139,10 @@ const filters: { name: string; wanted: (ids: { ada: string; bea: string }) => Wa
   },
   {
     name: "a customer and a type",
-    wanted: ({ ada }) => ({ customerId: ada, types: ["customer.*"] }),
+    wanted: ({ ada }) => ({ customerId: ada, eventTypes: ["customer.*"] }),
     types: ["customer.created", "customer.updated"],
   },
-  { name: "a type that there is not", wanted: () => ({ types: ["customer.lost"] }), types: [] },
+  { name: "a type that there is not", wanted: () => ({ eventTypes: ["customer.lost"] }), types: [] },
   { name: "a key that did nothing", wanted: () => ({ actorId: "key_absent" }), types: [] },
 ];
 
@@ -179,7 +202,7 @@ test.for([-(2n ** 63n), -210_866_803_201n, -62_135_596_801n, 253_402_300_800n, 8
 test("every event lies in the years 1 to 9999", async () => {
   await newCustomer();
   const range = {
-    types: ["customer.created"],
+    eventTypes: ["customer.created"],
     startTime: { seconds: -62_135_596_800n },
     endTime: { seconds: 253_402_300_799n, nanos: 999_999_999 },
   };
@@ -212,7 +235,7 @@ test("changes by 50 callers, listed meanwhile, have numbers without gaps, and th
     if (i % 5 === 0) await caller.events.listEvents({});
   });
   const events = await listAll();
-  expect(events.map(({ id }) => Number(id.slice(-16)))).toEqual(events.map((_, i) => i + 1));
+  expect(numbersOf(events)).toEqual(events.map((_, i) => i + 1));
   const stored = await clientele.db("customers").whereIn("id", customers);
   for (const { id, name, version } of stored) {
     const changes = events.filter((event) => event.resourceId === id);
@@ -248,7 +271,7 @@ describe("a reason", () => {
 });
 
 test.for([
-  { name: "a type that is none", wanted: { types: ["customer"] }, reason: "FIELDS_INVALID" },
+  { name: "a type that is none", wanted: { eventTypes: ["customer"] }, reason: "FIELDS_INVALID" },
   { name: "another order", wanted: { orderBy: "type" }, reason: "ORDER_BY_INVALID" },
   { name: "another list's token", wanted: { pageToken: "abc" }, reason: "PAGE_TOKEN_INVALID" },
 ])("$name is refused", async ({ wanted, reason }) => {

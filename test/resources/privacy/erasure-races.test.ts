@@ -51,14 +51,15 @@ test("of 50 who ask for it and cancel it at once, each changes what the one befo
   expect(countOf(types, "erasure.cancelled")).toBe(erasures.length - standing.length);
 });
 
-test("of 50 who cancel it at once, one does", async () => {
+test("50 callers that cancel an erasure at once cancel it once, and all get the answer", async () => {
   const account = await clientele.createAccount(SettingsPreset.DIGITAL_RIVER);
   const { id: customerId } = await createCustomer(account.test);
   const { erasure } = await account.test.privacy.requestErasure({ customerId });
   const callers = createCallers(clientele, account.testKey);
   const { answers, failures } = await allAtOnce(callers, ({ privacy }) => privacy.cancelErasure({ id: erasure!.id }));
-  expect(answers).toHaveLength(1);
-  expect(new Set(failures.map(({ reason }) => reason))).toEqual(new Set(["ERASURE_NOT_CANCELLABLE"]));
+  expect(failures).toEqual([]);
+  expect(new Set(answers.map((answer) => answer.erasure!.etag)).size).toBe(1);
+  expect(countOf(await typesOf(customerId), "erasure.cancelled")).toBe(1);
 });
 
 test("replicas that run the job at once erase each customer that is due once", async () => {
@@ -68,7 +69,7 @@ test("replicas that run the job at once erase each customer that is due once", a
   timed.pass(30 * day);
   await Promise.all(Array.from({ length: 5 }, () => timed.runJob("erase_customers")));
   const { erasures } = await clients.privacy.listErasures({ pageSize: 100 });
-  expect(erasures.map(({ state }) => state)).toEqual(ids.map(() => ErasureState.DONE));
+  expect(erasures.map(({ state }) => state)).toEqual(ids.map(() => ErasureState.COMPLETED));
   for (const id of ids) expect(countOf(await typesOf(id), "customer.erased")).toBe(1);
 });
 
@@ -145,12 +146,14 @@ test("nor does a redelivery that is asked for while the customer of its event is
   const { checkout } = await clients.checkouts.createCheckout({
     checkout: { customerId, url: "https://shop.example" },
   });
-  const { endpoint } = await clients.webhooks.createWebhookEndpoint({ endpoint: { url: "http://127.0.0.1:9/" } });
+  const { webhookEndpoint } = await clients.webhooks.createWebhookEndpoint({
+    webhookEndpoint: { url: "http://127.0.0.1:9/" },
+  });
   const { tenant_id } = await clientele.db("customers").where({ id: customerId }).first("tenant_id");
   await clientele.db("webhook_deliveries").insert({
     tenant_id,
     id: "whd_01000000000000000000000000",
-    endpoint_id: endpoint!.id,
+    endpoint_id: webhookEndpoint!.id,
     event_id: "evt_1",
     event_type: "payment_method.attached",
     payload: JSON.stringify({ resourceId: token, customerId, type: "payment_method.attached" }),
@@ -161,8 +164,8 @@ test("nor does a redelivery that is asked for while the customer of its event is
   await buyer("checkouts").where({ id: checkout!.id }).forUpdate();
   const erased = clients.privacy.requestErasure({ customerId });
   await expect.poll(() => waitingFor("transactionid")).toBe(1);
-  const repeated = clients.webhooks.redeliverWebhook({
-    endpointId: endpoint!.id,
+  const repeated = clients.webhooks.redeliverWebhookDelivery({
+    webhookEndpointId: webhookEndpoint!.id,
     id: "whd_01000000000000000000000000",
   });
   await expect.poll(() => waitingFor("transactionid")).toBe(2);

@@ -108,8 +108,8 @@ describe.for([
     const account = await clientele.createAccount(preset);
     const person = await newPerson(clientele, account);
     const erasure = await erase(account.test, person.id);
-    expect(erasure).toMatchObject({ state: ErasureState.DONE, customerId: person.id });
-    expect(timestampDate(erasure.doneTime!)).toEqual(timed.now());
+    expect(erasure).toMatchObject({ state: ErasureState.COMPLETED, customerId: person.id });
+    expect(timestampDate(erasure.completeTime!)).toEqual(timed.now());
     const counts = Object.fromEntries(erasure.receipt!.erased.map(({ table, count }) => [table, Number(count)]));
     expect(counts).toMatchObject({
       customers: 1,
@@ -186,7 +186,7 @@ describe("a customer that is deleted", () => {
     const { test: clients } = await clientele.createAccount();
     const { id } = await createCustomer(clients);
     await clients.customers.deleteCustomer({ id });
-    expect((await erase(clients, id)).state).toBe(ErasureState.DONE);
+    expect((await erase(clients, id)).state).toBe(ErasureState.COMPLETED);
     expect(await failureOf(clients.customers.getCustomer({ id }))).toMatchObject(absent);
   });
 
@@ -195,7 +195,7 @@ describe("a customer that is deleted", () => {
     const person = await newPerson(clientele, account);
     await account.test.customers.deleteCustomer({ id: person.id });
     expect(await dumpOf(clientele.db)).toContain(person.values.contact);
-    expect((await erase(account.test, person.id)).state).toBe(ErasureState.DONE);
+    expect((await erase(account.test, person.id)).state).toBe(ErasureState.COMPLETED);
     const after = await dumpOf(clientele.db);
     for (const value of Object.values(person.values)) expect(after).not.toContain(value.toString());
   });
@@ -204,8 +204,9 @@ describe("a customer that is deleted", () => {
 test("one erasure that fails leaves its customer whole, and the others are done", async () => {
   const account = await clientele.createAccount();
   const [broken, fine] = [await newPerson(clientele, account), await createCustomer(account.test)];
-  const notBefore = timestampFromDate(new Date(timed.now().getTime() + day));
-  for (const { id: customerId } of [broken, fine]) await account.test.privacy.requestErasure({ customerId, notBefore });
+  const notBeforeTime = timestampFromDate(new Date(timed.now().getTime() + day));
+  for (const { id: customerId } of [broken, fine])
+    await account.test.privacy.requestErasure({ customerId, notBeforeTime });
   timed.pass(day);
   const before = (await dumpOf(clientele.db)).split("\n").filter((line) => line.includes(broken.id));
   // In the midst of it: after the addresses, before the customer.

@@ -29,7 +29,7 @@ describe("a delivery that fails", () => {
     shop.receiver.answer(204);
     await service.dispatch();
     const [delivery] = await deliveriesOf(shop);
-    expect(delivery!.attempts.map(({ status }) => status)).toEqual([500, 500, 204]);
+    expect(delivery!.attempts.map(({ httpStatus }) => httpStatus)).toEqual([500, 500, 204]);
     expect([delivery!.state, delivery!.nextAttemptTime]).toEqual([State.SUCCEEDED, undefined]);
     expect(new Set(shop.receiver.received.map(({ body }) => body)).size).toBe(1);
     for (const received of shop.receiver.received) expect(isSigned(received, shop.secret)).toBe(true);
@@ -41,7 +41,7 @@ describe("a delivery that fails", () => {
     receiver.answer(410);
     await newCustomer(clients);
     const started = service.now().getTime();
-    const enabled = async () => (await clients.webhooks.getWebhookEndpoint({ id })).endpoint!.enabled;
+    const enabled = async () => (await clients.webhooks.getWebhookEndpoint({ id })).webhookEndpoint!.enabled;
     while (await enabled()) {
       await service.dispatch();
       service.later(hour);
@@ -51,19 +51,22 @@ describe("a delivery that fails", () => {
     expect(hours).toBeLessThanOrEqual(73);
     const [failed] = await deliveriesOf(shop);
     expect([failed!.state, failed!.attempts.length > 12]).toEqual([State.FAILED, true]);
-    const { endpoint } = await clients.webhooks.getWebhookEndpoint({ id });
-    expect(endpoint!.disableTime).toBeDefined();
+    const { webhookEndpoint } = await clients.webhooks.getWebhookEndpoint({ id });
+    expect(webhookEndpoint!.disableTime).toBeDefined();
     const seen = receiver.received.length;
     service.later(24 * hour);
     await service.dispatch();
     expect(receiver.received).toHaveLength(seen);
 
     receiver.answer(200);
-    const { delivery } = await clients.webhooks.redeliverWebhook({ endpointId: id, id: failed!.id });
+    const { webhookDelivery } = await clients.webhooks.redeliverWebhookDelivery({
+      webhookEndpointId: id,
+      id: failed!.id,
+    });
     await service.dispatch();
     expect(receiver.received.at(-1)!.body).toBe(receiver.received[0]!.body);
     const [repeated] = await deliveriesOf(shop);
-    expect([repeated!.id, repeated!.state]).toEqual([delivery!.id, State.SUCCEEDED]);
+    expect([repeated!.id, repeated!.state]).toEqual([webhookDelivery!.id, State.SUCCEEDED]);
   });
 
   test("does not disable an endpoint that was enabled again since it was first tried", async () => {
@@ -72,12 +75,12 @@ describe("a delivery that fails", () => {
     receiver.answer(500);
     await newCustomer(clients);
     await service.dispatch();
-    await clients.webhooks.updateWebhookEndpoint({ endpoint: { id, enabled: false } });
+    await clients.webhooks.updateWebhookEndpoint({ webhookEndpoint: { id, enabled: false } });
     service.later(80 * hour);
-    await clients.webhooks.updateWebhookEndpoint({ endpoint: { id, enabled: true } });
+    await clients.webhooks.updateWebhookEndpoint({ webhookEndpoint: { id, enabled: true } });
     await service.dispatch();
     expect((await deliveriesOf(shop)).map(({ state }) => state)).toEqual([State.FAILED]);
-    expect((await clients.webhooks.getWebhookEndpoint({ id })).endpoint!.enabled).toBe(true);
+    expect((await clients.webhooks.getWebhookEndpoint({ id })).webhookEndpoint!.enabled).toBe(true);
   });
 
   test("does not disable an endpoint that accepts others", async () => {
@@ -96,7 +99,7 @@ describe("a delivery that fails", () => {
       await service.dispatch();
     }
     expect((await deliveriesOf(shop)).map(({ state }) => state).sort()).toEqual([State.SUCCEEDED, State.FAILED]);
-    expect((await clients.webhooks.getWebhookEndpoint({ id })).endpoint!.enabled).toBe(true);
+    expect((await clients.webhooks.getWebhookEndpoint({ id })).webhookEndpoint!.enabled).toBe(true);
   });
 });
 
@@ -120,14 +123,14 @@ test("a tenant whose endpoints do not answer keeps no other waiting", async () =
   slow.receiver.answer(() => {});
   const { webhooks } = slow.clients;
   for (let n = 0; n < 11; n++) {
-    await webhooks.createWebhookEndpoint({ endpoint: { url: slow.receiver.url, eventTypes: ["customer.*"] } });
+    await webhooks.createWebhookEndpoint({ webhookEndpoint: { url: slow.receiver.url, eventTypes: ["customer.*"] } });
   }
   for (let n = 0; n < 3; n++) await newCustomer(slow.clients, `slow${n}@example.com`);
   for (let n = 0; n < 5; n++) await newCustomer(quick.clients, `quick${n}@example.com`);
   const dispatched = service.dispatch();
   await quick.receiver.got(5);
   expect(slow.receiver.received.length).toBeLessThanOrEqual(6);
-  for (const { id } of (await webhooks.listWebhookEndpoints({ pageSize: 100 })).endpoints) {
+  for (const { id } of (await webhooks.listWebhookEndpoints({ pageSize: 100 })).webhookEndpoints) {
     if (id !== slow.endpointId) await webhooks.deleteWebhookEndpoint({ id });
   }
   slow.receiver.answer(200);
@@ -179,7 +182,9 @@ test("deliveries are forgotten after 30 days, those that wait for a disabled end
   disabled.receiver.answer(500);
   for (const { clients } of [shop, disabled]) await newCustomer(clients);
   await service.dispatch();
-  await disabled.clients.webhooks.updateWebhookEndpoint({ endpoint: { id: disabled.endpointId, enabled: false } });
+  await disabled.clients.webhooks.updateWebhookEndpoint({
+    webhookEndpoint: { id: disabled.endpointId, enabled: false },
+  });
   const forget = async () => {
     await tasksOf(service.deps).forget_webhook_deliveries!();
     return [...(await deliveriesOf(shop)), ...(await deliveriesOf(disabled))].map(({ state }) => state);

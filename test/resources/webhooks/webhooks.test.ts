@@ -31,7 +31,7 @@ describe("an endpoint", () => {
       expect([received.headers["clientele-event-id"], customerId]).toEqual([eventId, id]);
     }
     const deliveries = await deliveriesOf(shop);
-    expect(deliveries.map(({ state, attempts }) => [state, attempts.length, attempts[0]!.status])).toEqual(
+    expect(deliveries.map(({ state, attempts }) => [state, attempts.length, attempts[0]!.httpStatus])).toEqual(
       types.map(() => [State.SUCCEEDED, 1, 200]),
     );
   });
@@ -54,7 +54,7 @@ describe("an endpoint", () => {
     expect(JSON.stringify(read, (_, value) => (typeof value === "bigint" ? String(value) : value))).not.toContain(
       shop.secret,
     );
-    const rotated = await clients.webhooks.rotateWebhookSecret({ id });
+    const rotated = await clients.webhooks.rotateWebhookEndpointSecret({ id });
     expect(rotated.secret).not.toBe(shop.secret);
     await newCustomer(clients);
     await service.dispatch();
@@ -79,23 +79,26 @@ describe("an endpoint", () => {
   test("is changed, listed and deleted like every resource", async () => {
     await using shop = await openWebhookShop(service.clientele);
     const { clients, endpointId: id, receiver } = shop;
-    const before = (await clients.webhooks.getWebhookEndpoint({ id })).endpoint!;
-    const changes = { endpoint: { id, label: "orders", enabled: false }, updateMask: { paths: ["label", "enabled"] } };
-    const { endpoint } = await clients.webhooks.updateWebhookEndpoint(changes);
-    expect(endpoint).toMatchObject({ label: "orders", enabled: false, url: receiver.url });
-    const stale = clients.webhooks.updateWebhookEndpoint({ endpoint: { id, label: "x", etag: before.etag } });
+    const before = (await clients.webhooks.getWebhookEndpoint({ id })).webhookEndpoint!;
+    const changes = {
+      webhookEndpoint: { id, label: "orders", enabled: false },
+      updateMask: { paths: ["label", "enabled"] },
+    };
+    const { webhookEndpoint } = await clients.webhooks.updateWebhookEndpoint(changes);
+    expect(webhookEndpoint).toMatchObject({ label: "orders", enabled: false, url: receiver.url });
+    const stale = clients.webhooks.updateWebhookEndpoint({ webhookEndpoint: { id, label: "x", etag: before.etag } });
     expect(await failureOf(stale)).toMatchObject({ reason: "ETAG_STALE" });
-    expect((await clients.webhooks.listWebhookEndpoints({})).endpoints).toEqual([endpoint]);
+    expect((await clients.webhooks.listWebhookEndpoints({})).webhookEndpoints).toEqual([webhookEndpoint]);
     const unnamed = { id, url: "https://user:secret@8.8.8.8", label: "all orders" };
     const labelled = await clients.webhooks.updateWebhookEndpoint({
-      endpoint: unnamed,
+      webhookEndpoint: unnamed,
       updateMask: { paths: ["label"] },
     });
-    expect(labelled.endpoint).toMatchObject({ label: "all orders", url: receiver.url });
+    expect(labelled.webhookEndpoint).toMatchObject({ label: "all orders", url: receiver.url });
     await newCustomer(clients);
     await service.dispatch();
     expect(receiver.received).toEqual([]);
-    await clients.webhooks.updateWebhookEndpoint({ endpoint: { id, enabled: true } });
+    await clients.webhooks.updateWebhookEndpoint({ webhookEndpoint: { id, enabled: true } });
     await service.dispatch();
     expect(typesOf(receiver.received)).toContain("customer.created");
   });
@@ -103,11 +106,11 @@ describe("an endpoint", () => {
   test("is pinged, also while it is disabled", async () => {
     await using shop = await openWebhookShop(service.clientele, ["customer.*"]);
     const { clients, endpointId: id, receiver } = shop;
-    await clients.webhooks.updateWebhookEndpoint({ endpoint: { id, enabled: false } });
-    const { delivery } = await clients.webhooks.pingWebhookEndpoint({ id });
+    await clients.webhooks.updateWebhookEndpoint({ webhookEndpoint: { id, enabled: false } });
+    const { webhookDelivery } = await clients.webhooks.pingWebhookEndpoint({ id });
     await service.dispatch();
     expect(JSON.parse(receiver.received[0]!.body)).toMatchObject({
-      id: delivery!.id,
+      id: webhookDelivery!.id,
       type: "webhook_endpoint.pinged",
       resourceId: id,
     });
@@ -116,22 +119,26 @@ describe("an endpoint", () => {
 
   test("is refused with what is wrong with it", async () => {
     const { test: clients } = await service.clientele.createAccount();
-    const create = (endpoint: object) => failureOf(clients.webhooks.createWebhookEndpoint({ endpoint }));
-    expect(await create({ url: "" })).toMatchObject({ fields: { "endpoint.url": expect.any(String) } });
-    expect(await create({ url: "shop" })).toMatchObject({ fields: { "endpoint.url": expect.any(String) } });
+    const create = (webhookEndpoint: object) => failureOf(clients.webhooks.createWebhookEndpoint({ webhookEndpoint }));
+    expect(await create({ url: "" })).toMatchObject({ fields: { "webhook_endpoint.url": expect.any(String) } });
+    expect(await create({ url: "shop" })).toMatchObject({ fields: { "webhook_endpoint.url": expect.any(String) } });
     const wrongType = { url: "https://8.8.8.8", eventTypes: ["customers"] };
-    expect(await create(wrongType)).toMatchObject({ fields: { "endpoint.event_types[0]": expect.any(String) } });
-    const update = clients.webhooks.updateWebhookEndpoint({ endpoint: { id: "whe_none", url: "https://8.8.8.8" } });
+    expect(await create(wrongType)).toMatchObject({
+      fields: { "webhook_endpoint.event_types[0]": expect.any(String) },
+    });
+    const update = clients.webhooks.updateWebhookEndpoint({
+      webhookEndpoint: { id: "whe_none", url: "https://8.8.8.8" },
+    });
     expect(await failureOf(update)).toMatchObject({ code: "NotFound" });
   });
 });
 
 test("of 50 callers that make an endpoint at the same time 20 succeed", async () => {
   const { testKey } = await service.clientele.createAccount();
-  const endpoint = { url: "https://8.8.8.8/hooks", eventTypes: ["order.created"] };
+  const webhookEndpoint = { url: "https://8.8.8.8/hooks", eventTypes: ["order.created"] };
   const callers = createCallers(service.clientele, testKey);
   const { answers, failures } = await allAtOnce(callers, ({ webhooks }) =>
-    webhooks.createWebhookEndpoint({ endpoint }),
+    webhooks.createWebhookEndpoint({ webhookEndpoint }),
   );
   expect(answers).toHaveLength(20);
   expect(new Set(failures.map(({ reason }) => reason))).toEqual(new Set(["WEBHOOK_ENDPOINT_LIMIT_REACHED"]));
@@ -140,6 +147,6 @@ test("of 50 callers that make an endpoint at the same time 20 succeed", async ()
 test("without a key of the deployment an endpoint is refused", async () => {
   await using bare = await startClientele({}, { CLIENTELE_SECRET_KEY: "" });
   const { test: clients } = await bare.createAccount();
-  const made = clients.webhooks.createWebhookEndpoint({ endpoint: { url: "https://8.8.8.8" } });
+  const made = clients.webhooks.createWebhookEndpoint({ webhookEndpoint: { url: "https://8.8.8.8" } });
   expect(await failureOf(made)).toMatchObject({ reason: "SECRET_KEY_MISSING" });
 });

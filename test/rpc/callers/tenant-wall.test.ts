@@ -67,7 +67,7 @@ const exceptions: Readonly<Record<string, readonly [Treatment, string]>> = {
   "PaymentMethodService.AttachPaymentMethod paymentMethod.customerId": ["ignored", "output only"],
   "PaymentMethodService.UpdatePaymentMethod paymentMethod.customerId": ["ignored", "output only"],
   "PaymentMethodService.SetDefaultPaymentMethod id": ["used", "a token is the vault's, attached on the way"],
-  "WebhookService.CreateWebhookEndpoint endpoint.id": ["ignored", "output only"],
+  "WebhookService.CreateWebhookEndpoint webhookEndpoint.id": ["ignored", "output only"],
   "CheckoutService.CreateCheckout checkout.shipping.id": ["ignored", "output only"],
   "CheckoutService.CreateCheckout checkout.billing.id": ["ignored", "output only"],
   "CheckoutService.CreateCheckout checkout.shipping.customerId": ["ignored", "output only"],

@@ -103,18 +103,18 @@ const lists: List[] = [
     create: createEndpoint,
     read: (clients) => async (page) => {
       const answer = await clients.webhooks.listWebhookEndpoints(page);
-      return toPage(answer.endpoints, answer);
+      return toPage(answer.webhookEndpoints, answer);
     },
   },
   {
     name: "webhook deliveries",
     async create(clients) {
-      return (await clients.webhooks.pingWebhookEndpoint({ id: await endpointOf(clients) })).delivery!;
+      return (await clients.webhooks.pingWebhookEndpoint({ id: await endpointOf(clients) })).webhookDelivery!;
     },
     read: (clients) => async (page) => {
       const endpointId = await endpointOf(clients);
-      const answer = await clients.webhooks.listWebhookDeliveries({ endpointId, ...page });
-      return toPage(answer.deliveries, answer);
+      const answer = await clients.webhooks.listWebhookDeliveries({ webhookEndpointId: endpointId, ...page });
+      return toPage(answer.webhookDeliveries, answer);
     },
   },
 ];
@@ -128,8 +128,10 @@ function endpointOf(clients: Clients): Promise<string> {
 }
 
 async function createEndpoint({ webhooks }: Clients): Promise<Row> {
-  const { endpoint } = await webhooks.createWebhookEndpoint({ endpoint: { url: "https://8.8.8.8/hooks" } });
-  return endpoint!;
+  const { webhookEndpoint } = await webhooks.createWebhookEndpoint({
+    webhookEndpoint: { url: "https://8.8.8.8/hooks" },
+  });
+  return webhookEndpoint!;
 }
 
 const rows = 12;

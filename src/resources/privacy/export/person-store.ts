@@ -36,7 +36,7 @@ const tables: Readonly<Record<keyof OwnedRows, Table>> = {
   payment_methods: { time: "create_time", formerly: "former_customer_id" },
   checkouts: { time: "create_time" },
   orders: { time: "create_time" },
-  erasures: { time: "request_time" },
+  erasures: { time: "create_time" },
   customer_tokens: { time: "create_time" },
   customer_identities: { time: "create_time" },
   tax_identifiers: { time: "create_time", formerly: "former_customer_id" },

@@ -102,18 +102,18 @@ async function* photoParts({ db, tenantId }: Reading, id: string): AsyncGenerato
   if (photo === undefined) return;
   const { content_type: contentType, content } = photo;
   for (const part of partsOf(content)) {
-    yield { case: "photoPart", value: { contentType, size: BigInt(content.length), content: part } };
+    yield { case: "photoPart", value: { contentType, size: content.length, content: part } };
   }
 }
 
-// Those that were committed when they are come to.
-async function* eventsOf({ db, tenantId }: Reading, customerId: string): AsyncGenerator<Item> {
+// Events committed up to this point.
+async function* eventsOf({ db, tenantId, liveMode }: Reading, customerId: string): AsyncGenerator<Item> {
   await numberEvents(db, tenantId);
   const upTo = await lastNumber(db, tenantId);
-  const filter = { types: [], resourceId: "", customerId, actorId: "" };
+  const filter = { eventTypes: [], resourceId: "", customerId, actorId: "" };
   for (let after = 0; ; ) {
     const rows = await listEventsBetween(db, tenantId, filter, { after, upTo, limit: eventPage });
-    for (const row of rows) yield { case: "event", value: eventFromRow(row) };
+    for (const row of rows) yield { case: "event", value: eventFromRow(row, liveMode) };
     after = rows.at(-1)?.id ?? after;
     if (rows.length < eventPage) return;
   }
