@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { tenantOfSecret } from "../../../src/rpc/callers/secret.js";
 import { type TestAccount, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
+import { eventTypes } from "../../support/event-types.js";
 import { casesOf, methods, mutations, reads, requestFor } from "../../support/scenario.js";
 import { changesBetween, snapshot } from "../../support/snapshot.js";
 import { overFetch } from "../../support/ways.js";
@@ -56,6 +57,7 @@ test.for(casesOf(mutations))(
     for (const { table, id, before, after } of changes) {
       const event = events.find((candidate) => candidate.resource_id === id)!;
       // `payment_methods` has events such as `payment_method.attached`.
+      expect(eventTypes).toContain(event.type);
       expect(event.type.replace("account_settings", "tenant")).toMatch(new RegExp(`^${singular(table)}\\.[a-z]+$`));
       expect(event.actor).toMatch(/^key_/);
       if (after === undefined) continue;
