@@ -3,18 +3,11 @@ import { on } from "node:events";
 import { Code, createClient, type Interceptor } from "@connectrpc/connect";
 import * as web from "@connectrpc/connect-web";
 import pg from "pg";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { ApiKeyKind } from "../../../gen/clientele/v1/api_keys_pb.js";
 import { EventService } from "../../../gen/clientele/v1/events_pb.js";
 import { eventsChannel } from "../../../src/resources/events/feed.js";
-import {
-  type Clientele,
-  clientsOn,
-  startClientele,
-  type TestAccount,
-  transports,
-  useClientele,
-} from "../../support/clientele.js";
+import { clientsOn, type TestAccount, transports, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 import { startReplica } from "../../support/replica.js";
 import { numbersOf, watch } from "../../support/watching.js";
@@ -257,34 +250,6 @@ test("a publishable key watches nothing", async () => {
   const { events } = clientsOn(transports["Connect in binary"]!(clientele, secret));
   const ended = watch(events).ended.then((error) => Promise.reject(error));
   expect(await failureOf(ended)).toMatchObject({ code: "PermissionDenied", reason: "ACCESS_DENIED" });
-});
-
-describe("where a tenant may watch twice at a time", () => {
-  let small: Clientele;
-  beforeAll(async () => {
-    small = await startClientele({}, { CLIENTELE_WATCHES_PER_TENANT: "2" });
-  });
-  afterAll(() => small.stop());
-
-  test("a third watch is refused until one has ended; other tenants are not concerned", async () => {
-    const { test: one, live: other } = await small.createAccount();
-    const two = [watch(one.events), watch(one.events)];
-    await Promise.all(two.map(({ started }) => started));
-    const third = watch(one.events).ended.then((error) => Promise.reject(error));
-    expect(await failureOf(third)).toMatchObject({ code: "ResourceExhausted", reason: "WATCHES_EXHAUSTED" });
-    const elsewhere = watch(other.events);
-    await elsewhere.started;
-    await two[0]!.stop();
-    await expect
-      .poll(() =>
-        watch(one.events, {}, 2_000).started.then(
-          () => "watches",
-          () => "refused",
-        ),
-      )
-      .toBe("watches");
-    await Promise.all([two[1]!, elsewhere].map((watching) => watching.stop()));
-  });
 });
 
 test("a drain ends every watch at once with UNAVAILABLE, and its client goes on elsewhere where it was", async () => {
