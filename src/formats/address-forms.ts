@@ -10,7 +10,7 @@ export interface AddressForm {
   readonly code: string;
   readonly name: string;
   readonly states: readonly { readonly code: string; readonly name: string; readonly postalCodePattern: string }[];
-  /** Empty where the states are known. */
+  /** Empty where an address must name one of the states, as in the United States. */
   readonly statePattern: string;
   readonly postalCodePattern: string;
   readonly postalCodeExamples: readonly string[];
@@ -32,8 +32,8 @@ function addressForm(code: string): AddressForm {
     code,
     name: countryName(code),
     states,
-    statePattern: states.length === 0 ? noControlsPattern : "",
-    postalCodePattern: data?.postalCode?.source ?? `^[^\\p{Cc}]{1,${maxPostalCodeLength}}$`,
+    statePattern: code === "US" ? "" : noControlsPattern,
+    postalCodePattern: (code === "US" && data?.postalCode?.source) || `^[^\\p{Cc}]{1,${maxPostalCodeLength}}$`,
     postalCodeExamples: data?.postalCode === undefined ? [] : data.examples,
   };
 }

@@ -1,3 +1,5 @@
+import { visibleText } from "./text.js";
+
 // Letters that are a letter and a mark to a reader, yet do not decompose: "Đà Nẵng" is "Da Nang", "Iğdır" is "Igdir".
 const plainLetters: Record<string, string> = { đ: "d", ı: "i", 臺: "台" };
 
@@ -9,7 +11,7 @@ const zeros = [0x660, 0x6f0, 0x966, 0xe50];
  * dashes and spaces are plain ones, invisible marks of direction are gone, the ends are trimmed.
  */
 export function plainText(text: string): string {
-  const visible = text.normalize("NFKC").replace(/[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g, "");
+  const visible = visibleText(text).normalize("NFKC");
   const digits = visible.replace(/[٠-٩۰-۹०-९๐-๙]/g, (digit) => {
     const point = digit.codePointAt(0) ?? 0;
     return String(point - Math.max(...zeros.filter((zero) => zero <= point)));

@@ -6,14 +6,19 @@ import { hasControls, plainText } from "./folding.js";
 export const maxPostalCodeLength = 20;
 
 /**
- * A postal code as its country writes it, such as `K1A 0B1` for "k1a0b1" in `CA`, or undefined if the country has none
- * of that form. In a country without known postal codes any text is one, kept as typed.
+ * A postal code as its country writes it, such as `K1A 0B1` for "k1a0b1" in `CA`. One of another form is undefined in the
+ * United States. Elsewhere it is kept as typed, because forms change.
  */
 export function normalPostalCode(country: string, text: string): string | undefined {
   const typed = text.trim();
+  if (typed === "" || typed.length > 2 * maxPostalCodeLength) return undefined;
   if (countCharacters(typed) > maxPostalCodeLength || hasControls(typed)) return undefined;
   const data = addressData(country);
-  if (data?.postalCode === undefined) return typed === "" ? undefined : typed;
+  const known = data?.postalCode === undefined ? undefined : knownPostalCode(country, typed, data);
+  return known ?? (country === "US" ? undefined : typed);
+}
+
+function knownPostalCode(country: string, typed: string, data: AddressData): string | undefined {
   const plain = plainText(typed).replace(/^〒 ?/, "");
   if (!/^[A-Za-z0-9]+(?:[ .-]{1,3}[A-Za-z0-9]+){0,2}$/.test(plain)) return undefined;
   const code = plain.toUpperCase();

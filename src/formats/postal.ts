@@ -1,6 +1,7 @@
 import { normalPostalCode } from "./postal-codes.js";
 import type { State } from "./state-aliases.js";
 import { normalState, stateOf } from "./states.js";
+import { zipCodesAcross } from "./zip-codes-across.js";
 
 /** What of an address is checked for its country, an ISO 3166-1 alpha-2 code. */
 export interface PostalFields {
@@ -15,29 +16,12 @@ export interface PostalViolation {
   readonly description: string;
 }
 
-// The ZIP codes whose area lies in a second state too, by the 2010 ZCTA relationship file of the US Census Bureau.
-const zipCodesAcross: Readonly<Record<string, string>> = {
-  "02861": "MA",
-  42223: "TN",
-  59221: "ND",
-  63673: "IL",
-  71749: "LA",
-  73949: "TX",
-  81137: "NM",
-  84536: "AZ",
-  86044: "UT",
-  86515: "NM",
-  88063: "TX",
-  89439: "CA",
-  97635: "CA",
-};
-
 const acrossPatterns = new Map<string, RegExp>();
 
 /**
- * What is wrong with the state and the postal code of an address: not one of the country's, or, where Google's address
- * data says which postal codes a state has (USPS ZIP codes, Canada's, Australia's …), not one of the state's. An absent
- * field is never wrong, nor is anything in a country without such data.
+ * Why the state and the postal code of an address are refused. In the United States a state must be known, and a ZIP code
+ * must be of its form and belong to the state. Elsewhere nothing is refused but control characters and excess length,
+ * because names, borders and forms change.
  */
 export function postalViolations(address: PostalFields): PostalViolation[] {
   const { country, state = "", postalCode = "" } = address;
@@ -55,8 +39,7 @@ export function postalViolations(address: PostalFields): PostalViolation[] {
 
 /** What the postal codes of a state begin with; undefined if that is not known. */
 export function postalCodesOf(country: string, { code, postalCodes }: State): RegExp | undefined {
-  const all = country === "US" ? Object.entries(zipCodesAcross) : [];
-  const across = all.flatMap(([zip, state]) => (state === code ? [zip] : []));
+  const across = (country === "US" && zipCodesAcross.get(code)) || [];
   if (postalCodes === undefined || across.length === 0) return postalCodes;
   const both = acrossPatterns.get(code) ?? new RegExp(`^(?:${[postalCodes.source.slice(1), ...across].join("|")})`);
   acrossPatterns.set(code, both);

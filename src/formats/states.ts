@@ -7,14 +7,13 @@ const maxLength = 200;
 const indexes = new Map<string, ReadonlyMap<string, State>>();
 
 /**
- * The code of a state, such as `TX` for `tx`, `US-TX` or "Texas" in `US`, or undefined if the country has none of that
- * name. In a country without known states any text is one, kept as typed. `country` is an ISO 3166-1 alpha-2 code.
+ * The code of a state, such as `TX` for `tx`, `US-TX` or "Texas" in `US`. A state that is not known is undefined in the
+ * United States. Elsewhere it is kept as typed, because names and borders change. `country` is an ISO 3166-1 alpha-2 code.
  */
 export function normalState(country: string, state: string): string | undefined {
-  const data = addressData(country);
   const typed = state.trim();
   if (typed === "" || typed.length > maxLength || hasControls(typed)) return undefined;
-  return data === undefined || data.states.length === 0 ? typed : stateOf(country, typed)?.code;
+  return stateOf(country, typed)?.code ?? (country === "US" ? undefined : typed);
 }
 
 /** The state of that code or name in any spelling; undefined if there is none. */

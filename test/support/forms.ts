@@ -23,7 +23,7 @@ export function addressFaults(form: FormConstraints, texts: Texts): string[] {
   if (country === undefined) return [...faults];
   const [state, postalCode] = [texts.state?.trim() ?? "", texts.postal_code?.trim() ?? ""];
   const known = country.states.find(({ code }) => code === state);
-  if (state !== "" && country.states.length > 0 && known === undefined) faults.add("state");
+  if (state !== "" && country.statePattern === "" && known === undefined) faults.add("state");
   if (state !== "" && !matches(country.statePattern, state)) faults.add("state");
   const patterns = [country.postalCodePattern, known?.postalCodePattern ?? ""];
   if (postalCode !== "" && !patterns.every((pattern) => matches(pattern, postalCode))) faults.add("postal_code");

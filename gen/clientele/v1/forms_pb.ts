@@ -150,14 +150,14 @@ export type CountryConstraints = Message<"clientele.v1.CountryConstraints"> & {
   name: string;
 
   /**
-   * The states, provinces or regions; a state must be one of their codes. Empty where none are known.
+   * The states, provinces or regions. Empty where none are known.
    *
    * @generated from field: repeated clientele.v1.StateConstraints states = 3;
    */
   states: StateConstraints[];
 
   /**
-   * An expression that a state must match where none are known.
+   * An expression that a state must match. Empty in the United States, where it must be the code of one of the states.
    *
    * @generated from field: string state_pattern = 4;
    */

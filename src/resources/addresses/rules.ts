@@ -1,6 +1,8 @@
 import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
 import { AdditionalAddressInfoSchema, type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
+import { addressData } from "../../formats/address-data.js";
 import { countryCode, countryName } from "../../formats/countries.js";
+import { normalEmail } from "../../formats/emails.js";
 import { normalPhone } from "../../formats/phones.js";
 import { postalViolations } from "../../formats/postal.js";
 import { normalPostalCode } from "../../formats/postal-codes.js";
@@ -18,7 +20,9 @@ export function validAddress(given: Address, settings: AccountSettings, prefix: 
   const info = address.additionalAddressInfo;
   if (info !== undefined) address.additionalAddressInfo = withoutBlanks(AdditionalAddressInfoSchema, info);
   const violations = violationsIn(AddressSchema, address, prefix);
-  const missing = missingFields(AddressSchema, address, settings.requiredAddressFields, prefix, before);
+  const countryOf = address.country === undefined ? undefined : countryCode(address.country);
+  const required = settings.requiredAddressFields.filter((field) => isUsed(field, countryOf));
+  const missing = missingFields(AddressSchema, address, required, prefix, before);
   violations.push(...missing);
   if (missing.length === 0 && !namesPlace(address) && (before === undefined || namesPlace(before))) {
     violations.push({ field: prefix, description: "Enter a place: a street, a city, a postal code or a country." });
@@ -32,6 +36,11 @@ export function validAddress(given: Address, settings: AccountSettings, prefix: 
       address.postalCode = normalPostalCode(country, address.postalCode) ?? address.postalCode;
     }
   }
+  if (address.email !== undefined && address.email !== before?.email) {
+    const email = normalEmail(address.email);
+    if (email === undefined) violations.push({ field: `${prefix}.email`, description: "Enter a valid email address." });
+    else address.email = email;
+  }
   if (address.phone !== undefined) {
     const phone = normalPhone(address.phone, country);
     if (phone === undefined) violations.push({ field: `${prefix}.phone`, description: "Enter a valid phone number." });
@@ -44,6 +53,13 @@ export function validAddress(given: Address, settings: AccountSettings, prefix: 
 /** Whether an address names a place, beside a recipient. */
 export function namesPlace({ line1, line2, city, county, state, postalCode, country }: Address): boolean {
   return [line1, line2, city, county, state, postalCode, country].some((part) => part !== undefined);
+}
+
+// Panama, Hong Kong and the United Arab Emirates have no postal codes, Germany and France no states.
+function isUsed(field: string, country: string | undefined): boolean {
+  const data = country === undefined ? undefined : addressData(country);
+  if (field === "state") return data?.hasStates !== false;
+  return field !== "postal_code" || data?.hasPostalCodes !== false;
 }
 
 // The country as a code, in place; what is wrong with it.

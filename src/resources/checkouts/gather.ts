@@ -2,8 +2,10 @@ import { create } from "@bufbuild/protobuf";
 import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
 import { type CheckoutInput, ContactSchema } from "../../../gen/clientele/v1/checkouts_pb.js";
+import { normalEmail } from "../../formats/emails.js";
 import { isLocale } from "../../formats/locales.js";
 import { normalPhone } from "../../formats/phones.js";
+import { cleanText } from "../../formats/text.js";
 import type { Call } from "../../rpc/callers/caller.js";
 import { conflict, invalidField, notFound } from "../../rpc/errors.js";
 import { applyMask } from "../../rpc/requests/field-mask.js";
@@ -102,6 +104,11 @@ function inlineAddress(given: Address, settings: AccountSettings, field: "shippi
 // The buyer's own words, trimmed and checked.
 function requestOf(input: CheckoutInput, country: string | undefined): Candidates["request"] {
   const contact = input.contact && withoutBlanks(ContactSchema, input.contact);
+  if (contact?.email !== undefined) {
+    const email = normalEmail(contact.email);
+    if (email === undefined) throw invalidField(`${inputPath}.contact.email`, "Enter a valid email address.");
+    contact.email = email;
+  }
   if (contact?.phone !== undefined) {
     const phone = normalPhone(contact.phone, country);
     if (phone === undefined) throw invalidField(`${inputPath}.contact.phone`, "Enter a valid phone number.");
@@ -111,7 +118,7 @@ function requestOf(input: CheckoutInput, country: string | undefined): Candidate
   if (locale && !isLocale(locale)) throw invalidField(`${inputPath}.locale`, "Enter a valid locale, such as en_US.");
   return {
     ...(contact && { contact }),
-    ...(displayName !== undefined && { displayName: displayName.trim() }),
+    ...(displayName !== undefined && { displayName: cleanText(displayName) }),
     ...(locale !== undefined && { locale }),
     customerType,
   };

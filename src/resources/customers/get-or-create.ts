@@ -1,6 +1,7 @@
 import type { Knex } from "knex";
 import { type Customer, CustomerKey } from "../../../gen/clientele/v1/customers_pb.js";
 import type { Deps } from "../../deps.js";
+import { normalEmail } from "../../formats/emails.js";
 import type { Call } from "../../rpc/callers/caller.js";
 import { transact } from "../../rpc/calls/transaction.js";
 import { conflict, invalidField, reasonOf, requiredMessage } from "../../rpc/errors.js";
@@ -60,7 +61,7 @@ export function lookupOf({ email = "", externalReferences }: Customer, by: Custo
       taken: "EXTERNAL_REFERENCE_TAKEN",
     };
   }
-  const address = email.trim();
+  const address = normalEmail(email) ?? email.trim();
   if (address === "") throw invalidField("customer.email", requiredMessage);
   return {
     key: `email ${address.toLowerCase()}`,

@@ -1,6 +1,7 @@
 import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Customer, CustomerSchema } from "../../../gen/clientele/v1/customers_pb.js";
 import { countryCode } from "../../formats/countries.js";
+import { normalEmail } from "../../formats/emails.js";
 import { isLocale } from "../../formats/locales.js";
 import { normalPhone } from "../../formats/phones.js";
 import type { CallerKind } from "../../rpc/callers/caller.js";
@@ -35,6 +36,11 @@ export function validCustomer(given: Customer, rules: CustomerRules, before?: Cu
   violations.push(...custom.violations);
   if (customer.customFields !== undefined || Object.keys(custom.values).length > 0)
     customer.customFields = custom.values;
+  if (customer.email !== undefined && customer.email !== before?.email) {
+    const email = normalEmail(customer.email);
+    if (email === undefined) violations.push({ field: "customer.email", description: "Enter a valid email address." });
+    else customer.email = email;
+  }
   if (customer.country !== undefined) {
     const code = countryCode(customer.country);
     if (code === undefined) violations.push({ field: "customer.country", description: "Enter a valid country." });

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EmailPassword } from "../../../gen/clientele/v1/customer_tokens_pb.js";
 import type { Deps } from "../../deps.js";
+import { normalEmail } from "../../formats/emails.js";
 import { coarseEmail } from "../../formats/folding.js";
 import type { Call } from "../../rpc/callers/caller.js";
 import { rpcError } from "../../rpc/errors.js";
@@ -26,10 +27,11 @@ const evenMs = 500;
 export async function logIn(
   { verifyCounted, passwords }: Pick<Deps, "verifyCounted" | "passwords">,
   call: Call,
-  { email, password }: Pick<EmailPassword, "email" | "password">,
+  { email: typed, password }: Pick<EmailPassword, "email" | "password">,
   from: string,
 ): Promise<PasswordRow> {
   const begun = performance.now();
+  const email = normalEmail(typed) ?? typed;
   const { db, tenantId } = call;
   const attempt = { whose: `email ${coarseEmail(email)}`, from };
   const signedIn = await verifyCounted(call, attempt, async (attemptNumber) => {

@@ -2,6 +2,7 @@ import { clone, type DescMessage, type Message, type MessageShape, ScalarType } 
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
+import { cleanText } from "../../formats/text.js";
 import { type FieldViolation, invalidField, invalidFields, requiredMessage } from "../errors.js";
 import { refuseCardNumbers } from "./card-numbers.js";
 import { refuseLargeJson } from "./json-size.js";
@@ -82,12 +83,12 @@ export function missingFields<Desc extends DescMessage>(
     .map((field) => ({ field: join(prefix, field.name), description: requiredMessage }));
 }
 
-/** A copy in which every text is trimmed, and an optional one that is blank is absent. */
+/** A copy in which every text is clean, as of a name or a line, and an optional one that is blank is absent. */
 export function withoutBlanks<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): MessageShape<Desc> {
   const reflected = reflect(schema, clone(schema, message));
   for (const field of schema.fields) {
     if (field.fieldKind !== "scalar" || field.scalar !== ScalarType.STRING || !reflected.isSet(field)) continue;
-    const text = String(reflected.get(field)).trim();
+    const text = cleanText(String(reflected.get(field)));
     if (text === "") reflected.clear(field);
     else reflected.set(field, text);
   }
