@@ -19,7 +19,7 @@ import { WebhookService } from "../gen/clientele/v1/webhooks_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection as ReflectionV1 } from "../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.js";
-import { serverFields, shopperFields, signUpFields } from "./resources/customers/fields.js";
+import { serverFields, signUpFields, writableFields } from "./resources/customers/fields.js";
 import { type AccessRule, hasField } from "./rpc/callers/access.js";
 
 type MethodsOf<Service extends DescService> = { readonly [Method in keyof Service["method"]]: AccessRule };
@@ -66,7 +66,8 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     listCustomers: secretKey,
     updateCustomer: {
       ...own("customer.id"),
-      writes: { message: "customer", fields: shopperFields, ignored: ["id", ...serverFields] },
+      // The update itself refuses a field of the merchant, once it can tell that the value changes.
+      writes: { message: "customer", fields: writableFields, ignored: ["id", ...serverFields] },
     },
     deleteCustomer: own("id"),
     undeleteCustomer: secretKey,

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { type Customer, CustomerSchema, type UpdateCustomerRequest } from "../../../gen/clientele/v1/customers_pb.js";
 import type { Deps } from "../../deps.js";
 import type { Call, TransactionCall } from "../../rpc/callers/caller.js";
+import { notPermitted } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import type { NewId } from "../../rpc/ids.js";
 import { applyMask } from "../../rpc/requests/field-mask.js";
@@ -13,7 +14,7 @@ import { requestOrCancelErasure } from "../privacy/request.js";
 import { explainConflict } from "./conflicts.js";
 import { customerFromRow, customerToColumns, type View } from "./convert.js";
 import { emailKeyFor, requireFreeEmail, requireMutableEmail } from "./email.js";
-import { type CustomerRow, writableFields } from "./fields.js";
+import { type CustomerRow, shopperFields, writableFields } from "./fields.js";
 import { requireActive } from "./lock.js";
 import { type CustomerRules, validCustomer } from "./rules.js";
 import { type ChangedShipping, changedShipping, writeShipping } from "./shipping.js";
@@ -46,6 +47,7 @@ export function applyUpdate(
   requireEtag("customer", row, customer!.etag);
   const before = customerFromRow(row, rules, shipping);
   const masked = applyMask(CustomerSchema, before, customer!, updateMask, writableFields);
+  if (rules.kind !== "secret_key") requireShopperFields(masked.changedPaths);
   const next = withoutDerivedValues(masked.next, before, row);
   const columns: store.ChangedColumns = {
     ...customerToColumns(validCustomer(next, rules, before), customFields, row),
@@ -131,6 +133,12 @@ export async function writeChange(
   if (changedPaths.includes("email")) await requireFreeEmail(db, tenantId, row.id, columns.email, settings);
   const updated = event("customer.updated", changedPaths);
   return await store.update(db, tenantId, row.id, columns, updated, emailKeyFor(settings)).catch(explainConflict);
+}
+
+// A shopper may send back what the merchant wrote, as it was read. Throws PERMISSION_DENIED for a change of it.
+function requireShopperFields(changedPaths: readonly string[]): void {
+  const refused = changedPaths.filter((path) => !shopperFields.some((field) => field === path));
+  if (refused.length > 0) throw notPermitted(refused.map((path) => `customer.${path}`));
 }
 
 // A derived display name that is written back stays derived.

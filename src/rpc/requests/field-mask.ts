@@ -20,7 +20,7 @@ export interface Masked<Desc extends DescMessage> {
 /**
  * Applies an update (AIP-134) to a copy of `current`. Without a mask every populated field counts, with `*` every
  * writable one. A JSON object merges key by key, and a key that is null or "" is deleted (DG); under `*` it is replaced.
- * Throws INVALID_ARGUMENT for a path that is not in `writable`.
+ * Throws INVALID_ARGUMENT for a path that is not in `writable`, unless it names a field whose value stays as it is.
  */
 export function applyMask<Desc extends DescMessage>(
   schema: Desc,
@@ -40,6 +40,8 @@ export function applyMask<Desc extends DescMessage>(
   for (const path of pathsOf(from, mask, writable)) {
     const { name, key } = parsePath(path);
     const field = fields.get(name);
+    const isWholeField = field !== undefined && key === undefined;
+    if (isWholeField && !writable.includes(name) && differing(schema, [field], current, changes).length === 0) continue;
     if (field === undefined || !writable.includes(name) || (key !== undefined && !isStruct(field))) {
       violations.push({ field: "update_mask", description: `${path.slice(0, 100)} is not a path that can be updated` });
       continue;
