@@ -11,6 +11,7 @@ import { keysChannel } from "./resources/api-keys/keyring.js";
 import { newApiKey } from "./resources/api-keys/secret.js";
 import { insertApiKey, listAllApiKeys, lockApiKey, revokeApiKey } from "./resources/api-keys/store.js";
 import { secretName } from "./rpc/callers/secret.js";
+import { systemEvent } from "./rpc/calls/event-draft.js";
 
 // The command line's operations on keys: those of ApiKeyService, authorized by access to the database.
 
@@ -47,7 +48,7 @@ export async function createKey(deps: OperatorDeps, choice: TenantChoice, kind: 
   const { tenant_id: tenantId, live_mode: liveMode } = await findTenant(deps, choice);
   const now = deps.clock();
   const { secret, columns } = newApiKey(deps, { tenantId, liveMode, now }, { kind, label });
-  const event = { type: "api_key.created", changedPaths: [], actor: "system", time: now };
+  const event = systemEvent(now)("api_key.created");
   const row = await insertApiKey(deps.db, tenantId, columns, event);
   return { apiKey: apiKeyFromRow(row, liveMode), secret };
 }
@@ -66,7 +67,7 @@ export async function revokeKey(deps: OperatorDeps, choice: TenantChoice, id: st
     if (row === undefined) throw new Error(`There is no key ${id} in the ${modeOf(liveMode)} tenant.`);
     if (row.revoke_time !== null) throw new Error(`The key ${id} is revoked already.`);
     await notify(trx, keysChannel, secretName(tenantId, row.secret_hash));
-    const event = { type: "api_key.revoked", changedPaths: ["revoke_time"], actor: "system", time: deps.clock() };
+    const event = systemEvent(deps.clock())("api_key.revoked", ["revoke_time"]);
     return apiKeyFromRow(await revokeApiKey(trx, tenantId, id, event), liveMode);
   });
 }

@@ -67,6 +67,17 @@ describe("the house", () => {
     expect(touching.filter(({ path }) => !allowed.test(path)).map(({ path }) => path)).toEqual([]);
   });
 
+  test("a call is bound to its transaction in one place", () => {
+    const binding = sources.filter(({ text }) => /\.\.\.\w+, db: (trx|on|inner|savepoint)\b/.test(text));
+    const allowed = ["src/operator.ts", "src/rpc/calls/call.ts", "src/rpc/calls/transaction.ts"];
+    expect(binding.map(({ path }) => path).filter((path) => !allowed.includes(path))).toEqual([]);
+  });
+
+  test("a function of customers or privacy that takes a transaction does not take the pool", () => {
+    const files = sources.filter(({ path }) => /^src\/resources\/(customers|privacy)\//.test(path));
+    expect(files.filter(({ text }) => /\btrx: Knex\b(?!\.Transaction)/.test(text)).map(({ path }) => path)).toEqual([]);
+  });
+
   test("every table is keyed by tenant", () => {
     const migrations = sources
       .filter(({ path }) => /^src\/db\/migrations\/\d/.test(path))

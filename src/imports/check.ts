@@ -6,6 +6,7 @@ import { writableFields as addressFields } from "../resources/addresses/convert.
 import { customerToColumns } from "../resources/customers/convert.js";
 import { checkNewCustomer } from "../resources/customers/create.js";
 import { writableFields } from "../resources/customers/fields.js";
+import { isCustomerId } from "../resources/customers/rules.js";
 import { passwordPath } from "../resources/passwords/rules.js";
 import { givenPaths as taxPaths } from "../resources/tax-identifiers/convert.js";
 import { refused } from "../rpc/errors.js";
@@ -14,7 +15,7 @@ import { populatedPaths } from "../rpc/requests/field-mask.js";
 import { requireValid } from "../rpc/requests/validate.js";
 import type { ImportRules } from "./import-rules.js";
 import { type Line, maxLineBytes } from "./lines.js";
-import { checkAddresses, checkTaxIdentifiers, defaultOf, idPattern, passwordOf } from "./owned.js";
+import { checkAddresses, checkTaxIdentifiers, defaultOf, passwordOf } from "./owned.js";
 import { refusal } from "./refusal.js";
 import { isObject, type Reader, type SourceRow } from "./source-row.js";
 import type { ImportedCustomer } from "./store.js";
@@ -106,7 +107,7 @@ function checkRow(row: SourceRow, rules: ImportRules): ImportedCustomer {
 function identified({ id, customer: init }: SourceRow, { source, settings }: ImportRules): Customer {
   const { shipping: _, defaultAddressId: __, ...customer } = create(CustomerSchema, init);
   const isOurs = source === "clientele";
-  if (id === undefined || (settings.clientAssignedIds && (isOurs || idPattern.test(id)))) {
+  if (id === undefined || (settings.clientAssignedIds && (isOurs || isCustomerId(id)))) {
     return { ...customer, id: id ?? "" };
   }
   const reference = create(ExternalReferenceSchema, { name: source, id });

@@ -16,8 +16,8 @@ import type { AddressInit, SourceRow } from "./source-row.js";
 import type { ImportedAddress } from "./store.js";
 import { pastTime } from "./times.js";
 
-/** An id that a source may bring along. */
-export const idPattern = /^[!-~]{1,40}$/;
+// An id of an address that a source may bring along.
+const idPattern = /^[!-~]{1,40}$/;
 
 /** The addresses of a customer. Throws a refusal, or what the API throws for such an address. */
 export function checkAddresses(given: readonly AddressInit[], { settings, newId, now }: ImportRules) {

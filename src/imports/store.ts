@@ -5,6 +5,7 @@ import type { CustomerColumns, ExternalReferenceColumns } from "../resources/cus
 import { type ManyEventsRow, manyEvents } from "../resources/events/store.js";
 import type { PasswordColumns } from "../resources/passwords/store.js";
 import { newTaxIdentifierRow, type TaxIdentifierColumns } from "../resources/tax-identifiers/store.js";
+import { systemOrigin } from "../rpc/calls/event-draft.js";
 
 /** How far a file is imported. */
 export interface ImportRow {
@@ -143,7 +144,7 @@ export async function insertCustomers(
   if (passwords.length > 0) query.with("password", insertOwned(trx, tenantId, "passwords", passwords));
   if (references.length > 0) query.with("reference", insertOwned(trx, tenantId, "external_references", references));
   const events = customers.flatMap((customer) => customer.events);
-  query.with("event", manyEvents(trx, tenantId, events, { actor: "system", time: now }));
+  query.with("event", manyEvents(trx, tenantId, events, systemOrigin(now)));
   const inserted: { id: string }[] = await query.select("id").from("changed");
   return new Set(inserted.map(({ id }) => id));
 }

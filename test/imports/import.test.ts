@@ -38,7 +38,7 @@ describe("an import", () => {
     expect(events[0].changed_paths).toEqual(expect.arrayContaining(["email", "metadata", "default_address_id"]));
     const found = await account.test.customers.getOrCreateCustomer({
       customer: { externalReferences: [{ name: "crm", id: "17" }] },
-      key: 2,
+      lookup: 2,
     });
     expect(found).toMatchObject({ created: false, customer: { id: "ada" } });
   });

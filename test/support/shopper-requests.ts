@@ -58,14 +58,15 @@ export const shopperMethods: readonly string[] = [
 /** Fields that only the merchant writes, each with a value. */
 export const merchantFields: Readonly<JsonObject> = {
   enabled: true,
+  taxExempt: true,
   metadata: { note: "said by the shopper" },
   externalReferences: [{ name: "stripe", id: "cus_of_the_shopper" }],
 };
 
 /** The profile that a shopper gives at sign-up. */
 export const personalOf = (world: World): JsonObject => {
-  const { enabled: _, requestToBeForgotten: __, metadata: ___, externalReferences: ____, ...rest } = customerOf(world);
-  return rest;
+  const { requestToBeForgotten: _, ...rest } = customerOf(world);
+  return Object.fromEntries(Object.entries(rest).filter(([name]) => !Object.hasOwn(merchantFields, name)));
 };
 
 /** A request for a method that succeeds with a publishable key, where there is one. */

@@ -93,6 +93,7 @@ export const customerOf = ({ unique }: Pick<World, "unique">) => ({
   locale: "en_US",
   type: "CUSTOMER_TYPE_BUSINESS",
   enabled: true,
+  taxExempt: true,
   requestToBeForgotten: false,
   metadata: { note: `${canary} note`, [`${canary}Key`]: { deep: [1, true, `${canary}`] } },
   externalReferences: [{ name: "stripe", id: `${canary}-${unique}` }],

@@ -12,6 +12,7 @@ import type { PaymentMethod } from "./payment_methods_pb.js";
 import { file_clientele_v1_payment_methods } from "./payment_methods_pb.js";
 import type { TaxIdentifier } from "./tax_identifiers_pb.js";
 import { file_clientele_v1_tax_identifiers } from "./tax_identifiers_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.js";
 import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -20,63 +21,71 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/customers.proto.
  */
 export const file_clientele_v1_customers: GenFile = /*@__PURE__*/
-  fileDesc("ChxjbGllbnRlbGUvdjEvY3VzdG9tZXJzLnByb3RvEgxjbGllbnRlbGUudjEimA0KCEN1c3RvbWVyEh8KAmlkGAEgASgJQhO6SAxyCjIIXlshLX5dKiTQzhgBEtYCCgVlbWFpbBgCIAEoCULBArpIvQK6AbQCCgVlbWFpbBIcRW50ZXIgYSB2YWxpZCBlbWFpbCBhZGRyZXNzLhqMAnRoaXMubWF0Y2hlcygnXltcXHNcXHB7Q2Z9XSpbXlxcc0AuLDo7PD4oKVxcW1xcXVxcXFwiXSsoPzpbLl1bXlxcc0AuLDo7PD4oKVxcW1xcXVxcXFwiXSspKkBbXFxwe0x9XFxwe059XSg/OltcXHB7TH1cXHB7Tn1cXHB7TX1cXHB7Q2Z9LV0qW1xccHtMfVxccHtOfVxccHtNfVxccHtDZn1dKT8oPzpbLuOAgl1bXFxwe0x9XFxwe059XSg/OltcXHB7TH1cXHB7Tn1cXHB7TX1cXHB7Q2Z9LV0qW1xccHtMfVxccHtOfVxccHtNfVxccHtDZn1dKT8pK1tcXHNcXHB7Q2Z9XSokJylyAxj+AUgAiAEBEhsKBG5hbWUYAyABKAlCCLpIBXIDGMgBSAGIAQESIAoKZmlyc3RfbmFtZRgEIAEoCUIHukgEcgIYZEgCiAEBEh8KCWxhc3RfbmFtZRgFIAEoCUIHukgEcgIYZEgDiAEBEiMKDGRpc3BsYXlfbmFtZRgGIAEoCUIIukgFcgMYyAFIBIgBARIfCgVwaG9uZRgHIAEoCUILukgEcgIYQNjOGARIBYgBARIdCgdjb3VudHJ5GAggASgJQge6SARyAhhkSAaIAQESFAoMY291bnRyeV9uYW1lGAkgASgJEjIKBmxvY2FsZRgKIAEoCUIdukgachgyFl4oW2Etel17Mn1fW0EtWl17Mn0pPyRIB4gBARIyCgR0eXBlGAsgASgOMhouY2xpZW50ZWxlLnYxLkN1c3RvbWVyVHlwZUIIukgFggECEAESFAoHZW5hYmxlZBgMIAEoCEgIiAEBEhEKCWxpdmVfbW9kZRgNIAEoCBIXCglwaG90b191cmwYDiABKAlCBNjOGAISKQoIbWV0YWRhdGEYDyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EikKEmRlZmF1bHRfYWRkcmVzc19pZBgQIAEoCUIIukgFcgMY/wFICYgBARIwChlkZWZhdWx0X3BheW1lbnRfbWV0aG9kX2lkGBEgASgJQgi6SAVyAxj/AUgKiAEBEioKBXN0YXRlGBIgASgOMhsuY2xpZW50ZWxlLnYxLkN1c3RvbWVyU3RhdGUSRgoTZXh0ZXJuYWxfcmVmZXJlbmNlcxgYIAMoCzIfLmNsaWVudGVsZS52MS5FeHRlcm5hbFJlZmVyZW5jZUIIukgFkgECEBQSLwoIc2hpcHBpbmcYGSABKAsyFS5jbGllbnRlbGUudjEuQWRkcmVzc0IGukgD2AEDEi4KDWN1c3RvbV9maWVsZHMYGiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhQKDGhhc19wYXNzd29yZBgbIAEoCBIdCghwYXNzd29yZBgeIAEoCUILgAEBukgFcgMogAISPAoPdGF4X2lkZW50aWZpZXJzGB0gAygLMhsuY2xpZW50ZWxlLnYxLlRheElkZW50aWZpZXJCBrpIA9gBAxIkChdyZXF1ZXN0X3RvX2JlX2ZvcmdvdHRlbhgcIAEoCEgLiAEBEi8KC2NyZWF0ZV90aW1lGBMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGVsZXRlX3RpbWUYFSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnB1cmdlX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKBGV0YWcYFyABKAlCB7pIBHICGEBCCAoGX2VtYWlsQgcKBV9uYW1lQg0KC19maXJzdF9uYW1lQgwKCl9sYXN0X25hbWVCDwoNX2Rpc3BsYXlfbmFtZUIICgZfcGhvbmVCCgoIX2NvdW50cnlCCQoHX2xvY2FsZUIKCghfZW5hYmxlZEIVChNfZGVmYXVsdF9hZGRyZXNzX2lkQhwKGl9kZWZhdWx0X3BheW1lbnRfbWV0aG9kX2lkQhoKGF9yZXF1ZXN0X3RvX2JlX2ZvcmdvdHRlbiJYChFFeHRlcm5hbFJlZmVyZW5jZRIrCgRuYW1lGAEgASgJQh26SBpyGDIWXltBLVphLXowLTkuXy1dezEsNTB9JBIWCgJpZBgCIAEoCUIKukgHcgUQARj/ASJJChVDcmVhdGVDdXN0b21lclJlcXVlc3QSMAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXJCBrpIA9gBAyJCChZDcmVhdGVDdXN0b21lclJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyIjAKEkdldEN1c3RvbWVyUmVxdWVzdBIaCgJpZBgBIAEoCUIOukgHcgUQARj/AdDOGAEiPwoTR2V0Q3VzdG9tZXJSZXNwb25zZRIoCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lciI4ChpHZXRDdXN0b21lck92ZXJ2aWV3UmVxdWVzdBIaCgJpZBgBIAEoCUIOukgHcgUQARj/AdDOGAEiTwobR2V0Q3VzdG9tZXJPdmVydmlld1Jlc3BvbnNlEjAKCG92ZXJ2aWV3GAEgASgLMh4uY2xpZW50ZWxlLnYxLkN1c3RvbWVyT3ZlcnZpZXcihwMKEEN1c3RvbWVyT3ZlcnZpZXcSKAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXISLgoPZGVmYXVsdF9hZGRyZXNzGAIgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3MSOwoWZGVmYXVsdF9wYXltZW50X21ldGhvZBgDIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kEhUKDWFkZHJlc3NfY291bnQYBCABKAUSHAoUcGF5bWVudF9tZXRob2RfY291bnQYBSABKAUSNQoPY2hlY2tvdXRfY291bnRzGAYgASgLMhwuY2xpZW50ZWxlLnYxLkNoZWNrb3V0Q291bnRzEhMKC29yZGVyX2NvdW50GAcgASgFEi8KC2xhc3Rfb3JkZXJzGAggAygLMhouY2xpZW50ZWxlLnYxLk9yZGVyU3VtbWFyeRIqCglhdHRlbnRpb24YCSADKAsyFy5jbGllbnRlbGUudjEuQXR0ZW50aW9uIlcKDkNoZWNrb3V0Q291bnRzEg8KB3BlbmRpbmcYASABKAUSEQoJY29tcGxldGVkGAIgASgFEg4KBmZhaWxlZBgDIAEoBRIRCgljYW5jZWxsZWQYBCABKAUigwEKDE9yZGVyU3VtbWFyeRIKCgJpZBgBIAEoCRITCgtjaGVja291dF9pZBgCIAEoCRILCgN1cmwYAyABKAkSFAoMZGlzcGxheV9uYW1lGAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJPCglBdHRlbnRpb24SLQoGcmVhc29uGAEgASgOMh0uY2xpZW50ZWxlLnYxLkF0dGVudGlvblJlYXNvbhITCgtyZXNvdXJjZV9pZBgCIAEoCSLLAQoUTGlzdEN1c3RvbWVyc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAQEhQKDHNob3dfZGVsZXRlZBgDIAEoCBIVCgRwYWdlGAQgASgFQge6SAQaAigAEhoKEmluY2x1ZGVfdG90YWxfc2l6ZRgFIAEoCBIUCgZmaWx0ZXIYBiABKAlCBNjOGAUSGgoIb3JkZXJfYnkYByABKAlCCLpIBXIDGMgBIqABChVMaXN0Q3VzdG9tZXJzUmVzcG9uc2USKQoJY3VzdG9tZXJzGAEgAygLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJEhcKCnRvdGFsX3NpemUYBCABKAVIAIgBAUINCgtfdG90YWxfc2l6ZSI8ChhCYXRjaEdldEN1c3RvbWVyc1JlcXVlc3QSIAoDaWRzGAEgAygJQhO6SBCSAQ0IARBkIgdyBRABGP8BIkYKGUJhdGNoR2V0Q3VzdG9tZXJzUmVzcG9uc2USKQoJY3VzdG9tZXJzGAEgAygLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyIoABChpHZXRPckNyZWF0ZUN1c3RvbWVyUmVxdWVzdBIwCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lckIGukgD2AEDEjAKA2tleRgCIAEoDjIZLmNsaWVudGVsZS52MS5DdXN0b21lcktleUIIukgFggECEAEiWAobR2V0T3JDcmVhdGVDdXN0b21lclJlc3BvbnNlEigKCGN1c3RvbWVyGAEgASgLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyEg8KB2NyZWF0ZWQYAiABKAgingEKFlNlYXJjaEN1c3RvbWVyc1JlcXVlc3QSFwoFcXVlcnkYASABKAlCCLpIBXIDGMgBEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACBIVCgRwYWdlGAQgASgFQge6SAQaAigAEhoKEmluY2x1ZGVfdG90YWxfc2l6ZRgFIAEoCCKiAQoXU2VhcmNoQ3VzdG9tZXJzUmVzcG9uc2USKQoJY3VzdG9tZXJzGAEgAygLMhYuY2xpZW50ZWxlLnYxLkN1c3RvbWVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJEhcKCnRvdGFsX3NpemUYBCABKAVIAIgBAUINCgtfdG90YWxfc2l6ZSJ6ChVVcGRhdGVDdXN0b21lclJlcXVlc3QSMAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXJCBrpIA9gBAxIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siQgoWVXBkYXRlQ3VzdG9tZXJSZXNwb25zZRIoCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lciJKChVEZWxldGVDdXN0b21lclJlcXVlc3QSGgoCaWQYASABKAlCDrpIB3IFEAEY/wHQzhgBEhUKBGV0YWcYAiABKAlCB7pIBHICGEAiQgoWRGVsZXRlQ3VzdG9tZXJSZXNwb25zZRIoCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lciJMChdVbmRlbGV0ZUN1c3RvbWVyUmVxdWVzdBIaCgJpZBgBIAEoCUIOukgHcgUQARj/AdDOGAESFQoEZXRhZxgCIAEoCUIHukgEcgIYQCJEChhVbmRlbGV0ZUN1c3RvbWVyUmVzcG9uc2USKAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXIqZwoMQ3VzdG9tZXJUeXBlEh0KGUNVU1RPTUVSX1RZUEVfVU5TUEVDSUZJRUQQABIcChhDVVNUT01FUl9UWVBFX0lORElWSURVQUwQARIaChZDVVNUT01FUl9UWVBFX0JVU0lORVNTEAIqZgoNQ3VzdG9tZXJTdGF0ZRIeChpDVVNUT01FUl9TVEFURV9VTlNQRUNJRklFRBAAEhkKFUNVU1RPTUVSX1NUQVRFX0FDVElWRRABEhoKFkNVU1RPTUVSX1NUQVRFX0RFTEVURUQQAirVAgoPQXR0ZW50aW9uUmVhc29uEiAKHEFUVEVOVElPTl9SRUFTT05fVU5TUEVDSUZJRUQQABImCiJBVFRFTlRJT05fUkVBU09OX0NVU1RPTUVSX0RJU0FCTEVEEAESJwojQVRURU5USU9OX1JFQVNPTl9OT19ERUZBVUxUX0FERFJFU1MQAhIuCipBVFRFTlRJT05fUkVBU09OX05PX0RFRkFVTFRfUEFZTUVOVF9NRVRIT0QQAxIzCi9BVFRFTlRJT05fUkVBU09OX0RFRkFVTFRfUEFZTUVOVF9NRVRIT0RfRVhQSVJFRBAEEjgKNEFUVEVOVElPTl9SRUFTT05fREVGQVVMVF9QQVlNRU5UX01FVEhPRF9FWFBJUkVTX1NPT04QBRIwCixBVFRFTlRJT05fUkVBU09OX1RBWF9JREVOVElGSUVSX05PVF9WRVJJRklFRBAGKmgKC0N1c3RvbWVyS2V5EhwKGENVU1RPTUVSX0tFWV9VTlNQRUNJRklFRBAAEhYKEkNVU1RPTUVSX0tFWV9FTUFJTBABEiMKH0NVU1RPTUVSX0tFWV9FWFRFUk5BTF9SRUZFUkVOQ0UQAjL1BwoPQ3VzdG9tZXJTZXJ2aWNlElsKDkNyZWF0ZUN1c3RvbWVyEiMuY2xpZW50ZWxlLnYxLkNyZWF0ZUN1c3RvbWVyUmVxdWVzdBokLmNsaWVudGVsZS52MS5DcmVhdGVDdXN0b21lclJlc3BvbnNlElcKC0dldEN1c3RvbWVyEiAuY2xpZW50ZWxlLnYxLkdldEN1c3RvbWVyUmVxdWVzdBohLmNsaWVudGVsZS52MS5HZXRDdXN0b21lclJlc3BvbnNlIgOQAgESbwoTR2V0Q3VzdG9tZXJPdmVydmlldxIoLmNsaWVudGVsZS52MS5HZXRDdXN0b21lck92ZXJ2aWV3UmVxdWVzdBopLmNsaWVudGVsZS52MS5HZXRDdXN0b21lck92ZXJ2aWV3UmVzcG9uc2UiA5ACARJpChFCYXRjaEdldEN1c3RvbWVycxImLmNsaWVudGVsZS52MS5CYXRjaEdldEN1c3RvbWVyc1JlcXVlc3QaJy5jbGllbnRlbGUudjEuQmF0Y2hHZXRDdXN0b21lcnNSZXNwb25zZSIDkAIBEmoKE0dldE9yQ3JlYXRlQ3VzdG9tZXISKC5jbGllbnRlbGUudjEuR2V0T3JDcmVhdGVDdXN0b21lclJlcXVlc3QaKS5jbGllbnRlbGUudjEuR2V0T3JDcmVhdGVDdXN0b21lclJlc3BvbnNlEl4KD1NlYXJjaEN1c3RvbWVycxIkLmNsaWVudGVsZS52MS5TZWFyY2hDdXN0b21lcnNSZXF1ZXN0GiUuY2xpZW50ZWxlLnYxLlNlYXJjaEN1c3RvbWVyc1Jlc3BvbnNlElgKDUxpc3RDdXN0b21lcnMSIi5jbGllbnRlbGUudjEuTGlzdEN1c3RvbWVyc1JlcXVlc3QaIy5jbGllbnRlbGUudjEuTGlzdEN1c3RvbWVyc1Jlc3BvbnNlEmAKDlVwZGF0ZUN1c3RvbWVyEiMuY2xpZW50ZWxlLnYxLlVwZGF0ZUN1c3RvbWVyUmVxdWVzdBokLmNsaWVudGVsZS52MS5VcGRhdGVDdXN0b21lclJlc3BvbnNlIgOQAgISYAoORGVsZXRlQ3VzdG9tZXISIy5jbGllbnRlbGUudjEuRGVsZXRlQ3VzdG9tZXJSZXF1ZXN0GiQuY2xpZW50ZWxlLnYxLkRlbGV0ZUN1c3RvbWVyUmVzcG9uc2UiA5ACAhJmChBVbmRlbGV0ZUN1c3RvbWVyEiUuY2xpZW50ZWxlLnYxLlVuZGVsZXRlQ3VzdG9tZXJSZXF1ZXN0GiYuY2xpZW50ZWxlLnYxLlVuZGVsZXRlQ3VzdG9tZXJSZXNwb25zZSIDkAICQmQKEGNvbS5jbGllbnRlbGUudjFCDkN1c3RvbWVyc1Byb3RvUAFaPmdpdGh1Yi5jb20vY2xpZW50ZWxlL2NsaWVudGVsZS9nZW4vZ28vY2xpZW50ZWxlL3YxO2NsaWVudGVsZXYxYgZwcm90bzM", [file_buf_validate_validate, file_clientele_options_v1_options, file_clientele_v1_addresses, file_clientele_v1_payment_methods, file_clientele_v1_tax_identifiers, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChxjbGllbnRlbGUvdjEvY3VzdG9tZXJzLnByb3RvEgxjbGllbnRlbGUudjEikA4KCEN1c3RvbWVyEjoKAmlkGAEgASgJQi7gQQi6SCRyIjIgXihbQS1aYS16MC05XVtBLVphLXowLTkuX34tXSopPyTQzhgBEtYCCgVlbWFpbBgCIAEoCULBArpIvQK6AbQCCgVlbWFpbBIcRW50ZXIgYSB2YWxpZCBlbWFpbCBhZGRyZXNzLhqMAnRoaXMubWF0Y2hlcygnXltcXHNcXHB7Q2Z9XSpbXlxcc0AuLDo7PD4oKVxcW1xcXVxcXFwiXSsoPzpbLl1bXlxcc0AuLDo7PD4oKVxcW1xcXVxcXFwiXSspKkBbXFxwe0x9XFxwe059XSg/OltcXHB7TH1cXHB7Tn1cXHB7TX1cXHB7Q2Z9LV0qW1xccHtMfVxccHtOfVxccHtNfVxccHtDZn1dKT8oPzpbLuOAgl1bXFxwe0x9XFxwe059XSg/OltcXHB7TH1cXHB7Tn1cXHB7TX1cXHB7Q2Z9LV0qW1xccHtMfVxccHtOfVxccHtNfVxccHtDZn1dKT8pK1tcXHNcXHB7Q2Z9XSokJylyAxj+AUgAiAEBEhsKBG5hbWUYAyABKAlCCLpIBXIDGMgBSAGIAQESIAoKZmlyc3RfbmFtZRgEIAEoCUIHukgEcgIYZEgCiAEBEh8KCWxhc3RfbmFtZRgFIAEoCUIHukgEcgIYZEgDiAEBEiMKDGRpc3BsYXlfbmFtZRgGIAEoCUIIukgFcgMYyAFIBIgBARIfCgVwaG9uZRgHIAEoCUILukgEcgIYQNjOGARIBYgBARIdCgdjb3VudHJ5GAggASgJQge6SARyAhhkSAaIAQESGQoMY291bnRyeV9uYW1lGAkgASgJQgPgQQMSMgoGbG9jYWxlGAogASgJQh26SBpyGDIWXihbYS16XXsyfV9bQS1aXXsyfSk/JEgHiAEBEjIKBHR5cGUYCyABKA4yGi5jbGllbnRlbGUudjEuQ3VzdG9tZXJUeXBlQgi6SAWCAQIQARIUCgdlbmFibGVkGAwgASgISAiIAQESFwoKdGF4X2V4ZW1wdBgfIAEoCEgJiAEBEhYKCWxpdmVfbW9kZRgNIAEoCEID4EEDEhoKCXBob3RvX3VybBgOIAEoCUIH4EED2M4YAhIpCghtZXRhZGF0YRgPIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSKQoSZGVmYXVsdF9hZGRyZXNzX2lkGBAgASgJQgi6SAVyAxj/AUgKiAEBEjAKGWRlZmF1bHRfcGF5bWVudF9tZXRob2RfaWQYESABKAlCCLpIBXIDGP8BSAuIAQESLwoFc3RhdGUYEiABKA4yGy5jbGllbnRlbGUudjEuQ3VzdG9tZXJTdGF0ZUID4EEDEkYKE2V4dGVybmFsX3JlZmVyZW5jZXMYGCADKAsyHy5jbGllbnRlbGUudjEuRXh0ZXJuYWxSZWZlcmVuY2VCCLpIBZIBAhAUEjMKCHNoaXBwaW5nGBkgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3NCCrpIA9gBA+DOGAESLgoNY3VzdG9tX2ZpZWxkcxgaIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSGQoMaGFzX3Bhc3N3b3JkGBsgASgIQgPgQQMSIAoIcGFzc3dvcmQYHiABKAlCDoABAeBBBLpIBXIDKIACEj8KD3RheF9pZGVudGlmaWVycxgdIAMoCzIbLmNsaWVudGVsZS52MS5UYXhJZGVudGlmaWVyQgngQQO6SAPYAQMSJAoXcmVxdWVzdF90b19iZV9mb3Jnb3R0ZW4YHCABKAhIDIgBARI0CgtjcmVhdGVfdGltZRgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0CgtkZWxldGVfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxIzCgpwdXJnZV90aW1lGBYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEhUKBGV0YWcYFyABKAlCB7pIBHICGEBCCAoGX2VtYWlsQgcKBV9uYW1lQg0KC19maXJzdF9uYW1lQgwKCl9sYXN0X25hbWVCDwoNX2Rpc3BsYXlfbmFtZUIICgZfcGhvbmVCCgoIX2NvdW50cnlCCQoHX2xvY2FsZUIKCghfZW5hYmxlZEINCgtfdGF4X2V4ZW1wdEIVChNfZGVmYXVsdF9hZGRyZXNzX2lkQhwKGl9kZWZhdWx0X3BheW1lbnRfbWV0aG9kX2lkQhoKGF9yZXF1ZXN0X3RvX2JlX2ZvcmdvdHRlbiJeChFFeHRlcm5hbFJlZmVyZW5jZRIuCgRuYW1lGAEgASgJQiDgQQK6SBpyGDIWXltBLVphLXowLTkuXy1dezEsNTB9JBIZCgJpZBgCIAEoCUIN4EECukgHcgUQARj/ASJQChVDcmVhdGVDdXN0b21lclJlcXVlc3QSNwoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXJCDeBBArpIA9gBA+DOGAEiQgoWQ3JlYXRlQ3VzdG9tZXJSZXNwb25zZRIoCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lciJiChJHZXRDdXN0b21lclJlcXVlc3QSHQoCaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEi0KCXJlYWRfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siPwoTR2V0Q3VzdG9tZXJSZXNwb25zZRIoCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lciI7ChpHZXRDdXN0b21lck92ZXJ2aWV3UmVxdWVzdBIdCgJpZBgBIAEoCUIR4EECukgHcgUQARj/AdDOGAEiTwobR2V0Q3VzdG9tZXJPdmVydmlld1Jlc3BvbnNlEjAKCG92ZXJ2aWV3GAEgASgLMh4uY2xpZW50ZWxlLnYxLkN1c3RvbWVyT3ZlcnZpZXcihwMKEEN1c3RvbWVyT3ZlcnZpZXcSKAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXISLgoPZGVmYXVsdF9hZGRyZXNzGAIgASgLMhUuY2xpZW50ZWxlLnYxLkFkZHJlc3MSOwoWZGVmYXVsdF9wYXltZW50X21ldGhvZBgDIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kEhUKDWFkZHJlc3NfY291bnQYBCABKAUSHAoUcGF5bWVudF9tZXRob2RfY291bnQYBSABKAUSNQoPY2hlY2tvdXRfY291bnRzGAYgASgLMhwuY2xpZW50ZWxlLnYxLkNoZWNrb3V0Q291bnRzEhMKC29yZGVyX2NvdW50GAcgASgFEi8KC2xhc3Rfb3JkZXJzGAggAygLMhouY2xpZW50ZWxlLnYxLk9yZGVyU3VtbWFyeRIqCglhdHRlbnRpb24YCSADKAsyFy5jbGllbnRlbGUudjEuQXR0ZW50aW9uIlcKDkNoZWNrb3V0Q291bnRzEg8KB3BlbmRpbmcYASABKAUSEQoJY29tcGxldGVkGAIgASgFEg4KBmZhaWxlZBgDIAEoBRIRCgljYW5jZWxsZWQYBCABKAUigwEKDE9yZGVyU3VtbWFyeRIKCgJpZBgBIAEoCRITCgtjaGVja291dF9pZBgCIAEoCRILCgN1cmwYAyABKAkSFAoMZGlzcGxheV9uYW1lGAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJPCglBdHRlbnRpb24SLQoGcmVhc29uGAEgASgOMh0uY2xpZW50ZWxlLnYxLkF0dGVudGlvblJlYXNvbhITCgtyZXNvdXJjZV9pZBgCIAEoCSL6AQoUTGlzdEN1c3RvbWVyc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAQEhQKDHNob3dfZGVsZXRlZBgDIAEoCBIVCgRwYWdlGAQgASgFQge6SAQaAigAEhoKEmluY2x1ZGVfdG90YWxfc2l6ZRgFIAEoCBIUCgZmaWx0ZXIYBiABKAlCBNjOGAUSGgoIb3JkZXJfYnkYByABKAlCCLpIBXIDGMgBEi0KCXJlYWRfbWFzaxgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sioAEKFUxpc3RDdXN0b21lcnNSZXNwb25zZRIpCgljdXN0b21lcnMYASADKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkSFwoKdG90YWxfc2l6ZRgEIAEoBUgAiAEBQg0KC190b3RhbF9zaXplIm4KGEJhdGNoR2V0Q3VzdG9tZXJzUmVxdWVzdBIjCgNpZHMYASADKAlCFuBBArpIEJIBDQgBEGQiB3IFEAEY/wESLQoJcmVhZF9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJGChlCYXRjaEdldEN1c3RvbWVyc1Jlc3BvbnNlEikKCWN1c3RvbWVycxgBIAMoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lciK3AQoaR2V0T3JDcmVhdGVDdXN0b21lclJlcXVlc3QSNwoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXJCDeBBArpIA9gBA+DOGAESNgoGbG9va3VwGAIgASgOMhwuY2xpZW50ZWxlLnYxLkN1c3RvbWVyTG9va3VwQgi6SAWCAQIQARIoChdleHRlcm5hbF9yZWZlcmVuY2VfbmFtZRgDIAEoCUIHukgEcgIYMiJYChtHZXRPckNyZWF0ZUN1c3RvbWVyUmVzcG9uc2USKAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXISDwoHY3JlYXRlZBgCIAEoCCLQAQoWU2VhcmNoQ3VzdG9tZXJzUmVxdWVzdBIaCgVxdWVyeRgBIAEoCUIL4EECukgFcgMYyAESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIEhUKBHBhZ2UYBCABKAVCB7pIBBoCKAASGgoSaW5jbHVkZV90b3RhbF9zaXplGAUgASgIEi0KCXJlYWRfbWFzaxgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siogEKF1NlYXJjaEN1c3RvbWVyc1Jlc3BvbnNlEikKCWN1c3RvbWVycxgBIAMoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCRIXCgp0b3RhbF9zaXplGAQgASgFSACIAQFCDQoLX3RvdGFsX3NpemUigQEKFVVwZGF0ZUN1c3RvbWVyUmVxdWVzdBI3CghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lckIN4EECukgD2AED4M4YARIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siQgoWVXBkYXRlQ3VzdG9tZXJSZXNwb25zZRIoCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lciJNChVEZWxldGVDdXN0b21lclJlcXVlc3QSHQoCaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEhUKBGV0YWcYAiABKAlCB7pIBHICGEAiQgoWRGVsZXRlQ3VzdG9tZXJSZXNwb25zZRIoCghjdXN0b21lchgBIAEoCzIWLmNsaWVudGVsZS52MS5DdXN0b21lciJPChdVbmRlbGV0ZUN1c3RvbWVyUmVxdWVzdBIdCgJpZBgBIAEoCUIR4EECukgHcgUQARj/AdDOGAESFQoEZXRhZxgCIAEoCUIHukgEcgIYQCJEChhVbmRlbGV0ZUN1c3RvbWVyUmVzcG9uc2USKAoIY3VzdG9tZXIYASABKAsyFi5jbGllbnRlbGUudjEuQ3VzdG9tZXIqZwoMQ3VzdG9tZXJUeXBlEh0KGUNVU1RPTUVSX1RZUEVfVU5TUEVDSUZJRUQQABIcChhDVVNUT01FUl9UWVBFX0lORElWSURVQUwQARIaChZDVVNUT01FUl9UWVBFX0JVU0lORVNTEAIqZgoNQ3VzdG9tZXJTdGF0ZRIeChpDVVNUT01FUl9TVEFURV9VTlNQRUNJRklFRBAAEhkKFUNVU1RPTUVSX1NUQVRFX0FDVElWRRABEhoKFkNVU1RPTUVSX1NUQVRFX0RFTEVURUQQAirVAgoPQXR0ZW50aW9uUmVhc29uEiAKHEFUVEVOVElPTl9SRUFTT05fVU5TUEVDSUZJRUQQABImCiJBVFRFTlRJT05fUkVBU09OX0NVU1RPTUVSX0RJU0FCTEVEEAESJwojQVRURU5USU9OX1JFQVNPTl9OT19ERUZBVUxUX0FERFJFU1MQAhIuCipBVFRFTlRJT05fUkVBU09OX05PX0RFRkFVTFRfUEFZTUVOVF9NRVRIT0QQAxIzCi9BVFRFTlRJT05fUkVBU09OX0RFRkFVTFRfUEFZTUVOVF9NRVRIT0RfRVhQSVJFRBAEEjgKNEFUVEVOVElPTl9SRUFTT05fREVGQVVMVF9QQVlNRU5UX01FVEhPRF9FWFBJUkVTX1NPT04QBRIwCixBVFRFTlRJT05fUkVBU09OX1RBWF9JREVOVElGSUVSX05PVF9WRVJJRklFRBAGKnQKDkN1c3RvbWVyTG9va3VwEh8KG0NVU1RPTUVSX0xPT0tVUF9VTlNQRUNJRklFRBAAEhkKFUNVU1RPTUVSX0xPT0tVUF9FTUFJTBABEiYKIkNVU1RPTUVSX0xPT0tVUF9FWFRFUk5BTF9SRUZFUkVOQ0UQAjL1BwoPQ3VzdG9tZXJTZXJ2aWNlElsKDkNyZWF0ZUN1c3RvbWVyEiMuY2xpZW50ZWxlLnYxLkNyZWF0ZUN1c3RvbWVyUmVxdWVzdBokLmNsaWVudGVsZS52MS5DcmVhdGVDdXN0b21lclJlc3BvbnNlElcKC0dldEN1c3RvbWVyEiAuY2xpZW50ZWxlLnYxLkdldEN1c3RvbWVyUmVxdWVzdBohLmNsaWVudGVsZS52MS5HZXRDdXN0b21lclJlc3BvbnNlIgOQAgESbwoTR2V0Q3VzdG9tZXJPdmVydmlldxIoLmNsaWVudGVsZS52MS5HZXRDdXN0b21lck92ZXJ2aWV3UmVxdWVzdBopLmNsaWVudGVsZS52MS5HZXRDdXN0b21lck92ZXJ2aWV3UmVzcG9uc2UiA5ACARJpChFCYXRjaEdldEN1c3RvbWVycxImLmNsaWVudGVsZS52MS5CYXRjaEdldEN1c3RvbWVyc1JlcXVlc3QaJy5jbGllbnRlbGUudjEuQmF0Y2hHZXRDdXN0b21lcnNSZXNwb25zZSIDkAIBEmoKE0dldE9yQ3JlYXRlQ3VzdG9tZXISKC5jbGllbnRlbGUudjEuR2V0T3JDcmVhdGVDdXN0b21lclJlcXVlc3QaKS5jbGllbnRlbGUudjEuR2V0T3JDcmVhdGVDdXN0b21lclJlc3BvbnNlEl4KD1NlYXJjaEN1c3RvbWVycxIkLmNsaWVudGVsZS52MS5TZWFyY2hDdXN0b21lcnNSZXF1ZXN0GiUuY2xpZW50ZWxlLnYxLlNlYXJjaEN1c3RvbWVyc1Jlc3BvbnNlElgKDUxpc3RDdXN0b21lcnMSIi5jbGllbnRlbGUudjEuTGlzdEN1c3RvbWVyc1JlcXVlc3QaIy5jbGllbnRlbGUudjEuTGlzdEN1c3RvbWVyc1Jlc3BvbnNlEmAKDlVwZGF0ZUN1c3RvbWVyEiMuY2xpZW50ZWxlLnYxLlVwZGF0ZUN1c3RvbWVyUmVxdWVzdBokLmNsaWVudGVsZS52MS5VcGRhdGVDdXN0b21lclJlc3BvbnNlIgOQAgISYAoORGVsZXRlQ3VzdG9tZXISIy5jbGllbnRlbGUudjEuRGVsZXRlQ3VzdG9tZXJSZXF1ZXN0GiQuY2xpZW50ZWxlLnYxLkRlbGV0ZUN1c3RvbWVyUmVzcG9uc2UiA5ACAhJmChBVbmRlbGV0ZUN1c3RvbWVyEiUuY2xpZW50ZWxlLnYxLlVuZGVsZXRlQ3VzdG9tZXJSZXF1ZXN0GiYuY2xpZW50ZWxlLnYxLlVuZGVsZXRlQ3VzdG9tZXJSZXNwb25zZSIDkAICQmQKEGNvbS5jbGllbnRlbGUudjFCDkN1c3RvbWVyc1Byb3RvUAFaPmdpdGh1Yi5jb20vY2xpZW50ZWxlL2NsaWVudGVsZS9nZW4vZ28vY2xpZW50ZWxlL3YxO2NsaWVudGVsZXYxYgZwcm90bzM", [file_buf_validate_validate, file_clientele_options_v1_options, file_clientele_v1_addresses, file_clientele_v1_payment_methods, file_clientele_v1_tax_identifiers, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
- * Customer is someone who buys from the merchant.
+ * Customer is a person or a business that buys from the merchant.
  *
  * @generated from message clientele.v1.Customer
  */
 export type Customer = Message<"clientele.v1.Customer"> & {
   /**
-   * The identifier: chosen by the caller at create, 1 to 40 visible ASCII characters, where the settings allow it;
-   * else generated, `cus_` and 26 characters. Immutable. A longer one is INVALID_ARGUMENT, reason ID_TOO_LONG.
+   * The identifier.
+   *
+   * The caller may choose it at create, where the account settings allow it: 1 to 40 letters, digits and `. _ ~ -`, with a
+   * letter or a digit first. `me` is reserved. A longer id is INVALID_ARGUMENT, reason ID_TOO_LONG. Otherwise it is
+   * generated: `cus_` and 26 characters.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * The e-mail address, at most 254 characters: a dot-atom of at most 64 bytes, then a domain, in any letters. Compared in
-   * any case, without invisible characters, a domain in punycode as the name it stands for. Kept trimmed and as typed.
+   * The e-mail address, at most 254 characters: a dot-atom of at most 64 bytes, then a domain, in any letters.
+   *
+   * It is stored trimmed and as typed. A comparison ignores case and invisible characters, and takes a domain in punycode
+   * for the name that it stands for.
    *
    * @generated from field: optional string email = 2;
    */
   email?: string | undefined;
 
   /**
-   * The full name; at most 200 characters.
+   * The full name, at most 200 characters.
    *
    * @generated from field: optional string name = 3;
    */
   name?: string | undefined;
 
   /**
-   * The given name; at most 100 characters.
+   * The given name, at most 100 characters.
    *
    * @generated from field: optional string first_name = 4;
    */
   firstName?: string | undefined;
 
   /**
-   * The family name; at most 100 characters.
+   * The family name, at most 100 characters.
    *
    * @generated from field: optional string last_name = 5;
    */
   lastName?: string | undefined;
 
   /**
-   * What to call the customer: as written, else the e-mail address, else the name, else the id. Always present in an
-   * answer; writing it fixes it, clearing it lets it follow the other fields again. At most 200 characters.
+   * The name to address the customer by, at most 200 characters.
+   *
+   * An answer always has it. Until it is written, and after it is cleared, it is the e-mail address, else the name, else the
+   * id.
    *
    * @generated from field: optional string display_name = 6;
    */
   displayName?: string | undefined;
 
   /**
-   * The telephone number: digits, spaces and `+ - . / ( )`, 3 to 32 characters with 3 to 15 digits. Answered as
-   * E.164, such as `+50683236988`, where it is possible in its country, else as typed.
-   * An extension is answered as `;ext=125`, however it is typed. A `tel:` before the number is dropped.
+   * The telephone number: digits, spaces and `+ - . / ( )`, 3 to 32 characters with 3 to 15 digits.
+   *
+   * An answer holds it in E.164, such as `+50683236988`, if it is possible in its country, else as typed. An extension is
+   * answered as `;ext=125`, however it is typed. A `tel:` before the number is dropped.
    *
    * @generated from field: optional string phone = 7;
    */
@@ -84,21 +93,22 @@ export type Customer = Message<"clientele.v1.Customer"> & {
 
   /**
    * The country, as an ISO 3166-1 alpha-2 or alpha-3 code or an English name such as "Costa Rica".
-   * Answered as the alpha-2 code; `XK` is Kosovo.
+   *
+   * An answer holds the alpha-2 code; `XK` is Kosovo.
    *
    * @generated from field: optional string country = 8;
    */
   country?: string | undefined;
 
   /**
-   * The English name of the country. Output only.
+   * The English name of the country.
    *
    * @generated from field: string country_name = 9;
    */
   countryName: string;
 
   /**
-   * The language and country to address the customer in, ISO 639-1 `_` ISO 3166-1, such as `en_US`.
+   * The language and the country to address the customer in, such as `en_US`: ISO 639-1, `_`, ISO 3166-1.
    *
    * @generated from field: optional string locale = 10;
    */
@@ -112,30 +122,41 @@ export type Customer = Message<"clientele.v1.Customer"> & {
   type: CustomerType;
 
   /**
-   * Whether orders may be placed for the customer; true unless written otherwise.
+   * Whether orders may be placed for the customer; true by default.
    *
    * @generated from field: optional bool enabled = 12;
    */
   enabled?: boolean | undefined;
 
   /**
-   * Whether the customer lives in the live tenant. Output only.
+   * Whether the customer pays no tax; false by default.
+   *
+   * Only the merchant writes it. Checkouts and orders copy it.
+   *
+   * @generated from field: optional bool tax_exempt = 31;
+   */
+  taxExempt?: boolean | undefined;
+
+  /**
+   * Whether the customer is in the live mode.
    *
    * @generated from field: bool live_mode = 13;
    */
   liveMode: boolean;
 
   /**
-   * The picture of the customer: the photo uploaded with PhotoService, else one derived from the e-mail address at
-   * libravatar.org. Output only.
+   * The picture of the customer.
+   *
+   * It is the photo that was uploaded with PhotoService, else a picture of libravatar.org for the e-mail address.
    *
    * @generated from field: string photo_url = 14;
    */
   photoUrl: string;
 
   /**
-   * Anything the merchant wants to keep with the customer, a JSON object within the limits of the settings. An update
-   * merges it key by key; a key that is null or an empty string is deleted.
+   * The merchant's own data, a JSON object within the limits of the account settings.
+   *
+   * An update merges it key by key. A key that is null or an empty string is deleted.
    *
    * @generated from field: google.protobuf.Struct metadata = 15;
    */
@@ -156,47 +177,55 @@ export type Customer = Message<"clientele.v1.Customer"> & {
   defaultPaymentMethodId?: string | undefined;
 
   /**
-   * Whether the customer is deleted. Output only.
+   * Whether the customer is deleted.
    *
    * @generated from field: clientele.v1.CustomerState state = 18;
    */
   state: CustomerState;
 
   /**
-   * Ids that the customer has elsewhere, at most 20 and one a name; no two customers share one.
+   * The ids of the customer in other systems, at most 20 and one for each name.
+   *
+   * No two customers share one.
    *
    * @generated from field: repeated clientele.v1.ExternalReference external_references = 24;
    */
   externalReferences: ExternalReference[];
 
   /**
-   * The default address, to read and to write with the customer: writing it changes the default address, or makes one.
-   * Absent if there is none. It is replaced as a whole, and not removed with the customer's field but with DeleteAddress.
+   * The default address; absent if there is none.
+   *
+   * Writing it replaces the default address as a whole, or makes one. An id or an etag in it must be that of the current
+   * default address, else the update is ABORTED. Clearing it leaves the customer without a default; DeleteAddress deletes an
+   * address.
    *
    * @generated from field: clientele.v1.Address shipping = 25;
    */
   shipping?: Address | undefined;
 
   /**
-   * The values of the tenant's custom fields by slug, each of its definition's type; only those that are defined and
-   * enabled. They are merged as metadata are, and checked with every write: an unknown slug is INVALID_ARGUMENT, and so is
-   * a value that does not fit, unless it is stored already and stays. A new customer takes defaults for what it lacks.
-   * Customers themselves may write only what the definition lets them, else it is PERMISSION_DENIED.
+   * The values of the account's custom fields, by slug.
+   *
+   * An answer holds those that are defined and enabled. An update merges them as it merges metadata. A write checks all
+   * values: an unknown slug is INVALID_ARGUMENT, and so is a value that does not fit, unless it is stored already and stays.
+   * A new customer gets the defaults of the definitions. A shopper writes only the fields whose definitions allow it; others
+   * are PERMISSION_DENIED.
    *
    * @generated from field: google.protobuf.Struct custom_fields = 26;
    */
   customFields?: JsonObject | undefined;
 
   /**
-   * Whether the customer has a password. Output only.
+   * Whether the customer has a password.
    *
    * @generated from field: bool has_password = 27;
    */
   hasPassword: boolean;
 
   /**
-   * The password to sign in with: 8 characters at least, 256 bytes of UTF-8 at most. Write only: no answer ever holds
-   * it. In an update it is written when it is given, and ends all tokens of the customer; a mask that names it needs it.
+   * The password to sign in with: at least 8 characters, at most 256 bytes of UTF-8.
+   *
+   * No answer holds it. An update that writes it ends all tokens of the customer. A mask that names it requires a value.
    * PasswordService changes and removes it.
    *
    * @generated from field: string password = 30;
@@ -204,52 +233,57 @@ export type Customer = Message<"clientele.v1.Customer"> & {
   password: string;
 
   /**
-   * The numbers under which the customer is known to tax authorities, oldest first. A view of what TaxIdentifierService
-   * keeps: it can change without a new etag. Output only.
+   * The numbers of the customer at tax authorities, oldest first.
+   *
+   * TaxIdentifierService keeps them. They can change without a new etag of the customer.
    *
    * @generated from field: repeated clientele.v1.TaxIdentifier tax_identifiers = 29;
    */
   taxIdentifiers: TaxIdentifier[];
 
   /**
-   * Whether the customer asked to be forgotten. Writing true requests its erasure as PrivacyService.RequestErasure does;
-   * where the settings delay nothing it is carried out at once, and the answer is what is left. Writing false cancels
-   * it. True is not accepted at create.
+   * Whether the customer asked to be forgotten.
+   *
+   * Writing true requests the erasure as PrivacyService.RequestErasure does. If the account settings delay nothing, the
+   * erasure happens at once, and the answer is the rest of the customer. Writing false cancels the erasure, but only if the
+   * mask names the field. True is refused at create.
    *
    * @generated from field: optional bool request_to_be_forgotten = 28;
    */
   requestToBeForgotten?: boolean | undefined;
 
   /**
-   * When the customer was created. Output only.
+   * The time of creation.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 19;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When the customer was last changed. Output only.
+   * The time of the last change.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 20;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * When the customer was deleted; absent while it is active. Output only.
+   * The time of deletion; absent while the customer is active.
    *
    * @generated from field: google.protobuf.Timestamp delete_time = 21;
    */
   deleteTime?: Timestamp | undefined;
 
   /**
-   * When a deleted customer will be purged; absent if never. Output only.
+   * The time from which a deleted customer is purged; absent for never.
    *
    * @generated from field: google.protobuf.Timestamp purge_time = 22;
    */
   purgeTime?: Timestamp | undefined;
 
   /**
-   * The version of the customer, opaque. Sent with an update or a delete, a stale one is ABORTED.
+   * The version of the customer, opaque.
+   *
+   * With an update or a deletion, a stale etag is ABORTED.
    *
    * @generated from field: string etag = 23;
    */
@@ -277,7 +311,7 @@ export type ExternalReference = Message<"clientele.v1.ExternalReference"> & {
   name: string;
 
   /**
-   * The id there; 1 to 255 characters.
+   * The id there, 1 to 255 characters.
    *
    * @generated from field: string id = 2;
    */
@@ -292,13 +326,13 @@ export const ExternalReferenceSchema: GenMessage<ExternalReference> = /*@__PURE_
   messageDesc(file_clientele_v1_customers, 1);
 
 /**
- * CreateCustomerRequest carries the customer to make.
+ * CreateCustomerRequest carries the new customer.
  *
  * @generated from message clientele.v1.CreateCustomerRequest
  */
 export type CreateCustomerRequest = Message<"clientele.v1.CreateCustomerRequest"> & {
   /**
-   * The customer to make; required. Its rules and those of the settings are checked together.
+   * The new customer. The rules of the contract and of the account settings are checked together.
    *
    * @generated from field: clientele.v1.Customer customer = 1;
    */
@@ -345,6 +379,15 @@ export type GetCustomerRequest = Message<"clientele.v1.GetCustomerRequest"> & {
    * @generated from field: string id = 1;
    */
   id: string;
+
+  /**
+   * The fields of the customers to return, such as `id,email`; empty or `*` for all (AIP-157).
+   *
+   * A path names a field, or a key as `metadata.<key>` or `custom_fields.<slug>`. A path that is neither is INVALID_ARGUMENT.
+   *
+   * @generated from field: google.protobuf.FieldMask read_mask = 2;
+   */
+  readMask?: FieldMask | undefined;
 };
 
 /**
@@ -403,7 +446,7 @@ export const GetCustomerOverviewRequestSchema: GenMessage<GetCustomerOverviewReq
  */
 export type GetCustomerOverviewResponse = Message<"clientele.v1.GetCustomerOverviewResponse"> & {
   /**
-   * How it stands with the customer.
+   * The overview.
    *
    * @generated from field: clientele.v1.CustomerOverview overview = 1;
    */
@@ -418,7 +461,7 @@ export const GetCustomerOverviewResponseSchema: GenMessage<GetCustomerOverviewRe
   messageDesc(file_clientele_v1_customers, 7);
 
 /**
- * CustomerOverview says how it stands with a customer, all of it at one moment.
+ * CustomerOverview is one customer with a summary of its belongings, all of one moment.
  *
  * @generated from message clientele.v1.CustomerOverview
  */
@@ -445,42 +488,42 @@ export type CustomerOverview = Message<"clientele.v1.CustomerOverview"> & {
   defaultPaymentMethod?: PaymentMethod | undefined;
 
   /**
-   * How many addresses the customer has.
+   * The number of addresses.
    *
    * @generated from field: int32 address_count = 4;
    */
   addressCount: number;
 
   /**
-   * How many payment methods the customer has.
+   * The number of payment methods.
    *
    * @generated from field: int32 payment_method_count = 5;
    */
   paymentMethodCount: number;
 
   /**
-   * How many checkouts the customer has, by state.
+   * The numbers of checkouts by state.
    *
    * @generated from field: clientele.v1.CheckoutCounts checkout_counts = 6;
    */
   checkoutCounts?: CheckoutCounts | undefined;
 
   /**
-   * How many orders the customer has.
+   * The number of orders.
    *
    * @generated from field: int32 order_count = 7;
    */
   orderCount: number;
 
   /**
-   * The last orders, up to 5, newest first.
+   * The last orders, at most 5, newest first.
    *
    * @generated from field: repeated clientele.v1.OrderSummary last_orders = 8;
    */
   lastOrders: OrderSummary[];
 
   /**
-   * What needs attention, in the order of AttentionReason; nothing of a deleted customer does.
+   * The points that need attention, in the order of AttentionReason; none for a deleted customer.
    *
    * @generated from field: repeated clientele.v1.Attention attention = 9;
    */
@@ -495,34 +538,34 @@ export const CustomerOverviewSchema: GenMessage<CustomerOverview> = /*@__PURE__*
   messageDesc(file_clientele_v1_customers, 8);
 
 /**
- * CheckoutCounts says how many checkouts there are in each state.
+ * CheckoutCounts holds the numbers of a customer's checkouts by state.
  *
  * @generated from message clientele.v1.CheckoutCounts
  */
 export type CheckoutCounts = Message<"clientele.v1.CheckoutCounts"> & {
   /**
-   * No order was made of them yet.
+   * Checkouts without an order that are still open.
    *
    * @generated from field: int32 pending = 1;
    */
   pending: number;
 
   /**
-   * An order was made of them.
+   * Checkouts with an order.
    *
    * @generated from field: int32 completed = 2;
    */
   completed: number;
 
   /**
-   * They expired before an order was made of them.
+   * Checkouts that expired before an order was made.
    *
    * @generated from field: int32 failed = 3;
    */
   failed: number;
 
   /**
-   * They were given up.
+   * Checkouts that were cancelled.
    *
    * @generated from field: int32 cancelled = 4;
    */
@@ -537,7 +580,7 @@ export const CheckoutCountsSchema: GenMessage<CheckoutCounts> = /*@__PURE__*/
   messageDesc(file_clientele_v1_customers, 9);
 
 /**
- * OrderSummary is what tells one order from another.
+ * OrderSummary tells one order from another.
  *
  * @generated from message clientele.v1.OrderSummary
  */
@@ -550,7 +593,7 @@ export type OrderSummary = Message<"clientele.v1.OrderSummary"> & {
   id: string;
 
   /**
-   * The checkout it completed.
+   * The checkout that the order completed.
    *
    * @generated from field: string checkout_id = 2;
    */
@@ -564,14 +607,14 @@ export type OrderSummary = Message<"clientele.v1.OrderSummary"> & {
   url: string;
 
   /**
-   * What the buyer was called.
+   * The buyer's name as the order shows it.
    *
    * @generated from field: string display_name = 4;
    */
   displayName: string;
 
   /**
-   * When the order was placed.
+   * The time of the order.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 5;
    */
@@ -586,20 +629,20 @@ export const OrderSummarySchema: GenMessage<OrderSummary> = /*@__PURE__*/
   messageDesc(file_clientele_v1_customers, 10);
 
 /**
- * Attention names something of a customer that somebody should look after.
+ * Attention is a point of a customer that somebody should look after.
  *
  * @generated from message clientele.v1.Attention
  */
 export type Attention = Message<"clientele.v1.Attention"> & {
   /**
-   * What it is.
+   * The reason.
    *
    * @generated from field: clientele.v1.AttentionReason reason = 1;
    */
   reason: AttentionReason;
 
   /**
-   * The id of the resource that it is about; empty if that is the customer.
+   * The id of the resource; empty for the customer itself.
    *
    * @generated from field: string resource_id = 2;
    */
@@ -620,22 +663,23 @@ export const AttentionSchema: GenMessage<Attention> = /*@__PURE__*/
  */
 export type ListCustomersRequest = Message<"clientele.v1.ListCustomersRequest"> & {
   /**
-   * How many to return: 10 when 0, at most 100; a larger one is taken for 100.
+   * The number of customers to return: 10 for 0, at most 100. A larger one counts as 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * The next_page_token or previous_page_token of the answer before, sent with otherwise the same request; empty for
-   * the first page.
+   * The next_page_token or previous_page_token of an answer; empty for the first page.
+   *
+   * The rest of the request must be the same as before.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Whether softly deleted customers are listed too.
+   * Whether soft-deleted customers are listed too.
    *
    * @generated from field: bool show_deleted = 3;
    */
@@ -649,37 +693,54 @@ export type ListCustomersRequest = Message<"clientele.v1.ListCustomersRequest"> 
   page: number;
 
   /**
-   * Whether to count all customers that the request matches.
+   * Whether to count the customers on all pages.
    *
    * @generated from field: bool include_total_size = 5;
    */
   includeTotalSize: boolean;
 
   /**
-   * Which customers to list; empty for all. Clauses joined by `:` must all hold, such as
-   * `eq(email,ron@example.com):gt(create_time,2026-01-01T00:00:00Z)`: at most 10 of them and 8192 bytes.
-   * Operators are `eq`, `like` (the whole value in any case, `*` for anything), `in` (one of several values), `gt`,
-   * `ge`, `lt`, `le`, and `is_null` (no value). A bare value ends at the next `,` or `)`; one that holds these is put in
-   * double quotes, with `\` before `"` and `\`. Nothing compares with an absent value but `is_null`.
+   * The customers to list; empty for all.
+   *
+   * All clauses must hold. `:` joins them, such as `eq(email,ron@example.com):gt(create_time,2026-01-01T00:00:00Z)`: at most
+   * 10 clauses and 8192 bytes. The operators are `eq`, `like` (the whole value in any case, `*` for any characters), `in`
+   * (one of several values), `gt`, `ge`, `lt`, `le`, and `is_null` (no value). Only `is_null` holds for an absent value.
+   * `like` is for texts; booleans and types take `eq`, `in` and `is_null`.
+   *
+   * A bare value ends at the next `,` or `)`. A value with one of these stands in double quotes, with `\` before `"` and
+   * `\`.
+   *
    * Fields are id, email (in any case), name, first_name, last_name, display_name, phone, country, locale, type, enabled,
-   * request_to_be_forgotten, default_address_id, default_payment_method_id, create_time, update_time, delete_time, purge_time,
-   * `metadata.<key>` and `custom_fields.<slug>`, which compares by the type of its definition: numbers as numbers, days
-   * as days such as `2026-02-28`. An index serves `eq` and `in` on custom fields; the other operators look through all
-   * customers that the other clauses leave. `like` is for texts, and booleans and types take `eq`, `in` and `is_null` alone.
-   * What cannot be read is INVALID_ARGUMENT, reason FILTER_INVALID, which says where and why.
+   * tax_exempt, request_to_be_forgotten, default_address_id, default_payment_method_id, create_time, update_time,
+   * delete_time, purge_time, `metadata.<key>` and `custom_fields.<slug>`, which compares by the type of its definition:
+   * numbers as numbers, days as days such as `2026-02-28`. An index serves `eq` and `in` on custom fields. The other
+   * operators on them look through all customers that the other clauses leave.
+   *
+   * A filter that cannot be read is INVALID_ARGUMENT, reason FILTER_INVALID, and the error says where and why.
    *
    * @generated from field: string filter = 6;
    */
   filter: string;
 
   /**
-   * How to order, such as `update_time desc, email`: up to three of create_time, update_time, email, name, first_name,
-   * last_name, id and `custom_fields.<slug>`, which sorts all that the filter leaves. Of a text the first 100 characters count. No value counts as the largest one.
-   * Empty for the newest first; anything else is INVALID_ARGUMENT, reason ORDER_BY_INVALID.
+   * The order, such as `update_time desc, email`; newest first by default.
+   *
+   * It has up to three of create_time, update_time, email, name, first_name, last_name, id and `custom_fields.<slug>`, which
+   * sorts all customers that the filter leaves. Of a text, the first 100 characters count. An absent value counts as the
+   * largest. Another order is INVALID_ARGUMENT, reason ORDER_BY_INVALID.
    *
    * @generated from field: string order_by = 7;
    */
   orderBy: string;
+
+  /**
+   * The fields of the customers to return, such as `id,email`; empty or `*` for all (AIP-157).
+   *
+   * A path names a field, or a key as `metadata.<key>` or `custom_fields.<slug>`. A path that is neither is INVALID_ARGUMENT.
+   *
+   * @generated from field: google.protobuf.FieldMask read_mask = 8;
+   */
+  readMask?: FieldMask | undefined;
 };
 
 /**
@@ -696,28 +757,28 @@ export const ListCustomersRequestSchema: GenMessage<ListCustomersRequest> = /*@_
  */
 export type ListCustomersResponse = Message<"clientele.v1.ListCustomersResponse"> & {
   /**
-   * The customers, in the order asked for.
+   * The customers, in the order of the request.
    *
    * @generated from field: repeated clientele.v1.Customer customers = 1;
    */
   customers: Customer[];
 
   /**
-   * Fetches the page after this one; empty on the last.
+   * The token of the next page; empty on the last.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
 
   /**
-   * Fetches the page before this one; empty on the first.
+   * The token of the previous page; empty on the first.
    *
    * @generated from field: string previous_page_token = 3;
    */
   previousPageToken: string;
 
   /**
-   * How many customers the request matches on all pages, if it asked.
+   * The number of customers on all pages, if the request asked for it.
    *
    * @generated from field: optional int32 total_size = 4;
    */
@@ -738,11 +799,20 @@ export const ListCustomersResponseSchema: GenMessage<ListCustomersResponse> = /*
  */
 export type BatchGetCustomersRequest = Message<"clientele.v1.BatchGetCustomersRequest"> & {
   /**
-   * Their ids, 1 to 100.
+   * The ids, 1 to 100.
    *
    * @generated from field: repeated string ids = 1;
    */
   ids: string[];
+
+  /**
+   * The fields of the customers to return, such as `id,email`; empty or `*` for all (AIP-157).
+   *
+   * A path names a field, or a key as `metadata.<key>` or `custom_fields.<slug>`. A path that is neither is INVALID_ARGUMENT.
+   *
+   * @generated from field: google.protobuf.FieldMask read_mask = 2;
+   */
+  readMask?: FieldMask | undefined;
 };
 
 /**
@@ -774,24 +844,33 @@ export const BatchGetCustomersResponseSchema: GenMessage<BatchGetCustomersRespon
   messageDesc(file_clientele_v1_customers, 15);
 
 /**
- * GetOrCreateCustomerRequest says whom to look for, and what to make of nobody.
+ * GetOrCreateCustomerRequest carries the customer to find or to make.
  *
  * @generated from message clientele.v1.GetOrCreateCustomerRequest
  */
 export type GetOrCreateCustomerRequest = Message<"clientele.v1.GetOrCreateCustomerRequest"> & {
   /**
-   * The customer to make; required. What it is looked for by must be in it.
+   * The customer to make if none is found. It must hold the value of the lookup.
    *
    * @generated from field: clientele.v1.Customer customer = 1;
    */
   customer?: Customer | undefined;
 
   /**
-   * What to look for it by; by the e-mail address unless given.
+   * The value to look the customer up by.
    *
-   * @generated from field: clientele.v1.CustomerKey key = 2;
+   * @generated from field: clientele.v1.CustomerLookup lookup = 2;
    */
-  key: CustomerKey;
+  lookup: CustomerLookup;
+
+  /**
+   * The name of the external reference to look the customer up by, such as `stripe`.
+   *
+   * It may be empty if the customer has exactly one reference. It must be empty for a lookup by e-mail address.
+   *
+   * @generated from field: string external_reference_name = 3;
+   */
+  externalReferenceName: string;
 };
 
 /**
@@ -808,7 +887,7 @@ export const GetOrCreateCustomerRequestSchema: GenMessage<GetOrCreateCustomerReq
  */
 export type GetOrCreateCustomerResponse = Message<"clientele.v1.GetOrCreateCustomerResponse"> & {
   /**
-   * The customer, as it was found or as it was made.
+   * The customer that was found or made.
    *
    * @generated from field: clientele.v1.Customer customer = 1;
    */
@@ -830,27 +909,29 @@ export const GetOrCreateCustomerResponseSchema: GenMessage<GetOrCreateCustomerRe
   messageDesc(file_clientele_v1_customers, 17);
 
 /**
- * SearchCustomersRequest says what to search for.
+ * SearchCustomersRequest carries the text to search for.
  *
  * @generated from message clientele.v1.SearchCustomersRequest
  */
 export type SearchCustomersRequest = Message<"clientele.v1.SearchCustomersRequest"> & {
   /**
-   * The text to search for; at most 200 characters. An empty one is INVALID_ARGUMENT.
+   * The text, at most 200 characters. An empty text is INVALID_ARGUMENT.
    *
    * @generated from field: string query = 1;
    */
   query: string;
 
   /**
-   * How many to return: 10 when 0, at most 100; a larger one is taken for 100.
+   * The number of customers to return: 10 for 0, at most 100. A larger one counts as 100.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * The next_page_token or previous_page_token of the answer before; empty for the first page.
+   * The next_page_token or previous_page_token of an answer; empty for the first page.
+   *
+   * The rest of the request must be the same as before.
    *
    * @generated from field: string page_token = 3;
    */
@@ -864,11 +945,20 @@ export type SearchCustomersRequest = Message<"clientele.v1.SearchCustomersReques
   page: number;
 
   /**
-   * Whether the answer says how many customers match. The count costs more, the more match.
+   * Whether to count the customers that match. The count costs more, the more match.
    *
    * @generated from field: bool include_total_size = 5;
    */
   includeTotalSize: boolean;
+
+  /**
+   * The fields of the customers to return, such as `id,email`; empty or `*` for all (AIP-157).
+   *
+   * A path names a field, or a key as `metadata.<key>` or `custom_fields.<slug>`. A path that is neither is INVALID_ARGUMENT.
+   *
+   * @generated from field: google.protobuf.FieldMask read_mask = 6;
+   */
+  readMask?: FieldMask | undefined;
 };
 
 /**
@@ -892,21 +982,21 @@ export type SearchCustomersResponse = Message<"clientele.v1.SearchCustomersRespo
   customers: Customer[];
 
   /**
-   * Fetches the page after this one; empty on the last.
+   * The token of the next page; empty on the last.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
 
   /**
-   * Fetches the page before this one; empty on the first.
+   * The token of the previous page; empty on the first.
    *
    * @generated from field: string previous_page_token = 3;
    */
   previousPageToken: string;
 
   /**
-   * How many customers match on all pages. Absent unless the request asks for it.
+   * The number of customers that match on all pages, if the request asked for it.
    *
    * @generated from field: optional int32 total_size = 4;
    */
@@ -921,22 +1011,24 @@ export const SearchCustomersResponseSchema: GenMessage<SearchCustomersResponse> 
   messageDesc(file_clientele_v1_customers, 19);
 
 /**
- * UpdateCustomerRequest says what to change.
+ * UpdateCustomerRequest carries the new values of a customer.
  *
  * @generated from message clientele.v1.UpdateCustomerRequest
  */
 export type UpdateCustomerRequest = Message<"clientele.v1.UpdateCustomerRequest"> & {
   /**
-   * The customer's id, the new values, and the etag that must still be current if one is given.
+   * The customer's id, the new values, and the etag that must still be current; empty for no check.
    *
    * @generated from field: clientele.v1.Customer customer = 1;
    */
   customer?: Customer | undefined;
 
   /**
-   * The paths to change, `*` for all, `metadata.<key>` or `custom_fields.<slug>` for one key. Absent or empty: every
-   * populated field. In JSON it is one text of lowerCamelCase paths, such as `firstName,metadata`, which cannot name every
-   * key: name `metadata` or `custom_fields` as a whole, which merge key by key.
+   * The paths to change; absent or empty for every populated field, `*` for all.
+   *
+   * `metadata.<key>` and `custom_fields.<slug>` name one key. In JSON a mask is one text of lowerCamelCase paths, such as
+   * `firstName,metadata`, which cannot name every key. There, name `metadata` or `custom_fields` as a whole; they merge key
+   * by key.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
@@ -985,7 +1077,7 @@ export type DeleteCustomerRequest = Message<"clientele.v1.DeleteCustomerRequest"
   id: string;
 
   /**
-   * If given, the etag that must still be current.
+   * The etag that must still be current; empty for no check.
    *
    * @generated from field: string etag = 2;
    */
@@ -1000,13 +1092,13 @@ export const DeleteCustomerRequestSchema: GenMessage<DeleteCustomerRequest> = /*
   messageDesc(file_clientele_v1_customers, 22);
 
 /**
- * DeleteCustomerResponse carries what is left of the customer.
+ * DeleteCustomerResponse carries the deleted customer.
  *
  * @generated from message clientele.v1.DeleteCustomerResponse
  */
 export type DeleteCustomerResponse = Message<"clientele.v1.DeleteCustomerResponse"> & {
   /**
-   * The customer as it now reads; absent when it was deleted for good.
+   * The customer after its deletion; absent if it was deleted for good.
    *
    * @generated from field: clientele.v1.Customer customer = 1;
    */
@@ -1034,7 +1126,7 @@ export type UndeleteCustomerRequest = Message<"clientele.v1.UndeleteCustomerRequ
   id: string;
 
   /**
-   * If given, the etag that must still be current.
+   * The etag that must still be current; empty for no check.
    *
    * @generated from field: string etag = 2;
    */
@@ -1124,7 +1216,7 @@ export enum CustomerState {
   ACTIVE = 1,
 
   /**
-   * Softly deleted: readable, not changeable.
+   * Soft-deleted: it can be read, but not changed.
    *
    * @generated from enum value: CUSTOMER_STATE_DELETED = 2;
    */
@@ -1151,28 +1243,28 @@ export enum AttentionReason {
   UNSPECIFIED = 0,
 
   /**
-   * The customer is disabled: no order can be placed for it.
+   * The customer is disabled, so no order can be placed for it.
    *
    * @generated from enum value: ATTENTION_REASON_CUSTOMER_DISABLED = 1;
    */
   CUSTOMER_DISABLED = 1,
 
   /**
-   * The customer has no default address: a checkout must name one.
+   * The customer has no default address, so a checkout must name one.
    *
    * @generated from enum value: ATTENTION_REASON_NO_DEFAULT_ADDRESS = 2;
    */
   NO_DEFAULT_ADDRESS = 2,
 
   /**
-   * The customer has no default payment method: a checkout must name one.
+   * The customer has no default payment method, so a checkout must name one.
    *
    * @generated from enum value: ATTENTION_REASON_NO_DEFAULT_PAYMENT_METHOD = 3;
    */
   NO_DEFAULT_PAYMENT_METHOD = 3,
 
   /**
-   * The default payment method is expired: checkouts pass it over.
+   * The default payment method is expired, so checkouts do not use it.
    *
    * @generated from enum value: ATTENTION_REASON_DEFAULT_PAYMENT_METHOD_EXPIRED = 4;
    */
@@ -1186,7 +1278,7 @@ export enum AttentionReason {
   DEFAULT_PAYMENT_METHOD_EXPIRES_SOON = 5,
 
   /**
-   * A tax identifier is not verified, not yet or not at all: checkouts pass it over.
+   * A tax identifier is not verified, so checkouts do not use it.
    *
    * @generated from enum value: ATTENTION_REASON_TAX_IDENTIFIER_NOT_VERIFIED = 6;
    */
@@ -1200,37 +1292,39 @@ export const AttentionReasonSchema: GenEnum<AttentionReason> = /*@__PURE__*/
   enumDesc(file_clientele_v1_customers, 2);
 
 /**
- * CustomerKey says what a customer is looked for by.
+ * CustomerLookup says by which value a customer is looked up.
  *
- * @generated from enum clientele.v1.CustomerKey
+ * @generated from enum clientele.v1.CustomerLookup
  */
-export enum CustomerKey {
+export enum CustomerLookup {
   /**
    * As EMAIL.
    *
-   * @generated from enum value: CUSTOMER_KEY_UNSPECIFIED = 0;
+   * @generated from enum value: CUSTOMER_LOOKUP_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * By the e-mail address, trimmed and in any case. Of several customers that have it, the oldest is found.
+   * By the e-mail address, trimmed and in any case.
    *
-   * @generated from enum value: CUSTOMER_KEY_EMAIL = 1;
+   * If several customers have it, the oldest is found.
+   *
+   * @generated from enum value: CUSTOMER_LOOKUP_EMAIL = 1;
    */
   EMAIL = 1,
 
   /**
-   * By the first external reference.
+   * By an external reference.
    *
-   * @generated from enum value: CUSTOMER_KEY_EXTERNAL_REFERENCE = 2;
+   * @generated from enum value: CUSTOMER_LOOKUP_EXTERNAL_REFERENCE = 2;
    */
   EXTERNAL_REFERENCE = 2,
 }
 
 /**
- * Describes the enum clientele.v1.CustomerKey.
+ * Describes the enum clientele.v1.CustomerLookup.
  */
-export const CustomerKeySchema: GenEnum<CustomerKey> = /*@__PURE__*/
+export const CustomerLookupSchema: GenEnum<CustomerLookup> = /*@__PURE__*/
   enumDesc(file_clientele_v1_customers, 3);
 
 /**
@@ -1240,10 +1334,11 @@ export const CustomerKeySchema: GenEnum<CustomerKey> = /*@__PURE__*/
  */
 export const CustomerService: GenService<{
   /**
-   * CreateCustomer makes a customer. Which fields it needs, and whether its e-mail address must be its own, is decided
-   * by the account settings: a missing field is INVALID_ARGUMENT, a taken address or id ALREADY_EXISTS. With a
-   * publishable key a shopper signs up: it may give personal fields alone, and neither id, enabled, metadata nor
-   * external_references, which are PERMISSION_DENIED.
+   * CreateCustomer makes a customer.
+   *
+   * The account settings decide which fields are required and whether two customers may have the same e-mail address. A
+   * missing field is INVALID_ARGUMENT; an address or an id that another customer has is ALREADY_EXISTS. With a publishable
+   * key a shopper signs up and writes personal fields only. Other fields, such as id and metadata, are PERMISSION_DENIED.
    *
    * @generated from rpc clientele.v1.CustomerService.CreateCustomer
    */
@@ -1253,7 +1348,9 @@ export const CustomerService: GenService<{
     output: typeof CreateCustomerResponseSchema;
   },
   /**
-   * GetCustomer returns one customer, a soft-deleted one too.
+   * GetCustomer returns one customer.
+   *
+   * It returns a soft-deleted customer too.
    *
    * @generated from rpc clientele.v1.CustomerService.GetCustomer
    */
@@ -1263,8 +1360,10 @@ export const CustomerService: GenService<{
     output: typeof GetCustomerResponseSchema;
   },
   /**
-   * GetCustomerOverview returns how it stands with one customer, a soft-deleted one too: what it has, how much of each,
-   * what it bought last, and what needs attention.
+   * GetCustomerOverview returns one customer with its defaults, its counts, its last orders and the points that need
+   * attention.
+   *
+   * It returns a soft-deleted customer too.
    *
    * @generated from rpc clientele.v1.CustomerService.GetCustomerOverview
    */
@@ -1274,7 +1373,9 @@ export const CustomerService: GenService<{
     output: typeof GetCustomerOverviewResponseSchema;
   },
   /**
-   * BatchGetCustomers returns up to 100 customers by id, in the order asked for; one that is absent is NOT_FOUND.
+   * BatchGetCustomers returns up to 100 customers by id, in the order of the ids.
+   *
+   * If one of them is absent, the call is NOT_FOUND.
    *
    * @generated from rpc clientele.v1.CustomerService.BatchGetCustomers
    */
@@ -1284,8 +1385,9 @@ export const CustomerService: GenService<{
     output: typeof BatchGetCustomersResponseSchema;
   },
   /**
-   * GetOrCreateCustomer finds a customer by e-mail address or external reference, or makes it: in one call, so that
-   * of many at a time one creates it and the others get it.
+   * GetOrCreateCustomer finds a customer by e-mail address or external reference, or makes it.
+   *
+   * Of many calls at a time, one makes the customer and the others find it.
    *
    * @generated from rpc clientele.v1.CustomerService.GetOrCreateCustomer
    */
@@ -1295,9 +1397,10 @@ export const CustomerService: GenService<{
     output: typeof GetOrCreateCustomerResponseSchema;
   },
   /**
-   * SearchCustomers finds customers by a part of the e-mail address, first name, last name or name, in any case and
-   * with or without accents. Those where it begins one of them come first, then the newest. A customer is found as
-   * soon as it is written. Without a match, the account settings decide between an empty page and NOT_FOUND.
+   * SearchCustomers finds active customers by a part of the e-mail address, first name, last name or name.
+   *
+   * Case and accents do not matter. Matches at the beginning of a field come first, then the newest customers. A customer is
+   * found as soon as it is written. Without a match, the account settings decide between an empty page and NOT_FOUND.
    *
    * @generated from rpc clientele.v1.CustomerService.SearchCustomers
    */
@@ -1307,7 +1410,7 @@ export const CustomerService: GenService<{
     output: typeof SearchCustomersResponseSchema;
   },
   /**
-   * ListCustomers returns customers, newest first unless asked otherwise.
+   * ListCustomers returns customers, newest first by default.
    *
    * @generated from rpc clientele.v1.CustomerService.ListCustomers
    */
@@ -1317,8 +1420,10 @@ export const CustomerService: GenService<{
     output: typeof ListCustomersResponseSchema;
   },
   /**
-   * UpdateCustomer changes the fields that the mask names (AIP-134). A soft-deleted customer is FAILED_PRECONDITION. A
-   * customer token may write personal fields alone, as at sign-up but for the password, and the defaults.
+   * UpdateCustomer changes the fields that the mask names (AIP-134).
+   *
+   * A soft-deleted customer is FAILED_PRECONDITION. A customer token writes personal fields and the two defaults only. It
+   * changes the password with PasswordService.
    *
    * @generated from rpc clientele.v1.CustomerService.UpdateCustomer
    */
@@ -1328,8 +1433,10 @@ export const CustomerService: GenService<{
     output: typeof UpdateCustomerResponseSchema;
   },
   /**
-   * DeleteCustomer deletes as the account settings say: softly, so that the customer stays readable, or for good.
-   * Checkouts and orders stay as they were, and the id is never given to another customer.
+   * DeleteCustomer deletes a customer as the account settings say: softly or for good.
+   *
+   * A soft-deleted customer can still be read. Checkouts and orders stay as they are. The id is never given to another
+   * customer.
    *
    * @generated from rpc clientele.v1.CustomerService.DeleteCustomer
    */
@@ -1339,8 +1446,10 @@ export const CustomerService: GenService<{
     output: typeof DeleteCustomerResponseSchema;
   },
   /**
-   * UndeleteCustomer brings a softly deleted customer back, until it is purged. If its e-mail address was taken in the
-   * meantime it is ALREADY_EXISTS; one that is not deleted is FAILED_PRECONDITION.
+   * UndeleteCustomer brings back a soft-deleted customer that is not purged yet.
+   *
+   * If another customer has its e-mail address by now, the call is ALREADY_EXISTS. A customer that is not deleted is
+   * FAILED_PRECONDITION.
    *
    * @generated from rpc clientele.v1.CustomerService.UndeleteCustomer
    */

@@ -15,6 +15,7 @@ import * as search from "./0013_search.js";
 import * as checkoutInputs from "./0014_checkout_inputs.js";
 import * as billing from "./0015_billing.js";
 import * as webhookQueues from "./0016_webhook_queues.js";
+import * as taxExempt from "./0017_tax_exempt.js";
 
 /** All migrations by name, in the order in which they run. Append only. */
 export const migrations: Readonly<Record<string, Knex.Migration>> = {
@@ -34,4 +35,5 @@ export const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0014_checkout_inputs": checkoutInputs,
   "0015_billing": billing,
   "0016_webhook_queues": webhookQueues,
+  "0017_tax_exempt": taxExempt,
 };

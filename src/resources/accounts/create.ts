@@ -2,6 +2,7 @@ import type { Knex } from "knex";
 import type { SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
 import { ApiKeyKind } from "../../../gen/clientele/v1/api_keys_pb.js";
 import { inTransaction } from "../../db/transaction.js";
+import { systemEvent } from "../../rpc/calls/event-draft.js";
 import type { Clock, NewId, RandomBytes } from "../../rpc/ids.js";
 import { newApiKey } from "../api-keys/secret.js";
 import { insertApiKey } from "../api-keys/store.js";
@@ -28,7 +29,7 @@ export async function createAccount(deps: Deps, name: string, preset: SettingsPr
   const { clock, newId, randomBytes } = deps;
   const accountId = newId("acc");
   const now = clock();
-  const event = (type: string) => ({ type, changedPaths: [], actor: "system", time: now });
+  const event = systemEvent(now);
   return await inTransaction(deps.db, async (trx) => {
     const [testKey, liveKey] = [await createTenant(trx, false), await createTenant(trx, true)];
     return { accountId, testKey, liveKey };

@@ -135,9 +135,3 @@ export async function deleteAddress(trx: Knex, tenantId: string, customerId: str
   const change = trx("addresses").where({ tenant_id: tenantId, customer_id: customerId, id }).delete().returning("*");
   await changeWithEvent(trx, tenantId, change, event);
 }
-
-/** Removes all addresses of a customer, with an event for each. */
-export async function deleteAddressesOf(trx: Knex, tenantId: string, customerId: string, event: EventDraft) {
-  const change = trx("addresses").where({ tenant_id: tenantId, customer_id: customerId }).delete().returning("*");
-  await changeWithEvent(trx, tenantId, change, event);
-}

@@ -62,6 +62,7 @@ export function snapshotFromRow(row: SnapshotRow) {
     ...(row.payment_method && { paymentMethod: parse(PaymentMethodSchema, row.payment_method) }),
     ...(row.locale !== null && { locale: row.locale }),
     customerType: customerType.fromColumn(row.customer_type),
+    taxExempt: row.tax_exempt,
     taxIdentifiers: row.tax_identifiers.map((one) => parse(TaxIdentifierSchema, one)),
     taxCertificates: row.tax_certificates.map((one) => parse(TaxCertificateSchema, one)),
   };
@@ -76,6 +77,7 @@ export function resolvedToColumns(resolved: Resolved): ResolvedColumns {
     payment_method: resolved.paymentMethod ? print(PaymentMethodSchema, snapshotOf(resolved.paymentMethod)) : null,
     locale: resolved.locale ?? null,
     customer_type: customerType.toColumn(resolved.customerType),
+    tax_exempt: resolved.taxExempt,
     tax_identifiers: resolved.taxIdentifiers.map((one) => print(TaxIdentifierSchema, snapshotOf(one))),
     tax_certificates: resolved.taxCertificates.map((one) => print(TaxCertificateSchema, snapshotOf(one))),
     resolutions: resolved.resolutions.map((resolution) => print(ResolutionSchema, resolution)),

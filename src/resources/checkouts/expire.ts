@@ -1,4 +1,5 @@
 import type { Deps } from "../../deps.js";
+import { systemEvent } from "../../rpc/calls/event-draft.js";
 import { expireCheckouts, listTenantsWithDueCheckouts } from "./store.js";
 
 const batchSize = 500;
@@ -9,7 +10,7 @@ const batchSize = 500;
  */
 export async function expireDueCheckouts({ db, clock, logger }: Pick<Deps, "db" | "clock" | "logger">) {
   const now = clock();
-  const expired = { type: "checkout.expired", changedPaths: ["state"], actor: "system", time: now };
+  const expired = systemEvent(now)("checkout.expired", ["state"]);
   let total = 0;
   for (const tenantId of await listTenantsWithDueCheckouts(db, now)) {
     try {

@@ -50,6 +50,7 @@ export interface Resolved {
   readonly paymentMethod: PaymentMethod | undefined;
   readonly locale: string | undefined;
   readonly customerType: CustomerType;
+  readonly taxExempt: boolean;
   readonly taxIdentifiers: readonly TaxIdentifier[];
   readonly taxCertificates: readonly TaxCertificate[];
   readonly resolutions: Resolution[];
@@ -117,6 +118,7 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
     paymentMethod,
     locale,
     customerType: customerType ?? CustomerType.UNSPECIFIED,
+    taxExempt: (revision?.before ?? customer)?.taxExempt ?? false,
     taxIdentifiers,
     taxCertificates,
     resolutions,

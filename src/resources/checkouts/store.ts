@@ -18,6 +18,7 @@ export interface SnapshotRow {
   payment_method: JsonObject | null;
   locale: string | null;
   customer_type: string | null;
+  tax_exempt: boolean;
   tax_identifiers: JsonObject[];
   tax_certificates: JsonObject[];
 }

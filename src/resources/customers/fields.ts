@@ -74,6 +74,7 @@ export const customerFields = {
     cleared: personal("null"),
   },
   enabled: flag("enabled", "merchant", { initially: true }),
+  tax_exempt: flag("tax_exempt", "merchant"),
   live_mode: { column: null, kind: "answered", writer: "server" },
   photo_url: {
     column: "photo_token",

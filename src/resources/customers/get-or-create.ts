@@ -1,5 +1,9 @@
 import type { Knex } from "knex";
-import { type Customer, CustomerKey } from "../../../gen/clientele/v1/customers_pb.js";
+import {
+  type Customer,
+  CustomerLookup,
+  type GetOrCreateCustomerRequest,
+} from "../../../gen/clientele/v1/customers_pb.js";
 import type { Deps } from "../../deps.js";
 import { normalEmail } from "../../formats/emails.js";
 import type { Call } from "../../rpc/callers/caller.js";
@@ -51,21 +55,27 @@ export async function getOrCreate(
 }
 
 /** The lookup of a request. Throws INVALID_ARGUMENT if the customer lacks the value. */
-export function lookupOf({ email = "", externalReferences }: Customer, by: CustomerKey): Lookup {
-  if (by === CustomerKey.EXTERNAL_REFERENCE) {
-    const [reference] = externalReferences;
-    if (reference === undefined) throw invalidField("customer.external_references", requiredMessage);
-    return {
-      key: `reference ${reference.name} ${reference.id}`,
-      find: (trx, tenantId, lock) => lookups.findCustomerByReference(trx, tenantId, reference, lock),
-      taken: "EXTERNAL_REFERENCE_TAKEN",
-    };
-  }
-  const address = normalEmail(email) ?? email.trim();
-  if (address === "") throw invalidField("customer.email", requiredMessage);
+export function lookupOf(customer: Customer, { lookup, externalReferenceName: name }: LookupFields): Lookup {
+  if (lookup === CustomerLookup.EXTERNAL_REFERENCE) return lookupByReference(customer, name);
+  if (name !== "") throw invalidField("external_reference_name", "must be empty for a lookup by e-mail address");
+  const email = normalEmail(customer.email ?? "") ?? customer.email?.trim() ?? "";
+  if (email === "") throw invalidField("customer.email", requiredMessage);
   return {
-    key: `email ${address.toLowerCase()}`,
-    find: (trx, tenantId, lock) => lookups.findCustomerByEmail(trx, tenantId, address, lock),
+    key: `email ${email.toLowerCase()}`,
+    find: (trx, tenantId, lock) => lookups.findCustomerByEmail(trx, tenantId, email, lock),
     taken: "EMAIL_TAKEN",
+  };
+}
+
+type LookupFields = Pick<GetOrCreateCustomerRequest, "lookup" | "externalReferenceName">;
+
+function lookupByReference({ externalReferences }: Customer, name: string): Lookup {
+  const [reference, other] = externalReferences.filter((one) => name === "" || one.name === name);
+  if (reference === undefined) throw invalidField("customer.external_references", requiredMessage);
+  if (other !== undefined && name === "") throw invalidField("external_reference_name", requiredMessage);
+  return {
+    key: `reference ${reference.name} ${reference.id}`,
+    find: (trx, tenantId, lock) => lookups.findCustomerByReference(trx, tenantId, reference, lock),
+    taken: "EXTERNAL_REFERENCE_TAKEN",
   };
 }

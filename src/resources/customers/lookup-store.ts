@@ -36,7 +36,7 @@ function selectHeld(db: Knex, tenantId: string, hold: boolean): Knex.QueryBuilde
 }
 
 /** Makes callers that look for the same thing take turns until their transactions end. */
-export async function lockLookup(trx: Knex, tenantId: string, key: string): Promise<void> {
+export async function lockLookup(trx: Knex.Transaction, tenantId: string, key: string): Promise<void> {
   await trx.raw("select pg_advisory_xact_lock(hashtextextended(?, 0))", [`${tenantId} ${key}`]);
 }
 

@@ -13,6 +13,14 @@ import type { TenantSettings } from "../accounts/settings.js";
 import { validValues } from "../custom-fields/values.js";
 
 const maxIdLength = 40;
+// The id by which a customer token may name its own customer.
+const ownId = "me";
+const idPattern = /^[A-Za-z0-9][A-Za-z0-9._~-]*$/;
+
+/** Whether a text may be the id of a customer. */
+export function isCustomerId(text: string): boolean {
+  return text.length <= maxIdLength && text !== ownId && idPattern.test(text);
+}
 /** The rules for a customer that is written: those of the tenant, and the kind of the caller. */
 export interface CustomerRules extends Pick<TenantSettings, "settings" | "customFields"> {
   readonly kind: CallerKind;
@@ -63,6 +71,7 @@ export function requireAssignableId(id: string, settings: AccountSettings): void
   if (id.length > maxIdLength) {
     throw invalidField("customer.id", `must be at most ${maxIdLength} characters`, "ID_TOO_LONG");
   }
+  if (id === ownId) throw invalidField("customer.id", "is reserved for the customer of a customer token");
   if (!settings.clientAssignedIds) {
     throw refused("CLIENT_ASSIGNED_IDS_OFF", "The account settings do not let the caller choose the id of a customer.");
   }

@@ -3,6 +3,7 @@ import type { Knex } from "knex";
 import { SearchNoMatch } from "../../../gen/clientele/v1/accounts_pb.js";
 import {
   type Customer,
+  CustomerSchema,
   type CustomerService,
   ListCustomersRequestSchema,
   SearchCustomersRequestSchema,
@@ -16,6 +17,7 @@ import { requireEtag } from "../../rpc/etag.js";
 import { parseFilter } from "../../rpc/lists/filter.js";
 import { type OrderTerm, parseOrderBy } from "../../rpc/lists/order-by.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
+import { parseReadMask } from "../../rpc/requests/read-mask.js";
 import { required } from "../../rpc/requests/validate.js";
 import type { TenantSettings } from "../accounts/settings.js";
 import { findAddress } from "../addresses/store.js";
@@ -47,9 +49,10 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
 
     async getCustomer(req, ctx) {
       const call = callOf(ctx);
+      const masked = parseReadMask(CustomerSchema, req.readMask);
       const row = await store.findCustomer(call.db, call.tenantId, req.id);
       if (row === undefined) throw notFound("customer");
-      return { customer: customerFromRow(row, await viewOf(call), row.shipping) };
+      return { customer: masked(customerFromRow(row, await viewOf(call), row.shipping)) };
     },
 
     async getCustomerOverview(req, ctx) {
@@ -61,9 +64,10 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
 
     async batchGetCustomers(req, ctx) {
       const call = callOf(ctx);
+      const masked = parseReadMask(CustomerSchema, req.readMask);
       const rows = await lookups.findCustomers(call.db, call.tenantId, req.ids);
       const view = await viewOf(call);
-      const byId = new Map(rows.map((row) => [row.id, customerFromRow(row, view, row.shipping)]));
+      const byId = new Map(rows.map((row) => [row.id, masked(customerFromRow(row, view, row.shipping))]));
       const customers = req.ids.map((id) => byId.get(id));
       if (!customers.every((customer) => customer !== undefined)) throw notFound("customer");
       return { customers };
@@ -71,7 +75,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
 
     getOrCreateCustomer: prepared(async (req, ctx) => {
       const given = required(req.customer, "customer");
-      const lookup = lookupOf(given, req.key);
+      const lookup = lookupOf(given, req);
       const passwordHash = await hashOf(callOf(ctx), given);
       return (call) => getOrCreate(deps, call, given, lookup, passwordHash);
     }),
@@ -79,12 +83,13 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
     async listCustomers(req, ctx) {
       const call = callOf(ctx);
       const view = await viewOf(call);
-      const wanted = { ...req, filter: parseFilter(req.filter, filterableFields(view.customFields)) };
+      const masked = parseReadMask(CustomerSchema, req.readMask);
+      const query = { ...req, filter: parseFilter(req.filter, filterableFields(view.customFields)) };
       const order = parseOrderBy(req.orderBy, orderableFields(view.customFields));
       const page = pageOf(call, ListCustomersRequestSchema, req, order);
-      const { rows: found, totalSize } = await listCustomers(call.db, call.tenantId, wanted, page);
+      const { rows: found, totalSize } = await listCustomers(call.db, call.tenantId, query, page);
       const { rows, ...tokens } = toPage(found, page);
-      const customers = rows.map((row) => customerFromRow(row, view, row.shipping));
+      const customers = rows.map((row) => masked(customerFromRow(row, view, row.shipping)));
       return { customers, ...tokens, ...(totalSize !== undefined && { totalSize }) };
     },
 
@@ -92,6 +97,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const call = callOf(ctx);
       const query = req.query.trim().replace(/\s+/g, " ");
       if (isBlankQuery(query)) throw invalidField("query", "The search query cannot be empty.");
+      const masked = parseReadMask(CustomerSchema, req.readMask);
       const page = pageOf(call, SearchCustomersRequestSchema, req, bestMatchFirst);
       const [found, totalSize] = await Promise.all([
         searchCustomers(call.db, call.tenantId, query, page),
@@ -101,7 +107,8 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const { settings, customFields } = await deps.settings.read(call.db, call.tenantId);
       const isEmpty = rows.length === 0 && req.pageToken === "" && req.page <= 1;
       if (isEmpty && settings.searchNoMatch === SearchNoMatch.NOT_FOUND) throw nothingFound(query);
-      const customers = rows.map((row) => customerFromRow(row, { ...call, customFields }, row.shipping));
+      const view = { ...call, customFields };
+      const customers = rows.map((row) => masked(customerFromRow(row, view, row.shipping)));
       return { customers, ...tokens, ...(totalSize !== undefined && { totalSize }) };
     },
 

@@ -3,13 +3,14 @@ import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
 import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
 import type { Customer } from "../../../gen/clientele/v1/customers_pb.js";
 import type { TransactionCall } from "../../rpc/callers/caller.js";
-import { invalidField } from "../../rpc/errors.js";
+import { invalidField, staleEtag } from "../../rpc/errors.js";
+import { etagOf } from "../../rpc/etag.js";
 import type { NewId } from "../../rpc/ids.js";
 import { populatedPaths } from "../../rpc/requests/field-mask.js";
 import { addAddress } from "../addresses/add.js";
 import { addressToColumns } from "../addresses/convert.js";
 import { validAddress } from "../addresses/rules.js";
-import { updateAddress } from "../addresses/store.js";
+import { type AddressRow, updateAddress } from "../addresses/store.js";
 import type { CustomerRow } from "./fields.js";
 
 /** A change of the default address that a customer is updated with. */
@@ -38,6 +39,14 @@ export function changedShipping(
   }
   const stays = before.shipping !== undefined && address !== undefined;
   return { address, paths: stays ? ["shipping"] : ["shipping", "default_address_id"] };
+}
+
+/** Refuses an address whose id or etag is not that of the current default address. Throws ABORTED. */
+export function requireCurrentShipping(given: Address | undefined, current: AddressRow | undefined): void {
+  if (given === undefined) return;
+  const isCurrent = given.id === "" || given.id === current?.id;
+  const isFresh = given.etag === "" || (current !== undefined && given.etag === etagOf(current.version));
+  if (!isCurrent || !isFresh) throw staleEtag("address");
 }
 
 /** Writes the default address of a locked customer, or makes one. Answers its id, or null for no default. */

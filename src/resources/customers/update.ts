@@ -5,7 +5,7 @@ import type { Call, TransactionCall } from "../../rpc/callers/caller.js";
 import { notPermitted } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import type { NewId } from "../../rpc/ids.js";
-import { applyMask } from "../../rpc/requests/field-mask.js";
+import { applyMask, mayName } from "../../rpc/requests/field-mask.js";
 import type { TenantSettings } from "../accounts/settings.js";
 import type { AddressRow } from "../addresses/store.js";
 import { passwordPath } from "../passwords/rules.js";
@@ -17,7 +17,7 @@ import { emailKeyFor, requireFreeEmail, requireMutableEmail } from "./email.js";
 import { type CustomerRow, shopperFields, writableFields } from "./fields.js";
 import { requireActive } from "./lock.js";
 import { type CustomerRules, validCustomer } from "./rules.js";
-import { type ChangedShipping, changedShipping, writeShipping } from "./shipping.js";
+import { type ChangedShipping, changedShipping, requireCurrentShipping, writeShipping } from "./shipping.js";
 import * as store from "./store.js";
 
 /** The customer that an update starts from, with its default address. */
@@ -45,13 +45,14 @@ export function applyUpdate(
 ): CustomerChange {
   const { settings, customFields } = rules;
   requireEtag("customer", row, customer!.etag);
+  if (mayName(updateMask, "shipping")) requireCurrentShipping(customer?.shipping, shipping);
   const before = customerFromRow(row, rules, shipping);
   const masked = applyMask(CustomerSchema, before, customer!, updateMask, writableFields);
   if (rules.kind !== "secret_key") requireShopperFields(masked.changedPaths);
   const next = withoutDerivedValues(masked.next, before, row);
   const columns: store.ChangedColumns = {
     ...customerToColumns(validCustomer(next, rules, before), customFields, row),
-    request_to_be_forgotten: next.requestToBeForgotten ?? unnamedWish(row, updateMask?.paths),
+    request_to_be_forgotten: wishAfter(row, next, updateMask?.paths),
   };
   requireMutableEmail(row, columns, settings);
   const changedPaths = masked.changedPaths.filter((path) => path !== "shipping" && isChanged(row, columns, path));
@@ -147,9 +148,10 @@ function withoutDerivedValues(next: Customer, before: Customer, row: CustomerRow
   return isDerived ? Object.assign(next, { displayName: row.display_name ?? undefined }) : next;
 }
 
-// A mask of everything without a value says nothing about the wish. A mask that names it clears it.
-function unnamedWish(row: CustomerRow, paths: readonly string[] = []): boolean {
-  return row.request_to_be_forgotten && !paths.includes("request_to_be_forgotten");
+// Only a mask that names the wish withdraws it: a stale message that is written back must not cancel an erasure.
+function wishAfter(row: CustomerRow, next: Customer, paths: readonly string[] = []): boolean {
+  const isNamed = paths.includes("request_to_be_forgotten");
+  return next.requestToBeForgotten === true || (row.request_to_be_forgotten && !isNamed);
 }
 
 // A value that is only spelled differently stays as it was stored. Fields without a column are for the caller to compare.

@@ -67,12 +67,3 @@ export async function linkIdentity(
     .returning("*");
   await changeWithEvent<IdentityRow>(trx, tenantId, change, event);
 }
-
-/** Deletes the identities of a customer, with an event for each. */
-export async function deleteIdentitiesOf(trx: Knex, tenantId: string, customerId: string, event: EventDraft) {
-  const change = trx("customer_identities")
-    .where({ tenant_id: tenantId, customer_id: customerId })
-    .delete()
-    .returning("*");
-  await changeWithEvent<IdentityRow>(trx, tenantId, change, event);
-}

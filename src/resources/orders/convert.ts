@@ -20,7 +20,7 @@ export function orderFromRow(row: OrderRow): Order {
 export function checkoutToOrderColumns(id: string, checkout: CheckoutRow): OrderColumns {
   const { customer_id, url, display_name, contact, shipping, billing, payment_method, locale, customer_type } =
     checkout;
-  const { tax_identifiers, tax_certificates } = checkout;
+  const { tax_exempt, tax_identifiers, tax_certificates } = checkout;
   const snapshot = {
     customer_id,
     url,
@@ -32,5 +32,5 @@ export function checkoutToOrderColumns(id: string, checkout: CheckoutRow): Order
     locale,
     customer_type,
   };
-  return { id, checkout_id: checkout.id, ...snapshot, tax_identifiers, tax_certificates };
+  return { id, checkout_id: checkout.id, ...snapshot, tax_exempt, tax_identifiers, tax_certificates };
 }

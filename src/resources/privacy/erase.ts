@@ -1,8 +1,10 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { type AccountSettings, PaymentMethodDetachment } from "../../../gen/clientele/v1/accounts_pb.js";
+import { workOnDue } from "../../db/due.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import type { Call, ChangeCall } from "../../rpc/callers/caller.js";
+import type { ChangeCall } from "../../rpc/callers/caller.js";
+import { systemEvent } from "../../rpc/calls/event-draft.js";
 import { revokeCustomerTokensOf } from "../customer-tokens/store.js";
 import { holdNumbers } from "../events/log-store.js";
 import { detachPaymentMethodsOf } from "../payment-methods/store.js";
@@ -40,27 +42,18 @@ export async function eraseCustomer(
   return receiptToColumn(counts);
 }
 
-const batchSize = 100;
-
-/**
- * Carries out the erasures that are due, each in a transaction of its own; answers how many. It may run on several
- * replicas at a time. One that fails does not stop the others; it is logged, and next time is near.
- */
-export async function eraseDueCustomers(deps: Pick<Deps, "db" | "clock" | "settings" | "logger">): Promise<number> {
-  let [erased, failed] = [0, 0];
-  for (;;) {
-    const now = deps.clock();
-    const due = await store.listDueErasures(deps.db, now, batchSize, failed);
-    for (const erasure of due) {
-      try {
-        if (await eraseIfDue(deps, erasure, now)) erased += 1;
-      } catch (error) {
-        failed += 1;
-        deps.logger.error({ error, tenantId: erasure.tenant_id }, "a customer could not be erased");
-      }
-    }
-    if (due.length < batchSize) return erased;
-  }
+/** Carries out the erasures that are due. Answers how many. */
+export async function eraseDueCustomers({
+  db,
+  clock,
+  settings,
+  logger,
+}: Pick<Deps, "db" | "clock" | "settings" | "logger">): Promise<number> {
+  return await workOnDue(clock, {
+    list: (now, limit, skipped) => store.listDueErasures(db, now, limit, skipped),
+    work: (erasure, now) => eraseIfDue({ db, settings }, erasure, now),
+    failed: (error, { tenant_id: tenantId }) => logger.error({ error, tenantId }, "a customer could not be erased"),
+  });
 }
 
 async function eraseIfDue(
@@ -69,13 +62,13 @@ async function eraseIfDue(
   now: Date,
 ): Promise<boolean> {
   return await inTransaction(db, async (trx) => {
-    const { settings: present } = await settings.read(trx, tenantId);
+    const rules = await settings.read(trx, tenantId);
     await store.lockSubject(trx, tenantId, customerId);
     const row = await store.lockStandingErasure(trx, tenantId, customerId);
     // Another replica was faster, or it was cancelled; then perhaps asked for again.
     if (row?.id !== id || row.state !== "scheduled" || row.due_time > now) return false;
-    const event: Call["event"] = (type, changedPaths = []) => ({ type, changedPaths, actor: "system", time: now });
-    const receipt = await eraseCustomer({ db: trx, tenantId, event, now }, customerId, present);
+    const event = systemEvent(now);
+    const receipt = await eraseCustomer({ db: trx, tenantId, event, now }, customerId, rules.settings);
     const done = event("erasure.completed", ["state", "complete_time", "receipt"]);
     await store.endErasure(trx, tenantId, id, { state: "completed", receipt }, done);
     return true;

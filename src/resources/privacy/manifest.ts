@@ -1,4 +1,5 @@
 import { clearedColumns } from "../customers/fields.js";
+import { type Belonging, type BelongingTable, belongings } from "./belongings.js";
 
 /** The rows of one table that tell of a person, and what an erasure does to them. */
 export interface PersonalRows {
@@ -50,15 +51,15 @@ const eitherIndex = "(customer_id = :customerId and id is not null or customer_i
 /**
  * Every personal column of the schema, in the order in which an erasure goes through the tables: the customer is the
  * last, so that what is looked for by a value of it is found. The statements of an erasure are made from this; a column
- * that stands neither here nor in `impersonal` fails a test. One line is all that a new table takes:
- *
- *     deleted("letters", { shown: ["subject", "body"], hidden: ["body_hash"] }, { event: "letter.deleted" }),
+ * that stands neither here nor in `impersonal` fails a test. A new table takes one
+ * line here, such as `deleted("letters", { shown: ["subject", "body"], hidden: ["body_hash"] })`, and one in
+ * `belongings.ts`.
  */
 export const personal: readonly PersonalRows[] = [
   deleted("passwords", { hidden: ["hash"] }),
   // Those that were valid are revoked before, so that every replica hears of it.
   deleted("customer_tokens", { shown: ["method", "last4"], hidden: ["secret_hash"] }),
-  deleted("customer_identities", { shown: ["issuer", "subject"] }, { event: "customer_identity.deleted" }),
+  deleted("customer_identities", { shown: ["issuer", "subject"] }),
   // The id of every resource but a payment method is drawn by the service. Of events those without a number are few, and
   // an index knows the others by their customer.
   cleared(
@@ -78,18 +79,12 @@ export const personal: readonly PersonalRows[] = [
   ),
   // The customer shows them.
   deleted("external_references", { hidden: ["name", "external_id"] }),
-  deleted("photos", { shown: ["content_type", "content"], hidden: ["token"] }, { event: "photo.deleted" }),
-  deleted("addresses", { shown: addressColumns() }, { event: "address.deleted" }),
-  deleted(
-    "tax_identifiers",
-    { shown: ["value", "country", "state_transitions"] },
-    { customer: ["customer_id", "former_customer_id"], event: "tax_identifier.deleted" },
-  ),
-  deleted(
-    "tax_certificates",
-    { shown: ["company_name", "tax_authority", "start_date", "end_date", "content_type", "content"] },
-    { event: "tax_certificate.deleted" },
-  ),
+  deleted("photos", { shown: ["content_type", "content"], hidden: ["token"] }),
+  deleted("addresses", { shown: addressColumns() }),
+  deleted("tax_identifiers", { shown: ["value", "country", "state_transitions"] }),
+  deleted("tax_certificates", {
+    shown: ["company_name", "tax_authority", "start_date", "end_date", "content_type", "content"],
+  }),
   // Where the settings let a detached token be attached again, it is gone before.
   cleared(
     "payment_methods",
@@ -103,7 +98,7 @@ export const personal: readonly PersonalRows[] = [
     },
     {},
     {
-      customer: ["customer_id", "former_customer_id"],
+      customer: belongings.payment_methods.owners,
       event: "payment_method.erased",
       also: {
         customer_id: "null",
@@ -167,11 +162,11 @@ function addressColumns(): string[] {
 
 // Rows that go.
 function deleted(
-  table: string,
+  table: BelongingTable,
   { shown = [], hidden = [] }: { readonly shown?: readonly string[]; readonly hidden?: readonly string[] },
-  { customer = ["customer_id"], only, event }: Omit<More, "also"> = {},
 ): PersonalRows {
-  return { table, customer, only, event, cleared: undefined, also: {}, shown, hidden };
+  const { owners, deletion: event }: Belonging = belongings[table];
+  return { table, customer: owners, only: undefined, event, cleared: undefined, also: {}, shown, hidden };
 }
 
 // Rows that stay, without the person: what becomes of the columns that are shown, and of those that are not.

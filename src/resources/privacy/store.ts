@@ -5,6 +5,7 @@ import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { type Page, selectPage } from "../../rpc/lists/paging.js";
 import type { CustomerRow } from "../customers/fields.js";
 import { changeWithEvent } from "../events/store.js";
+import type { BelongingTable } from "./belongings.js";
 import type { PersonalRows } from "./manifest.js";
 
 export interface ErasureRow {
@@ -23,13 +24,17 @@ export interface ErasureRow {
 export type NewErasure = Omit<ErasureRow, "tenant_id" | "version">;
 
 /** A customer that nobody else changes until the end of the transaction, even if it is only a tombstone. */
-export async function lockSubject(trx: Knex, tenantId: string, id: string): Promise<CustomerRow | undefined> {
+export async function lockSubject(
+  trx: Knex.Transaction,
+  tenantId: string,
+  id: string,
+): Promise<CustomerRow | undefined> {
   return await trx("customers").where({ tenant_id: tenantId, id }).forUpdate().first("*");
 }
 
 /** The erasure of a locked customer that is scheduled or completed. */
 export async function lockStandingErasure(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   customerId: string,
 ): Promise<ErasureRow | undefined> {
@@ -39,7 +44,7 @@ export async function lockStandingErasure(
   return await standing.forUpdate().first();
 }
 
-export async function insertErasure(trx: Knex, tenantId: string, columns: NewErasure, event: EventDraft) {
+export async function insertErasure(trx: Knex.Transaction, tenantId: string, columns: NewErasure, event: EventDraft) {
   const change = trx("erasures")
     .insert({ tenant_id: tenantId, ...columns })
     .returning("*");
@@ -49,7 +54,7 @@ export async function insertErasure(trx: Knex, tenantId: string, columns: NewEra
 
 /** Ends a scheduled erasure of a locked customer, at the time of the event. */
 export async function endErasure(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   id: string,
   columns: Pick<ErasureRow, "state" | "receipt">,
@@ -75,7 +80,11 @@ export async function findErasure(
 }
 
 /** An erasure that nobody else changes until the end of the transaction. */
-export async function lockErasure(trx: Knex, tenantId: string, id: string): Promise<ErasureRow | undefined> {
+export async function lockErasure(
+  trx: Knex.Transaction,
+  tenantId: string,
+  id: string,
+): Promise<ErasureRow | undefined> {
   return await trx("erasures").where({ tenant_id: tenantId, id }).forUpdate().first();
 }
 
@@ -102,19 +111,32 @@ export async function listDueErasures(
 }
 
 /** Lets a locked customer name nothing that belongs to it, so that this can go in any order. A part of its erasure. */
-export async function releaseBelongings(trx: Knex, tenantId: string, customerId: string): Promise<void> {
+export async function releaseBelongings(trx: Knex.Transaction, tenantId: string, customerId: string): Promise<void> {
   const named = { default_address_id: null, default_payment_method_id: null, photo_token: null, password_id: null };
   await trx("customers").where({ tenant_id: tenantId, id: customerId }).update(named);
 }
 
+/** Deletes the rows of a locked customer in one table, with an event for each if there is one. */
+export async function deleteBelongings(
+  trx: Knex.Transaction,
+  tenantId: string,
+  customerId: string,
+  table: BelongingTable,
+  event: EventDraft | undefined,
+): Promise<void> {
+  const change = trx(table).where({ tenant_id: tenantId, customer_id: customerId }).delete();
+  if (event === undefined) await change;
+  else await changeWithEvent(trx, tenantId, change.returning(["id", "customer_id"]), event);
+}
+
 /** Lets nobody make deliveries of events until the end of the transaction. */
-export async function holdDeliveries(trx: Knex, tenantId: string): Promise<void> {
+export async function holdDeliveries(trx: Knex.Transaction, tenantId: string): Promise<void> {
   await trx("webhook_endpoints").where({ tenant_id: tenantId }).orderBy("id").forUpdate().select("id");
 }
 
 /** Does to one table what the manifest says, with an event for each row; answers how many there were. One statement. */
 export async function eraseRows(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   customerId: string,
   rows: PersonalRows,

@@ -130,14 +130,3 @@ export async function deleteTaxCertificate(
   const change = trx("tax_certificates").where({ tenant_id: tenantId, customer_id: customerId, id }).delete();
   await changeWithEvent(trx, tenantId, change.returning(["id", "customer_id"]), event);
 }
-
-/** Removes all certificates of a customer, with an event for each. */
-export async function deleteTaxCertificatesOf(
-  trx: Knex,
-  tenantId: string,
-  customerId: string,
-  event: EventDraft,
-): Promise<void> {
-  const change = trx("tax_certificates").where({ tenant_id: tenantId, customer_id: customerId }).delete();
-  await changeWithEvent(trx, tenantId, change.returning(["id", "customer_id"]), event);
-}

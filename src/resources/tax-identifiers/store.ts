@@ -135,14 +135,3 @@ export async function deleteTaxIdentifier(trx: Knex, tenantId: string, id: strin
   const change = trx("tax_identifiers").where({ tenant_id: tenantId, id }).delete().returning("*");
   await changeWithEvent(trx, tenantId, change, event);
 }
-
-/** Removes all tax identifiers of a customer, with an event for each. */
-export async function deleteTaxIdentifiersOf(
-  trx: Knex,
-  tenantId: string,
-  customerId: string,
-  event: EventDraft,
-): Promise<void> {
-  const ofCustomer = { tenant_id: tenantId, customer_id: customerId };
-  await changeWithEvent(trx, tenantId, trx("tax_identifiers").where(ofCustomer).delete().returning("*"), event);
-}

@@ -1,6 +1,7 @@
 import { TaxIdentifierState } from "../../../gen/clientele/v1/tax_identifiers_pb.js";
 import type { Deps } from "../../deps.js";
 import { Unreachable } from "../../external/http-json.js";
+import { systemEvent } from "../../rpc/calls/event-draft.js";
 import { stateToColumn } from "./convert.js";
 import { type ClaimedRow, claimDueTaxIdentifiers, updateState } from "./verification-store.js";
 
@@ -38,7 +39,7 @@ async function settle({ db, clock, logger, taxVerifier }: VerifyDeps, row: Claim
     const known = await taxVerifier.verify(row, { liveMode, attempt });
     const state = known ? TaxIdentifierState.VERIFIED : TaxIdentifierState.NOT_VALID;
     const type = known ? "tax_identifier.verified" : "tax_identifier.refused";
-    const event = { type, changedPaths: ["state", "state_transitions"], actor: "system", time: clock() };
+    const event = systemEvent(clock())(type, ["state", "state_transitions"]);
     return await updateState(db, tenantId, id, stateToColumn(state), event);
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;

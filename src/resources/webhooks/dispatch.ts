@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import type { Knex } from "knex";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
+import { systemEvent } from "../../rpc/calls/event-draft.js";
 import { eventFromRow } from "../events/convert.js";
 import { lastNumber, listEventsBetween, numberEvents } from "../events/log-store.js";
 import { nextAttempt } from "./backoff.js";
@@ -169,7 +170,7 @@ async function disable(
   const endpoint = await lockEndpoint(trx, tenantId, endpointId);
   if (endpoint?.enabled !== true || endpoint.update_time > since) return;
   if (await deliveries.acceptedSince(trx, tenantId, endpointId, since)) return;
-  const event = { type: "webhook_endpoint.disabled", changedPaths: ["enabled", "disable_time"], time: now };
+  const disabled = systemEvent(now)("webhook_endpoint.disabled", ["enabled", "disable_time"]);
   const columns = { enabled: false, disable_time: now };
-  await updateEndpoint(trx, tenantId, endpointId, columns, { ...event, actor: "system" });
+  await updateEndpoint(trx, tenantId, endpointId, columns, disabled);
 }

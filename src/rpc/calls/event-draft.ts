@@ -16,6 +16,16 @@ export interface EventDraft {
   readonly time: Date;
 }
 
+/** The drafts of events of changes that the service makes without a caller. */
+export function systemEvent(now: Date): (type: string, changedPaths?: readonly string[]) => EventDraft {
+  return (type, changedPaths = []) => ({ type, changedPaths, ...systemOrigin(now) });
+}
+
+/** The part of a draft that many events of one change by the service share. */
+export function systemOrigin(now: Date): Omit<EventDraft, "type" | "changedPaths"> {
+  return { actor: "system", time: now };
+}
+
 const header = "x-reason";
 
 /**

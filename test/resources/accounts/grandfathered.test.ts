@@ -6,7 +6,7 @@ import {
   EmailUniqueness,
   SettingsPreset,
 } from "../../../gen/clientele/v1/accounts_pb.js";
-import { CustomerKey } from "../../../gen/clientele/v1/customers_pb.js";
+import { CustomerLookup } from "../../../gen/clientele/v1/customers_pb.js";
 import { createAddress } from "../../support/addresses.js";
 import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer, newEmail } from "../../support/customers.js";
@@ -90,7 +90,7 @@ test("addresses written while duplicates were allowed are their owners' own from
   const update = clients.customers.updateCustomer({ customer: { id: other.id, email: email!.toUpperCase() } });
   expect(await failureOf(update)).toMatchObject(taken);
   const customer = { email: email! };
-  expect(await clients.customers.getOrCreateCustomer({ customer, key: CustomerKey.EMAIL })).toMatchObject({
+  expect(await clients.customers.getOrCreateCustomer({ customer, lookup: CustomerLookup.EMAIL })).toMatchObject({
     customer: { id },
     created: false,
   });

@@ -185,7 +185,7 @@ test("a softly deleted customer can be deleted for good once the settings say so
 
 test.for([1, 40])("an id of %i characters can be chosen, once", async (length) => {
   const clients = await clientsWith({ clientAssignedIds: true });
-  const id = "~".repeat(length);
+  const id = `0${"~".repeat(length - 1)}`;
   expect(await createCustomer(clients, { id })).toMatchObject({ id });
   const taken = { code: "AlreadyExists", reason: "CUSTOMER_ID_TAKEN" };
   expect(await failureOf(createCustomer(clients, { id }))).toMatchObject(taken);
@@ -203,6 +203,16 @@ test.for([
   expect(failure).toMatchObject({ code: "InvalidArgument", reason: "ID_TOO_LONG" });
   expect(Object.keys(failure.fields)).toEqual(["customer.id"]);
 });
+
+test.for([["me"], ["."], [".."], ["-a"], ["a/b"], ["a:b"], ["a?b"], ["a#b"], ["a%62"], ["a b"], ["ä"]])(
+  "the id %s is refused",
+  async ([id]) => {
+    const clients = await clientsWith({ clientAssignedIds: true });
+    const failure = await failureOf(createCustomer(clients, { id: id! }));
+    expect(failure).toMatchObject({ code: "InvalidArgument" });
+    expect(Object.keys(failure.fields)).toEqual(["customer.id"]);
+  },
+);
 
 test("an id cannot be chosen where the settings do not allow it", async () => {
   const clients = await clientsWith({ clientAssignedIds: false });

@@ -46,6 +46,7 @@ const clauses: Readonly<Record<string, () => string>> = {
   locale: () => "eq(locale,en_GB)",
   type: () => "eq(type,INDIVIDUAL)",
   enabled: () => "eq(enabled,true)",
+  tax_exempt: () => "eq(tax_exempt,false)",
   request_to_be_forgotten: () => "eq(request_to_be_forgotten,false)",
   default_address_id: () => `eq(default_address_id,${addressId})`,
   default_payment_method_id: () => `eq(default_payment_method_id,${card})`,

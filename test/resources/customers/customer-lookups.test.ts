@@ -1,6 +1,7 @@
+import { toJson } from "@bufbuild/protobuf";
 import { beforeAll, describe, expect, test } from "vitest";
 import { SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
-import { CustomerKey } from "../../../gen/clientele/v1/customers_pb.js";
+import { CustomerLookup, CustomerSchema } from "../../../gen/clientele/v1/customers_pb.js";
 import { type Clients, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 
@@ -134,14 +135,34 @@ describe("get-or-create", () => {
   test("finds a customer by an external reference", async () => {
     const { test: clients } = await clientele.createAccount();
     const customer = { email: "ada@example.com", externalReferences: [{ name: "stripe", id: "cus_1" }] };
-    const key = CustomerKey.EXTERNAL_REFERENCE;
-    const first = await clients.customers.getOrCreateCustomer({ customer, key });
+    const lookup = CustomerLookup.EXTERNAL_REFERENCE;
+    const first = await clients.customers.getOrCreateCustomer({ customer, lookup });
     const second = await clients.customers.getOrCreateCustomer({
       customer: { ...customer, email: "b@example.com" },
-      key,
+      lookup,
     });
     expect([first.created, second.created]).toEqual([true, false]);
     expect(second.customer!.id).toBe(first.customer!.id);
+  });
+
+  test("of several external references, the named one is looked up", async () => {
+    const { test: clients } = await clientele.createAccount();
+    const references = [
+      { name: "erp", id: "7" },
+      { name: "stripe", id: "cus_1" },
+    ];
+    const customer = { email: "ada@example.com", externalReferences: references };
+    const lookup = CustomerLookup.EXTERNAL_REFERENCE;
+    const getOrCreate = (request: object) => clients.customers.getOrCreateCustomer({ customer, lookup, ...request });
+    expect((await failureOf(getOrCreate({}))).fields).toEqual({ external_reference_name: "This field is required." });
+    expect((await failureOf(getOrCreate({ externalReferenceName: "none" }))).fields).toEqual({
+      "customer.external_references": "This field is required.",
+    });
+    const { customer: made } = await getOrCreate({ externalReferenceName: "stripe" });
+    const other = { email: "bea@example.com", externalReferences: [{ name: "stripe", id: "cus_1" }] };
+    expect(await getOrCreate({ customer: other })).toMatchObject({ created: false, customer: { id: made!.id } });
+    const wrong = { lookup: CustomerLookup.EMAIL, externalReferenceName: "stripe" };
+    expect((await failureOf(getOrCreate(wrong))).fields).toHaveProperty("external_reference_name");
   });
 
   test("without what it looks for is refused", async () => {
@@ -161,4 +182,32 @@ test("a batch answers in the order asked for, and misses none", async () => {
     code: "NotFound",
   });
   expect(await failureOf(live.customers.batchGetCustomers({ ids: ["a"] }))).toMatchObject({ code: "NotFound" });
+});
+
+describe("a read mask", () => {
+  const customer = { id: "ada", email: "ada@example.com", name: "Ada", metadata: { tier: "gold", size: 3 } };
+  const want = { id: "ada", name: "Ada", metadata: { tier: "gold" } };
+  const readMask = { paths: ["id", "name", "metadata.tier"] };
+
+  test.for([
+    { name: "get", read: (c: Clients) => c.customers.getCustomer({ id: "ada", readMask }) },
+    { name: "batch get", read: (c: Clients) => c.customers.batchGetCustomers({ ids: ["ada"], readMask }) },
+    { name: "list", read: (c: Clients) => c.customers.listCustomers({ readMask }) },
+    { name: "search", read: (c: Clients) => c.customers.searchCustomers({ query: "ada", readMask }) },
+  ])("keeps the named fields of a $name alone", async ({ read }) => {
+    const { test: clients } = await clientele.createAccount();
+    await clients.customers.createCustomer({ customer });
+    const answer = await read(clients);
+    const [customerRead] = "customers" in answer ? answer.customers : [answer.customer];
+    expect(toJson(CustomerSchema, customerRead!)).toEqual(want);
+  });
+
+  test.for([["nonsense"], ["name.first"], ["metadata."]])("that names %s is refused", async ([path]) => {
+    const { test: clients } = await clientele.createAccount();
+    const failure = await failureOf(clients.customers.listCustomers({ readMask: { paths: [path!] } }));
+    expect(failure).toMatchObject({
+      code: "InvalidArgument",
+      fields: { read_mask: `${path} is not a path that can be read` },
+    });
+  });
 });

@@ -102,6 +102,45 @@ describe("shipping", () => {
   });
 });
 
+test.for([
+  { name: "a stale etag", shipping: { etag: "v0" } },
+  { name: "another id", shipping: { id: "adr_other" } },
+])("a default address with $name is aborted, and none is written", async ({ shipping }) => {
+  const { test: clients } = await clientele.createAccount();
+  const { customer } = await clients.customers.createCustomer({ customer: { email: "a@example.com", shipping: home } });
+  const { id, shipping: before } = customer!;
+  const write = (paths: string[]) =>
+    clients.customers.updateCustomer({
+      customer: { id, name: "Ada", shipping: { ...before!, ...shipping, city: "Edina" } },
+      updateMask: { paths },
+    });
+  for (const paths of [[], ["*"], ["shipping"]]) {
+    expect(await failureOf(write(paths))).toMatchObject({ code: "Aborted", reason: "ETAG_STALE" });
+  }
+  expect((await write(["name"])).customer).toMatchObject({ name: "Ada", shipping: { city: "Minnetonka" } });
+});
+
+test("a default address that was read is written back once: the second writer is aborted", async () => {
+  const { test: clients } = await clientele.createAccount();
+  const { customer } = await clients.customers.createCustomer({ customer: { email: "a@example.com", shipping: home } });
+  const { id, shipping } = customer!;
+  const write = (city: string) =>
+    clients.customers.updateCustomer({ customer: { id, shipping: { ...shipping!, city } } });
+  const outcomes = await Promise.allSettled(Array.from({ length: 50 }, (_, index) => write(`City ${index}`)));
+  expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+});
+
+test("whether a customer is tax exempt is written by the merchant, filtered by, and false at first", async () => {
+  const { test: clients } = await clientele.createAccount();
+  const { customer } = await clients.customers.createCustomer({ customer: { id: "ada", email: "a@example.com" } });
+  expect(customer).toMatchObject({ taxExempt: false });
+  const update = await clients.customers.updateCustomer({ customer: { id: "ada", taxExempt: true } });
+  expect(update.customer).toMatchObject({ taxExempt: true });
+  const exempt = async (value: boolean) =>
+    (await clients.customers.listCustomers({ filter: `eq(tax_exempt,${value})` })).customers.map(({ id }) => id);
+  expect([await exempt(true), await exempt(false)]).toEqual([["ada"], []]);
+});
+
 describe("undelete", () => {
   test("brings a softly deleted customer back as it was", async () => {
     const { test: clients } = await clientele.createAccount();

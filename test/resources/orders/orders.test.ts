@@ -56,6 +56,16 @@ test("an order holds what its checkout holds, and completes it", async () => {
   now = start;
 });
 
+test("whether the customer is tax exempt is copied with the checkout, and stays so", async () => {
+  const customerId = await createBuyer(clients);
+  await clients.customers.updateCustomer({ customer: { id: customerId, taxExempt: true } });
+  const checkout = await createCheckout(clients, { customerId });
+  expect(checkout).toMatchObject({ taxExempt: true });
+  await clients.customers.updateCustomer({ customer: { id: customerId, taxExempt: false } });
+  expect(await order(clients, checkout)).toMatchObject({ taxExempt: true });
+  expect(await createCheckout(clients, guest())).toMatchObject({ taxExempt: false });
+});
+
 test("a checkout has one order", async () => {
   const checkout = await createCheckout(clients, guest());
   const placed = await order(clients, checkout);

@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from "vitest";
+import { belongings } from "../../../src/resources/privacy/belongings.js";
 import { impersonal } from "../../../src/resources/privacy/impersonal.js";
 import { personal } from "../../../src/resources/privacy/manifest.js";
 import { useClientele } from "../../support/clientele.js";
@@ -67,4 +68,9 @@ test("a table that names a customer and holds anything of a person stands in the
   const ofCustomers = schema.filter(({ column }) => column === "customer_id").map(({ table }) => table);
   const beside = ["events", "erasures"];
   expect(ofCustomers.filter((table) => !tables.includes(table) && !beside.includes(table))).toEqual([]);
+});
+
+test("every table that names a customer stands among its belongings", () => {
+  const ofCustomers = schema.filter(({ column }) => column === "customer_id").map(({ table }) => table);
+  expect(Object.keys(belongings).sort()).toEqual([...new Set(ofCustomers)].sort());
 });

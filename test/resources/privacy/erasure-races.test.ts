@@ -88,7 +88,7 @@ const writes: ((clients: Clients, customerId: string, value: string) => Promise<
   async ({ photos }, customerId, value) =>
     photos.uploadPhoto({ customerId, content: await plain("png") }, keyOf(value)),
   ({ customers }, _id, email) =>
-    customers.getOrCreateCustomer({ customer: { email: `${email}@example.com` }, key: 1 }, keyOf(email)),
+    customers.getOrCreateCustomer({ customer: { email: `${email}@example.com` }, lookup: 1 }, keyOf(email)),
 ];
 const keyOf = (value: string) => ({ headers: { "idempotency-key": value } });
 

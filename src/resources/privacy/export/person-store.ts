@@ -7,10 +7,11 @@ import type { OrderRow } from "../../orders/store.js";
 import type { PaymentMethodRow } from "../../payment-methods/store.js";
 import { columnNames as certificateColumns, type TaxCertificateRow } from "../../tax-certificates/store.js";
 import type { TaxIdentifierRow } from "../../tax-identifiers/store.js";
+import { belongings, type ExportedTable } from "../belongings.js";
 import type { ErasureRow } from "../store.js";
 
-/** The tables whose rows belong to customers and are exported by the page. */
-interface OwnedRows {
+/** The rows of each table that is exported page by page. */
+export interface ExportedRows extends Record<ExportedTable, unknown> {
   addresses: AddressRow;
   payment_methods: PaymentMethodRow;
   checkouts: CheckoutRow;
@@ -22,26 +23,8 @@ interface OwnedRows {
   tax_certificates: TaxCertificateRow;
 }
 
-interface Table {
-  /** By which column they come, the oldest first. */
-  readonly time: string;
-  /** What says whose they are, beside customer_id. */
-  readonly formerly?: string;
-  /** All columns unless it is said. */
-  readonly columns?: readonly string[];
-}
-
-const tables: Readonly<Record<keyof OwnedRows, Table>> = {
-  addresses: { time: "create_time" },
-  payment_methods: { time: "create_time", formerly: "former_customer_id" },
-  checkouts: { time: "create_time" },
-  orders: { time: "create_time" },
-  erasures: { time: "create_time" },
-  customer_tokens: { time: "create_time" },
-  customer_identities: { time: "create_time" },
-  tax_identifiers: { time: "create_time", formerly: "former_customer_id" },
-  tax_certificates: { time: "create_time", columns: certificateColumns },
-};
+// The file of a certificate is exported apart.
+const columnsOf: Partial<Record<ExportedTable, readonly string[]>> = { tax_certificates: certificateColumns };
 
 const pageSize = 200;
 
@@ -51,27 +34,27 @@ export async function isCustomer(db: Knex, tenantId: string, id: string): Promis
 }
 
 /** All rows of a customer in one table, by the page: each page is one statement, and nothing is held between two. */
-export async function* listOwned<Table extends keyof OwnedRows>(
+export async function* listOwned<Table extends ExportedTable>(
   db: Knex,
   tenantId: string,
   customerId: string,
   table: Table,
-): AsyncGenerator<OwnedRows[Table]> {
-  const { time, formerly, columns = ["*"] } = tables[table];
+): AsyncGenerator<ExportedRows[Table]> {
+  const { exportedBy: time, owners } = belongings[table];
+  const columns = columnsOf[table] ?? ["*"];
   let last: { readonly place: string; readonly id: string } | undefined;
   for (;;) {
     const query = db(table)
       .where({ tenant_id: tenantId })
       .where((owned) => {
-        owned.where({ customer_id: customerId });
-        if (formerly !== undefined) owned.orWhere({ [formerly]: customerId });
+        for (const owner of owners) owned.orWhere({ [owner]: customerId });
       })
       .orderBy([time, "id"])
       .limit(pageSize)
       // As text: a Date has milliseconds, the column more.
       .select(...columns, db.raw("??::text as place", [time]));
     if (last !== undefined) query.whereRaw("(??, id) > (?, ?)", [time, last.place, last.id]);
-    const rows: (OwnedRows[Table] & { readonly place: string; readonly id: string })[] = await query;
+    const rows: (ExportedRows[Table] & { readonly place: string; readonly id: string })[] = await query;
     yield* rows;
     last = rows.at(-1);
     if (rows.length < pageSize) return;
