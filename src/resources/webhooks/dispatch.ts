@@ -94,9 +94,11 @@ export async function sendDeliveries(deps: DispatchDeps, stopping?: AbortSignal)
   let sent = 0;
   for (;;) {
     const goesOn = failures.length === 0 && !stopping?.aborted;
-    const claimed = goesOn ? await claim(deps, [...flights.values()]) : [];
+    const under = [...flights.values()];
+    const claimed = goesOn ? await claim(deps, under) : [];
     for (const due of claimed) start(due);
-    if (claimed.length > 0) continue;
+    // A post that ended during the claim has left its place since.
+    if (claimed.length > 0 || flights.size < under.length) continue;
     if (flights.size > 0) {
       // Another delivery may become due, or a place free, meanwhile.
       await Promise.race([...flights.keys(), setTimeout(lookMs)]);
