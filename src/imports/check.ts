@@ -10,9 +10,8 @@ import { isCustomerId } from "../resources/customers/rules.js";
 import { passwordPath } from "../resources/passwords/rules.js";
 import { givenPaths as taxPaths } from "../resources/tax-identifiers/convert.js";
 import { refused } from "../rpc/errors.js";
-import { refuseCardNumbers } from "../rpc/requests/card-numbers.js";
+import { requireContents } from "../rpc/requests/contents.js";
 import { populatedPaths } from "../rpc/requests/field-mask.js";
-import { requireValid } from "../rpc/requests/validate.js";
 import type { ImportRules } from "./import-rules.js";
 import { type Line, maxLineBytes } from "./lines.js";
 import { checkAddresses, checkTaxIdentifiers, defaultOf, passwordOf } from "./owned.js";
@@ -30,24 +29,15 @@ export function checkLine({ text, fault }: Line, rules: ImportRules): ImportedCu
     const [theirs, ours] = rules.liveMode ? ["test", "live"] : ["live", "test"];
     throw refusal("MODE_MISMATCH", `The customer is of the ${theirs} mode, and this tenant of the ${ours} mode.`);
   }
-  requireNoCardNumbers(row);
-  // Only an escape can hold what no text can: a NUL, or half a character.
-  if (text.includes("\\u")) requireText(row);
+  requireImportable(row);
   return checkRow(row, rules);
 }
 
 // Of what is imported, not of the line: the objects of other systems hold times and ids that nobody keeps.
-function requireNoCardNumbers({ id = "", customer, addresses }: SourceRow): void {
-  refuseCardNumbers(CustomerSchema, { ...create(CustomerSchema, customer), id }, "customer");
+function requireImportable({ id = "", customer, addresses }: SourceRow): void {
+  requireContents(CustomerSchema, { ...create(CustomerSchema, customer), id }, "customer");
   for (const [index, address] of addresses.entries()) {
-    refuseCardNumbers(AddressSchema, create(AddressSchema, address), `addresses[${index}]`);
-  }
-}
-
-function requireText({ id = "", customer, addresses }: SourceRow): void {
-  requireValid(CustomerSchema, { ...create(CustomerSchema, customer), id }, "customer");
-  for (const [index, address] of addresses.entries()) {
-    requireValid(AddressSchema, create(AddressSchema, address), `addresses[${index}]`);
+    requireContents(AddressSchema, create(AddressSchema, address), `addresses[${index}]`);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Clock } from "../ids.js";
 import { changeReasonOf } from "./event-draft.js";
 import { onBehalfOf } from "./fair-queue.js";
 import * as idempotency from "./idempotency.js";
+import { hasEffect } from "./method-facts.js";
 
 /** What opens a call: where it reads and writes, what gives it time, and where clients reach the service. */
 interface Opening {
@@ -30,7 +31,7 @@ export function callInterceptor({ db, clock, publicUrl, announce }: Opening): In
     req.contextValues.set(callKey, { ...caller, db, now, event, publicUrl: publicUrl(), afterCommit });
     const res = await onBehalfOf(whoseTurn(caller, req.contextValues.get(clientAddressKey)), () => next(req));
     for (const fn of committed) fn();
-    if (idempotency.isKept(req.method)) announce(caller.tenantId);
+    if (hasEffect(req.method)) announce(caller.tenantId);
     return res;
   };
 }
@@ -71,7 +72,7 @@ export function served<Service extends DescService>(
 ): ServiceImpl<Service> {
   const methods = service.methods.map((method) => {
     const handler: Handler = Reflect.get(implementation, method.localName);
-    return [method.localName, idempotency.isKept(method) ? once(method, handler) : handler];
+    return [method.localName, idempotency.isRemembered(method) ? once(method, handler) : handler];
   });
   return Object.fromEntries(methods);
 }

@@ -3,7 +3,6 @@ import { promisify } from "node:util";
 import {
   clone,
   create,
-  type DescField,
   type DescMessage,
   type DescMethod,
   type DescService,
@@ -12,14 +11,15 @@ import {
   type MessageInitShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
-import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Knex } from "knex";
 import type { Call, Caller } from "../callers/caller.js";
-import { customerIn } from "../callers/subject.js";
 import { invalidField, queueFull, rpcError } from "../errors.js";
+import { canonicalOf } from "../requests/canonical.js";
 import { refuseCardNumber } from "../requests/card-numbers.js";
+import { clearSecrets } from "../requests/secrets.js";
+import { subjectIn } from "../requests/subject.js";
 import { createTurns } from "./fair-queue.js";
+import { hasEffect } from "./method-facts.js";
 
 const header = "idempotency-key";
 /** On an answer that was remembered, not made anew. */
@@ -36,11 +36,8 @@ export interface Claim {
 }
 
 /** Whether the answers of a method are remembered: it changes something, and gives one answer. */
-export function isKept(method: DescMethod): boolean {
-  const isRead =
-    method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS ||
-    /^(Get|List|Search|Preview)(?!Or[A-Z])/.test(method.name);
-  return method.methodKind === "unary" && !isRead;
+export function isRemembered(method: DescMethod): boolean {
+  return method.methodKind === "unary" && hasEffect(method);
 }
 
 /** The Idempotency-Key of a request, if it has one. Throws INVALID_ARGUMENT for what is none. */
@@ -65,7 +62,7 @@ export async function claimOf(
   request: Message,
 ): Promise<Claim> {
   const ownKey = kind === "secret_key" ? key : `${customerId ?? kind} ${key}`;
-  const about = customerId ?? customerIn(method.input, request);
+  const about = customerId ?? subjectIn(method.input, request);
   const requestHash = await hashOf(method.input, request, `${tenantId} ${ownKey}`);
   return { method, key: ownKey, requestHash, customerId: about };
 }
@@ -103,9 +100,9 @@ export async function find({ db, tenantId, now }: Call, claim: Claim): Promise<M
 export async function remember({ db, tenantId }: Call, claim: Claim, answer: unknown): Promise<void> {
   const { output } = claim.method;
   const kept = clone(output, create(output, answer as MessageInitShape<DescMessage>));
-  redact(output, kept);
+  clearSecrets(output, kept);
   const response = Buffer.from(toBinary(output, kept));
-  const customer_id = customerIn(output, kept) ?? claim.customerId ?? null;
+  const customer_id = subjectIn(output, kept) ?? claim.customerId ?? null;
   await db("idempotency_keys").where(keyColumns(tenantId, claim)).update({ response, customer_id });
 }
 
@@ -122,7 +119,7 @@ export async function handOver(
 ): Promise<void> {
   await db("idempotency_keys")
     .where({ tenant_id: tenantId })
-    .whereIn("method", service.methods.filter(isKept).map(nameOf))
+    .whereIn("method", service.methods.filter(isRemembered).map(nameOf))
     .whereRaw("position(convert_to(?, 'UTF8') in response) > 0", [resourceId])
     .update({ customer_id: customerId });
 }
@@ -140,60 +137,14 @@ export async function forgetExpiredKeys(db: Knex, now: Date): Promise<number> {
   return await db("idempotency_keys").where("expire_time", "<=", now).delete();
 }
 
-// What is shown once is not stored: a field marked debug_redact.
-function redact(schema: DescMessage, message: Message): void {
-  const reflected = reflect(schema, message);
-  for (const field of schema.fields.filter((field: DescField) => field.proto.options?.debugRedact))
-    reflected.clear(field);
-}
-
-// By content, not by bytes: JSON objects hold their keys in any order. Not by way of proto JSON, which cannot spell every
-// message: a mask of `metadata.someKey`, a year beyond 9999. A password must not be guessed from it, so that goes in by a
-// function that is as slow as the one that keeps it.
+// A password must not be guessed from the hash, so that goes in by a function that is as slow as the one that keeps it.
 async function hashOf(schema: DescMessage, message: Message, salt: string): Promise<Buffer> {
+  const { text, secrets } = canonicalOf(schema, message);
   const hash = createHash("sha256");
-  if (!mayHoldSecrets(schema)) return hash.update(JSON.stringify(canonical(message))).digest();
-  const impersonal = clone(schema, message);
-  const secrets = takeSecrets(reflect(schema, impersonal));
   if (secrets.length > 0) hash.update(await inTurn(() => slowHash(JSON.stringify(secrets), salt, 32)));
-  return hash.update(JSON.stringify(canonical(impersonal))).digest();
+  return hash.update(text).digest();
 }
 
 const slowHash = promisify<string, string, number, Buffer>(scrypt);
 // One at a time: anybody may send keys and passwords, and the threads are those of file system and name service.
 const inTurn = createTurns({ places: 1, queue: 64, full: queueFull });
-const schemas = new Map<DescMessage, boolean>();
-
-// Fields marked debug_redact, in messages of the message too.
-function mayHoldSecrets(schema: DescMessage): boolean {
-  const known = schemas.get(schema);
-  if (known !== undefined) return known;
-  schemas.set(schema, false);
-  const holds = schema.fields.some(
-    (field) => field.proto.options?.debugRedact || (field.fieldKind === "message" && mayHoldSecrets(field.message)),
-  );
-  schemas.set(schema, holds);
-  return holds;
-}
-
-function takeSecrets(message: ReflectMessage): string[] {
-  return message.fields.flatMap((field) => {
-    if (!message.isSet(field)) return [];
-    if (field.fieldKind === "message") return takeSecrets(message.get(field));
-    if (!field.proto.options?.debugRedact) return [];
-    const secret = String(message.get(field));
-    message.clear(field);
-    return [`${field.name} ${secret}`];
-  });
-}
-
-// A number is marked, so that it differs from the text of it.
-function canonical(value: unknown): unknown {
-  if (typeof value === "number" || typeof value === "bigint") return { number: String(value) };
-  if (typeof value !== "object" || value === null) return value ?? null;
-  if (value instanceof Uint8Array) return { bytes: Buffer.from(value).toString("base64") };
-  if (Array.isArray(value)) return value.map(canonical);
-  const entries = Object.entries(value).filter(([key, inner]) => key !== "$unknown" && inner !== undefined);
-  const sorted = entries.sort(([a], [b]) => (a < b ? -1 : 1));
-  return { entries: sorted.map(([key, inner]) => [key, canonical(inner)]) };
-}

@@ -1,38 +1,45 @@
-import { clone, type DescMessage, type Message, type MessageShape, ScalarType } from "@bufbuild/protobuf";
+import {
+  clearField,
+  clone,
+  type DescMessage,
+  type DescMethod,
+  type Message,
+  type MessageShape,
+  ScalarType,
+} from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
 import { cleanText } from "../../formats/text.js";
 import { type FieldViolation, invalidField, invalidFields, requiredMessage } from "../errors.js";
-import { refuseCardNumbers } from "./card-numbers.js";
-import { refuseLargeJson } from "./json-size.js";
-import { refuseLongLists } from "./list-sizes.js";
+import { requireContents } from "./contents.js";
+import { oncePerType } from "./plan.js";
+import { expressionOf, quickTestOf } from "./quick-tests.js";
 
-// The patterns are constants of our contract, linear in time, so the platform's expressions may run them.
-const validator = createValidator({ regexMatch: (pattern, against) => compiled(pattern).test(against) });
-const expressions = new Map<string, RegExp>();
-
-/** Refuses a request that is too large in a list or its JSON, holds the number of a card, breaks the rules of its proto, or holds what Postgres cannot keep. */
+/** Refuses a request by what it holds, before anything else looks at it. */
 export const validateInterceptor: Interceptor = (next) => async (req) => {
-  const check = (message: Message) => {
-    // First, because all that follows walks what the message holds.
-    refuseLongLists(req.method.input, message);
-    refuseLargeJson(req.method.input, message);
-    // Before the other rules, because they may quote what they refuse.
-    refuseCardNumbers(req.method.input, message);
-    requireValid(req.method.input, message);
-  };
-  if (req.stream) return await next({ ...req, message: checked(req.message, check) });
-  check(req.message);
+  if (req.stream) return await next({ ...req, message: checked(req.method, req.message) });
+  checkRequest(req.method, req.message);
   return await next(req);
 };
 
-async function* checked(messages: AsyncIterable<Message>, check: (message: Message) => void): AsyncIterable<Message> {
+async function* checked(method: DescMethod, messages: AsyncIterable<Message>): AsyncIterable<Message> {
   for await (const message of messages) {
-    check(message);
+    checkRequest(method, message);
     yield message;
   }
 }
+
+/**
+ * Clears the fields of a request that only the service writes, and refuses what no request may hold: what is too large, the
+ * number of a card, text that cannot be stored, and what breaks the rules of the proto. Throws INVALID_ARGUMENT.
+ */
+export function checkRequest({ input }: DescMethod, message: Message): void {
+  requireContents(input, message);
+  requireValid(input, message);
+}
+
+const validator = createValidator({ regexMatch: (pattern, against) => expressionOf(pattern).test(against) });
 
 /**
  * Throws INVALID_ARGUMENT, with a BadRequest path for each violation, unless a message keeps the rules of its proto.
@@ -43,19 +50,35 @@ export function requireValid<Desc extends DescMessage>(schema: Desc, message: Me
   if (violations.length > 0) throw invalidFields(violations);
 }
 
-/** The violations of a message against the rules of its proto, for what has more rules to add to them. */
+/**
+ * The violations of a message against the rules of its proto, for what has more rules to add to them. A message that surely
+ * keeps them never reaches protovalidate, which costs more than all else that a small request takes.
+ */
 export function violationsIn<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc>,
   prefix: string,
 ): FieldViolation[] {
-  if (!isKeepable(message)) return firstOf(unkeepable(message, prefix), 100);
-  const result = validator.validate(schema, message);
+  if (quickTestOf(schema)?.(message) !== false) return [];
+  const result = validator.validate(schema, withoutExempt(schema, message));
   if (result.kind === "error") throw result.error;
   return (result.violations ?? []).map((violation) => ({
     field: join(prefix, pathOf(violation.field)),
     description: descriptionOf(violation.ruleId, violation.message),
   }));
+}
+
+const exemptFields = oncePerType((fields) =>
+  fields.filter((field) => field.isOutputOnly || field.isValidatedAfterMerge).map(({ field }) => field),
+);
+
+// Protovalidate knows nothing of output-only fields and of our options, so it gets a copy without these fields.
+function withoutExempt<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): MessageShape<Desc> {
+  const exempt = exemptFields(schema);
+  if (exempt.length === 0) return message;
+  const copy = { ...message };
+  for (const field of exempt) clearField(copy, field);
+  return copy;
 }
 
 /** The resource in a request. Throws INVALID_ARGUMENT if there is none. */
@@ -108,55 +131,6 @@ function pathOf(path: Path): string {
     if (element.kind === "map_sub") return `${before}[${JSON.stringify(element.key)}]`;
     return join(before, element.name ?? "");
   }, "");
-}
-
-// A NUL is an error in Postgres, a lone surrogate would be replaced silently, and JSON has no number that is not finite.
-function isKeepable(value: unknown): boolean {
-  if (typeof value === "string") return !value.includes("\0") && value.isWellFormed();
-  if (typeof value === "number") return Number.isFinite(value);
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return true;
-  return Object.entries(value).every(([key, inner]) => isKeepable(key) && isKeepable(inner));
-}
-
-function firstOf<T>(items: Iterable<T>, count: number): T[] {
-  const first: T[] = [];
-  for (const item of items) if (first.push(item) >= count) break;
-  return first;
-}
-
-// Where that is.
-function* unkeepable(value: unknown, path: string): Generator<FieldViolation> {
-  if (typeof value === "string") {
-    if (value.includes("\0")) yield { field: path, description: "must not contain a NUL character" };
-    else if (!value.isWellFormed()) yield { field: path, description: "must be well-formed Unicode" };
-  } else if (typeof value === "number") {
-    if (!Number.isFinite(value)) yield { field: path, description: "must be a finite number" };
-  } else if (typeof value === "object" && value !== null && !(value instanceof Uint8Array)) {
-    for (const [key, inner] of Object.entries(value)) {
-      if (key === "$typeName" || key === "$unknown") continue;
-      const name = snakeCase(key);
-      if (key.includes("\0") || !key.isWellFormed()) yield { field: path, description: "has a key that is not text" };
-      // One of several fields stands under its own name.
-      const { case: chosen, value: one } = Object(inner);
-      if ("$typeName" in value && typeof chosen === "string" && !("$typeName" in Object(inner))) {
-        yield* unkeepable(one, join(path, snakeCase(chosen)));
-      } else {
-        yield* unkeepable(inner, Array.isArray(value) ? `${path}[${name}]` : join(path, name));
-      }
-    }
-  }
-}
-
-function compiled(pattern: string): RegExp {
-  const known = expressions.get(pattern);
-  if (known !== undefined) return known;
-  const expression = new RegExp(pattern, "u");
-  expressions.set(pattern, expression);
-  return expression;
-}
-
-function snakeCase(localName: string): string {
-  return localName.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 function join(prefix: string, name: string): string {
