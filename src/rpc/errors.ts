@@ -136,6 +136,11 @@ export function invalidField(field: string, description: string, reason: Reason 
   return invalidFields([{ field, description }], reason);
 }
 
+/** The error of a failure that nobody expected. It tells the client nothing of its cause. */
+export function unexpected(): ConnectError {
+  return rpcError("INTERNAL", "Something went wrong on our side.");
+}
+
 /** The credentials are valid, and not for this call. */
 export function accessDenied(message = "These credentials do not permit this call."): ConnectError {
   return rpcError("ACCESS_DENIED", message);

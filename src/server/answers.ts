@@ -12,7 +12,7 @@ import { findTrailerError, headerGrpcMessage, setTrailerStatus } from "@connectr
 import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { status as statusNames } from "@grpc/grpc-js";
 import type { CallRecord } from "../rpc/calls/call-record.js";
-import { reasonOf, rpcError, withErrorInfo } from "../rpc/errors.js";
+import { reasonOf, rpcError, unexpected, withErrorInfo } from "../rpc/errors.js";
 
 /** How gRPC spells a status, such as `NOT_FOUND` for 5. */
 export function statusName(code: number): string {
@@ -26,12 +26,12 @@ export function statusName(code: number): string {
 export function completeError(error: ConnectError): ConnectError {
   const complete = withErrorInfo(error);
   if (complete !== undefined) return complete;
-  if (error.rawMessage === internalMessage) return rpcError("INTERNAL", internalMessage);
+  if (error.rawMessage === connectFailure) return unexpected();
   return rpcError("REQUEST_MALFORMED", error.rawMessage);
 }
 
-/** What a client learns of a failure that nobody foresaw; Connect says the same. */
-export const internalMessage = "internal error";
+// The text by which Connect tells a failure that it did not expect.
+const connectFailure = "internal error";
 
 /** Notes how a call ended, unless an interceptor, which knows better, has. */
 export function noteOutcome(record: CallRecord, error: ConnectError | undefined): void {
@@ -74,7 +74,7 @@ async function amendRefusal(answer: UniversalServerResponse, record: CallRecord)
   const header = new Headers(answer.header);
   // So large an error is one of ours, and complete.
   if (header.has("content-encoding")) return answer;
-  const fallback = refusals[answer.status] ?? rpcError("INTERNAL", internalMessage);
+  const fallback = refusals[answer.status] ?? unexpected();
   const bytes = await firstChunk(answer.body);
   const told = bytes === undefined ? fallback : errorFromJsonBytes(bytes, undefined, fallback);
   const error = completeError(told);

@@ -1,6 +1,6 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { classify } from "../../db/errors.js";
-import { conflict, invalidFields, reasonOf, rpcError, unavailable, withErrorInfo } from "../errors.js";
+import { conflict, invalidFields, reasonOf, rpcError, unavailable, unexpected, withErrorInfo } from "../errors.js";
 import type { Logger } from "../log.js";
 import { type CallRecord, recordKey } from "./call-record.js";
 
@@ -48,7 +48,7 @@ function failureOf(error: unknown, logger: Logger, record: CallRecord | undefine
   const known = error instanceof ConnectError ? withErrorInfo(error) : failureOfDatabase(error);
   if (known !== undefined) return known;
   logger.error({ error, method: record?.method, traceId: record?.traceId }, "a call failed in a way nobody expected");
-  return rpcError("INTERNAL", "Something went wrong on our side.");
+  return unexpected();
 }
 
 function failureOfDatabase(error: unknown): ConnectError | undefined {

@@ -118,7 +118,9 @@ function typeTests({ type }: FieldRules, schema: DescMessage, field: DescField):
     .map((rule) => {
       if (rule.name === "defined_only" && field.enum !== undefined) return isValueOf(field.enum.value);
       if (rule.name === "items") return itemsTest(rulesTest(Reflect.get(Object(type.value), rule.localName), field));
-      return boundTests[`${type.case}.${rule.name}`]?.(Reflect.get(Object(type.value), rule.localName) as never) ?? unsure;
+      return (
+        boundTests[`${type.case}.${rule.name}`]?.(Reflect.get(Object(type.value), rule.localName) as never) ?? unsure
+      );
     });
 }
 

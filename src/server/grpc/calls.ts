@@ -14,9 +14,9 @@ import { clientAddressKey } from "../../rpc/callers/caller.js";
 import { recordKey } from "../../rpc/calls/call-record.js";
 import { callCancelled, shortenTimeout } from "../../rpc/calls/deadline.js";
 import type { Interceptors } from "../../rpc/calls/unary.js";
-import { rpcError } from "../../rpc/errors.js";
+import { rpcError, unexpected } from "../../rpc/errors.js";
 import { parseBinary } from "../../rpc/requests/binary.js";
-import { completeError, internalMessage } from "../answers.js";
+import { completeError } from "../answers.js";
 import type { Observer } from "../observe.js";
 import { headersOf } from "../request-headers.js";
 import { type LimitedSpec, pathOfMethod } from "../unary/methods.js";
@@ -132,5 +132,5 @@ const ended = new Error("the call has ended");
 
 // Anything else may hold what clients must not see.
 function foreseen(thrown: unknown): ConnectError {
-  return thrown instanceof ConnectError ? completeError(thrown) : rpcError("INTERNAL", internalMessage);
+  return thrown instanceof ConnectError ? completeError(thrown) : unexpected();
 }

@@ -1,9 +1,9 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import { setImmediate as afterRead } from "node:timers/promises";
 import { fromBinary, type Message } from "@bufbuild/protobuf";
-import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { unreadableKey } from "../../rpc/callers/origins.js";
 import type { CallRecord } from "../../rpc/calls/call-record.js";
+import { mayTravelInUrl } from "../../rpc/calls/method-facts.js";
 import type { UnaryCall } from "../../rpc/calls/unary-call.js";
 import { rpcError } from "../../rpc/errors.js";
 import { RequestHeaders } from "../request-headers.js";
@@ -33,8 +33,7 @@ export function exchangeOf(incoming: Incoming): Exchange | 405 | 415 {
     const wire = wireOf(req.headers["content-type"]);
     return wire === undefined ? 415 : exchange(incoming, wire);
   }
-  const isReadable = method.desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
-  if (req.method !== "GET" || !isReadable) return 405;
+  if (req.method !== "GET" || !mayTravelInUrl(method.desc)) return 405;
   const query = new URLSearchParams((req.url ?? "").split("?", 2)[1]);
   const wire = wireOfQuery(query.get("encoding"));
   if (wire === undefined) return 415;

@@ -8,8 +8,8 @@ import { clientAddressKey } from "../../rpc/callers/caller.js";
 import { type CallRecord, recordKey } from "../../rpc/calls/call-record.js";
 import { callCancelled } from "../../rpc/calls/deadline.js";
 import { UnaryCall } from "../../rpc/calls/unary-call.js";
-import { rpcError } from "../../rpc/errors.js";
-import { completeError, internalMessage, noteOutcome } from "../answers.js";
+import { rpcError, unexpected } from "../../rpc/errors.js";
+import { completeError, noteOutcome } from "../answers.js";
 import type { Limits } from "../connections/limits.js";
 import { RequestHeaders } from "../request-headers.js";
 import { decompressed, readBody, tooLarge } from "./body.js";
@@ -70,7 +70,7 @@ async function answerOf(exchange: Exchange, call: UnaryCall, limits: Limits): Pr
   } catch (thrown) {
     // Anything else may hold what clients must not see.
     const isTold = thrown instanceof ConnectError;
-    const error = isTold ? completeError(thrown) : rpcError("INTERNAL", internalMessage);
+    const error = isTold ? completeError(thrown) : unexpected();
     noteOutcome(record, error);
     return wire.failure(error, call);
   }
