@@ -14,6 +14,18 @@ describe("the house", () => {
     expect(known).toEqual([]);
   });
 
+  test("rpc and server read no message of the contract, and decide nothing by a method's name", () => {
+    const inner = sources.filter(({ path }) => /^src\/(rpc|server)\//.test(path));
+    const contract = inner.flatMap(({ path, imports }) =>
+      imports.filter((to) => to.startsWith("gen/clientele/v1/")).map((to) => `${path} > ${to}`),
+    );
+    expect(contract).toEqual([]);
+    const byName = inner.filter(({ text }) =>
+      /\.test\((\w+\.)?(method|schema|input|output)\.(name|typeName)\)/.test(text),
+    );
+    expect(byName.map(({ path }) => path)).toEqual([]);
+  });
+
   test("the layers below a service do not know the composition root", () => {
     const below = sources.filter(
       ({ path }) =>

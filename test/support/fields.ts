@@ -1,4 +1,5 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import { isOutputOnly } from "../../src/rpc/requests/plan.js";
 
 /** A field somewhere in a request: its path in proto JSON, and the descriptor at its end. */
 export interface Leaf {
@@ -6,9 +7,10 @@ export interface Leaf {
   readonly field: DescField;
 }
 
-/** Every scalar, enum or well-known field of a message, also those of messages in it. */
+/** Every scalar, enum or well-known field of a message that a client may write, also those of messages in it. */
 export function leavesOf(message: DescMessage, path: readonly string[] = []): Leaf[] {
-  return message.fields.flatMap((field) => {
+  const written = message.fields.filter((field) => !isOutputOnly(field));
+  return written.flatMap((field) => {
     const here = [...path, field.jsonName];
     const inner = field.fieldKind === "message" ? field.message : undefined;
     const ours = inner !== undefined && !inner.typeName.startsWith("google.");

@@ -1,4 +1,5 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import { isOutputOnly } from "../../src/rpc/requests/plan.js";
 
 /** A place in a message where a text can stand: a path as BadRequest names it, and what puts a text there. */
 export interface Spot {
@@ -9,7 +10,9 @@ export interface Spot {
 /** Every place for a text in a message: in lists, maps, JSON objects and their keys, and messages in it too. */
 export function spotsOf(schema: DescMessage, depth = 0): Spot[] {
   if (depth > 4) return [];
-  return schema.fields.flatMap((field) =>
+  // What a client sends in a field that only the service writes is ignored.
+  const written = schema.fields.filter((field) => !isOutputOnly(field));
+  return written.flatMap((field) =>
     spotsOfField(field, depth).map(({ path, value }) => ({
       path: field.name + path,
       init: (text: string) => initOf(field, value(text)),

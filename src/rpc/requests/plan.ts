@@ -73,14 +73,14 @@ function planOf(field: DescField): FieldPlan {
     textKind: textKindOf(field),
     isSubject: hasOption(field, subject) && getOption(field, subject),
     isSecret: field.proto.options?.debugRedact === true,
-    isOutputOnly: behaviorsOf(field).includes(FieldBehavior.OUTPUT_ONLY),
+    isOutputOnly: isOutputOnly(field),
     isValidatedAfterMerge: hasOption(field, validated_after_merge) && getOption(field, validated_after_merge),
   };
 }
 
-/** What the contract says of who writes a field, and when. */
-export function behaviorsOf(field: DescField): readonly FieldBehavior[] {
-  return hasOption(field, field_behavior) ? getOption(field, field_behavior) : [];
+/** Whether only the service writes a field: what a client sends in it is ignored. */
+export function isOutputOnly(field: DescField): boolean {
+  return hasOption(field, field_behavior) && getOption(field, field_behavior).includes(FieldBehavior.OUTPUT_ONLY);
 }
 
 // A Struct in a Value is a message like any other. A singular StringValue is a plain text.

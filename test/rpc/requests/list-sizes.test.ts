@@ -3,6 +3,7 @@ import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { beforeAll, expect, test } from "vitest";
 import { CustomFieldType } from "../../../gen/clientele/v1/custom_fields_pb.js";
 import { services } from "../../../src/routes.js";
+import { isOutputOnly } from "../../../src/rpc/requests/plan.js";
 import { type TestAccount, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 
@@ -63,6 +64,7 @@ function fill(message: ReflectMessage, field: DescField & { fieldKind: "list" })
 // The first list on each way into a message.
 function listsIn(schema: DescMessage): DescField[][] {
   return schema.fields.flatMap((field) => {
+    if (isOutputOnly(field)) return [];
     if (field.fieldKind === "list") return [[field]];
     if (field.fieldKind !== "message" || field.message.typeName.startsWith("google.protobuf.")) return [];
     return listsIn(field.message).map((rest) => [field, ...rest]);
