@@ -57,9 +57,9 @@ export async function buildDeps(config: Config, databaseUrl: string, overrides: 
   const randomBytes = overrides.randomBytes ?? systemRandomBytes;
   const newId = createNewId(clock, randomBytes);
   const logger = overrides.logger ?? createLogger(config.logLevel);
-  const { poolSize, namedStatements, watchesPerTenant } = config;
+  const { poolSize, databaseWaitMs: waitMs, namedStatements, watchesPerTenant } = config;
   const log = (message: string) => logger.warn({ event: "database" }, message);
-  const db = connect({ connectionString: databaseUrl, poolSize, namedStatements, log });
+  const db = connect({ connectionString: databaseUrl, poolSize, waitMs, namedStatements, log });
   const settings = createSettingsReader(db);
   const keyring = createKeyring(db);
   const tokens = createTokenKeyring(db, clock);

@@ -23,6 +23,8 @@ export interface ConnectOptions {
   readonly connectionString: string;
   /** Most connections open at a time. */
   readonly poolSize: number;
+  /** How long a statement waits for a connection, and for a lock; 2 s if absent. */
+  readonly waitMs?: number;
   /** Whether statements are prepared once per connection; see Config. */
   readonly namedStatements: boolean;
   readonly applicationName?: string;
@@ -54,7 +56,8 @@ type Statics = Pick<typeof Knex.Client, keyof typeof Knex.Client>;
 const PostgresClient: Statics & (new (config: Knex.Config) => PostgresClient) = knex({ client: "pg" }).client
   .constructor;
 
-const acquireMs = 2_000;
+/** How long a statement waits for a connection, and for a lock, unless the options say otherwise. */
+const defaultWaitMs = 2_000;
 /** How long after its deadline a silent connection is given up. */
 const silenceMs = 150;
 /** Longer than any text by which a transaction ends. */
@@ -81,7 +84,7 @@ export function connect(options: ConnectOptions): Knex {
       ...{ pipeline: true },
     },
     pool: { min: 0, max: options.poolSize },
-    acquireConnectionTimeout: acquireMs,
+    acquireConnectionTimeout: options.waitMs ?? defaultWaitMs,
     // Else a statement's values would stand in the messages of errors.
     compileSqlOnError: false,
     log: { warn: log, error: log, deprecate: log, debug: () => {} },
@@ -91,6 +94,7 @@ export function connect(options: ConnectOptions): Knex {
 // A class for each pool, because knex makes the client of a transaction from the prototype, without the constructor.
 function clientFor(options: ConnectOptions): typeof Knex.Client {
   const unlimited = options.unlimited === true;
+  const waitMs = options.waitMs ?? defaultWaitMs;
   const limits = createTimeLimits(options.namedStatements);
   const nameOf = options.namedStatements ? createNames() : undefined;
 
@@ -98,7 +102,7 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
     override async acquireRawConnection(): Promise<Connection> {
       const connection: Connection = await super.acquireRawConnection();
       // Sent as a statement, because PgBouncer refuses parameters that it does not know at the start of a session.
-      await connection.query(sessionSettings(unlimited));
+      await connection.query(sessionSettings(unlimited, waitMs));
       limits.begin(connection);
       return connection;
     }
@@ -112,12 +116,12 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
     override async acquireConnection(): Promise<unknown> {
       const scope = unlimited ? undefined : presentScope();
       requireWaiting(scope);
-      const isShort = millisecondsLeft(scope) <= acquireMs;
+      const isShort = millisecondsLeft(scope) <= waitMs;
       if (this.pool === undefined || (!isShort && scope?.cancellation === undefined)) {
         return await super.acquireConnection();
       }
       try {
-        return await acquireWithin(this.pool, scope);
+        return await acquireWithin(this.pool, scope, waitMs);
       } catch (error) {
         if (isCallOver(error)) throw error;
         options.log?.(`Acquire connection error: ${error}`);
@@ -205,7 +209,7 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
 type Pool = NonNullable<Knex.Client["pool"]>;
 
 // Waits for a connection, until the call is over.
-async function acquireWithin(pool: Pool, scope: Scope | undefined): Promise<unknown> {
+async function acquireWithin(pool: Pool, scope: Scope | undefined, waitMs: number): Promise<unknown> {
   const pending = pool.acquire();
   const stop = () => {
     if ("abort" in pending && typeof pending.abort === "function") pending.abort();
@@ -216,7 +220,7 @@ async function acquireWithin(pool: Pool, scope: Scope | undefined): Promise<unkn
     stop();
   };
   const left = millisecondsLeft(scope);
-  const timer = left <= acquireMs ? setTimeout(onLate, left) : undefined;
+  const timer = left <= waitMs ? setTimeout(onLate, left) : undefined;
   scope?.cancellation?.stops.add(stop);
   try {
     return await pending.promise;
@@ -245,12 +249,12 @@ function endingOf(sql: string): Ending | undefined {
   return /^\s*(commit|rollback)\b/i.exec(sql)?.[1]?.toUpperCase() as Ending | undefined;
 }
 
-function sessionSettings(unlimited: boolean): string {
+function sessionSettings(unlimited: boolean, waitMs: number): string {
   return `
     SET client_encoding = 'UTF8';
     SET timezone = 'UTC';
     SET statement_timeout = ${unlimited ? 0 : backstopMs};
-    SET lock_timeout = ${unlimited ? 10_000 : 2_000};
+    SET lock_timeout = ${unlimited ? 10_000 : waitMs};
     SET idle_in_transaction_session_timeout = ${unlimited ? 0 : 15_000};`;
 }
 

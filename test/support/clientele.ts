@@ -116,6 +116,8 @@ export async function startClientele(overrides: Overrides = {}, environment = {}
     CLIENTELE_LOG_LEVEL: "silent",
     CLIENTELE_JOBS: "false",
     CLIENTELE_DRAIN_SECONDS: "5",
+    // Races must not depend on the speed of the machine.
+    CLIENTELE_DATABASE_WAIT_SECONDS: "9",
     CLIENTELE_SECRET_KEY: randomBytes(32).toString("hex"),
     CLIENTELE_WEBHOOKS_TO_PRIVATE_NETWORKS: "true",
     ...environment,
