@@ -27,7 +27,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/orders.proto.
  */
 export const file_clientele_v1_orders: GenFile = /*@__PURE__*/
-  fileDesc("ChljbGllbnRlbGUvdjEvb3JkZXJzLnByb3RvEgxjbGllbnRlbGUudjEi+QQKBU9yZGVyEhIKAmlkGAEgASgJQgbgQQPgQQgSGAoLY2hlY2tvdXRfaWQYAiABKAlCA+BBAxIcCgtjdXN0b21lcl9pZBgDIAEoCUIH4EED0M4YARIQCgN1cmwYBCABKAlCA+BBAxIZCgxkaXNwbGF5X25hbWUYBSABKAlCA+BBAxIrCgdjb250YWN0GAYgASgLMhUuY2xpZW50ZWxlLnYxLkNvbnRhY3RCA+BBAxIsCghzaGlwcGluZxgHIAEoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzQgPgQQMSOAoOcGF5bWVudF9tZXRob2QYCCABKAsyGy5jbGllbnRlbGUudjEuUGF5bWVudE1ldGhvZEID4EEDEhgKBmxvY2FsZRgJIAEoCUID4EEDSACIAQESNgoNY3VzdG9tZXJfdHlwZRgKIAEoDjIaLmNsaWVudGVsZS52MS5DdXN0b21lclR5cGVCA+BBAxIXCgp0YXhfZXhlbXB0GBAgASgIQgPgQQMSNAoLY3JlYXRlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSEQoEZXRhZxgMIAEoCUID4EEDEjkKD3RheF9pZGVudGlmaWVycxgNIAMoCzIbLmNsaWVudGVsZS52MS5UYXhJZGVudGlmaWVyQgPgQQMSOwoQdGF4X2NlcnRpZmljYXRlcxgOIAMoCzIcLmNsaWVudGVsZS52MS5UYXhDZXJ0aWZpY2F0ZUID4EEDEisKB2JpbGxpbmcYDyABKAsyFS5jbGllbnRlbGUudjEuQWRkcmVzc0ID4EEDQgkKB19sb2NhbGUiWAoSQ3JlYXRlT3JkZXJSZXF1ZXN0EiIKC2NoZWNrb3V0X2lkGAEgASgJQg3gQQK6SAdyBRABGP8BEh4KDWNoZWNrb3V0X2V0YWcYAiABKAlCB7pIBHICGEAiOQoTQ3JlYXRlT3JkZXJSZXNwb25zZRIiCgVvcmRlchgBIAEoCzITLmNsaWVudGVsZS52MS5PcmRlciIsCg9HZXRPcmRlclJlcXVlc3QSGQoCaWQYASABKAlCDeBBArpIB3IFEAEY/wEiNgoQR2V0T3JkZXJSZXNwb25zZRIiCgVvcmRlchgBIAEoCzITLmNsaWVudGVsZS52MS5PcmRlciJwChFMaXN0T3JkZXJzUmVxdWVzdBIhCgtjdXN0b21lcl9pZBgBIAEoCUIMukgFcgMY/wHQzhgBEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJvChJMaXN0T3JkZXJzUmVzcG9uc2USIwoGb3JkZXJzGAEgAygLMhMuY2xpZW50ZWxlLnYxLk9yZGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJMogCCgxPcmRlclNlcnZpY2USUgoLQ3JlYXRlT3JkZXISIC5jbGllbnRlbGUudjEuQ3JlYXRlT3JkZXJSZXF1ZXN0GiEuY2xpZW50ZWxlLnYxLkNyZWF0ZU9yZGVyUmVzcG9uc2USTgoIR2V0T3JkZXISHS5jbGllbnRlbGUudjEuR2V0T3JkZXJSZXF1ZXN0Gh4uY2xpZW50ZWxlLnYxLkdldE9yZGVyUmVzcG9uc2UiA5ACARJUCgpMaXN0T3JkZXJzEh8uY2xpZW50ZWxlLnYxLkxpc3RPcmRlcnNSZXF1ZXN0GiAuY2xpZW50ZWxlLnYxLkxpc3RPcmRlcnNSZXNwb25zZSIDkAIBQmEKEGNvbS5jbGllbnRlbGUudjFCC09yZGVyc1Byb3RvUAFaPmdpdGh1Yi5jb20vY2xpZW50ZWxlL2NsaWVudGVsZS9nZW4vZ28vY2xpZW50ZWxlL3YxO2NsaWVudGVsZXYxYgZwcm90bzM", [file_buf_validate_validate, file_clientele_options_v1_options, file_clientele_v1_addresses, file_clientele_v1_checkouts, file_clientele_v1_customers, file_clientele_v1_payment_methods, file_clientele_v1_tax_certificates, file_clientele_v1_tax_identifiers, file_google_api_field_behavior, file_google_protobuf_timestamp]);
+  fileDesc("ChljbGllbnRlbGUvdjEvb3JkZXJzLnByb3RvEgxjbGllbnRlbGUudjEi+QQKBU9yZGVyEhIKAmlkGAEgASgJQgbgQQPgQQgSGAoLY2hlY2tvdXRfaWQYAiABKAlCA+BBAxIcCgtjdXN0b21lcl9pZBgDIAEoCUIH4EED0M4YARIQCgN1cmwYBCABKAlCA+BBAxIZCgxkaXNwbGF5X25hbWUYBSABKAlCA+BBAxIrCgdjb250YWN0GAYgASgLMhUuY2xpZW50ZWxlLnYxLkNvbnRhY3RCA+BBAxIsCghzaGlwcGluZxgHIAEoCzIVLmNsaWVudGVsZS52MS5BZGRyZXNzQgPgQQMSOAoOcGF5bWVudF9tZXRob2QYCCABKAsyGy5jbGllbnRlbGUudjEuUGF5bWVudE1ldGhvZEID4EEDEhgKBmxvY2FsZRgJIAEoCUID4EEDSACIAQESNgoNY3VzdG9tZXJfdHlwZRgKIAEoDjIaLmNsaWVudGVsZS52MS5DdXN0b21lclR5cGVCA+BBAxIXCgp0YXhfZXhlbXB0GAsgASgIQgPgQQMSNAoLY3JlYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSEQoEZXRhZxgNIAEoCUID4EEDEjkKD3RheF9pZGVudGlmaWVycxgOIAMoCzIbLmNsaWVudGVsZS52MS5UYXhJZGVudGlmaWVyQgPgQQMSOwoQdGF4X2NlcnRpZmljYXRlcxgPIAMoCzIcLmNsaWVudGVsZS52MS5UYXhDZXJ0aWZpY2F0ZUID4EEDEisKB2JpbGxpbmcYECABKAsyFS5jbGllbnRlbGUudjEuQWRkcmVzc0ID4EEDQgkKB19sb2NhbGUiWAoSQ3JlYXRlT3JkZXJSZXF1ZXN0EiIKC2NoZWNrb3V0X2lkGAEgASgJQg3gQQK6SAdyBRABGP8BEh4KDWNoZWNrb3V0X2V0YWcYAiABKAlCB7pIBHICGEAiOQoTQ3JlYXRlT3JkZXJSZXNwb25zZRIiCgVvcmRlchgBIAEoCzITLmNsaWVudGVsZS52MS5PcmRlciIsCg9HZXRPcmRlclJlcXVlc3QSGQoCaWQYASABKAlCDeBBArpIB3IFEAEY/wEiNgoQR2V0T3JkZXJSZXNwb25zZRIiCgVvcmRlchgBIAEoCzITLmNsaWVudGVsZS52MS5PcmRlciJwChFMaXN0T3JkZXJzUmVxdWVzdBIhCgtjdXN0b21lcl9pZBgBIAEoCUIMukgFcgMY/wHQzhgBEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJvChJMaXN0T3JkZXJzUmVzcG9uc2USIwoGb3JkZXJzGAEgAygLMhMuY2xpZW50ZWxlLnYxLk9yZGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJMogCCgxPcmRlclNlcnZpY2USUgoLQ3JlYXRlT3JkZXISIC5jbGllbnRlbGUudjEuQ3JlYXRlT3JkZXJSZXF1ZXN0GiEuY2xpZW50ZWxlLnYxLkNyZWF0ZU9yZGVyUmVzcG9uc2USTgoIR2V0T3JkZXISHS5jbGllbnRlbGUudjEuR2V0T3JkZXJSZXF1ZXN0Gh4uY2xpZW50ZWxlLnYxLkdldE9yZGVyUmVzcG9uc2UiA5ACARJUCgpMaXN0T3JkZXJzEh8uY2xpZW50ZWxlLnYxLkxpc3RPcmRlcnNSZXF1ZXN0GiAuY2xpZW50ZWxlLnYxLkxpc3RPcmRlcnNSZXNwb25zZSIDkAIBQmEKEGNvbS5jbGllbnRlbGUudjFCC09yZGVyc1Byb3RvUAFaPmdpdGh1Yi5jb20vY2xpZW50ZWxlL2NsaWVudGVsZS9nZW4vZ28vY2xpZW50ZWxlL3YxO2NsaWVudGVsZXYxYgZwcm90bzM", [file_buf_validate_validate, file_clientele_options_v1_options, file_clientele_v1_addresses, file_clientele_v1_checkouts, file_clientele_v1_customers, file_clientele_v1_payment_methods, file_clientele_v1_tax_certificates, file_clientele_v1_tax_identifiers, file_google_api_field_behavior, file_google_protobuf_timestamp]);
 
 /**
  * Order is a completed purchase.
@@ -111,42 +111,42 @@ export type Order = Message<"clientele.v1.Order"> & {
   /**
    * Whether the customer was tax exempt when the checkout was created; false for a guest.
    *
-   * @generated from field: bool tax_exempt = 16;
+   * @generated from field: bool tax_exempt = 11;
    */
   taxExempt: boolean;
 
   /**
    * When the order was placed.
    *
-   * @generated from field: google.protobuf.Timestamp create_time = 11;
+   * @generated from field: google.protobuf.Timestamp create_time = 12;
    */
   createTime?: Timestamp | undefined;
 
   /**
    * The version of the order, opaque.
    *
-   * @generated from field: string etag = 12;
+   * @generated from field: string etag = 13;
    */
   etag: string;
 
   /**
    * The buyer's tax identifiers.
    *
-   * @generated from field: repeated clientele.v1.TaxIdentifier tax_identifiers = 13;
+   * @generated from field: repeated clientele.v1.TaxIdentifier tax_identifiers = 14;
    */
   taxIdentifiers: TaxIdentifier[];
 
   /**
    * The buyer's certificates of exemption from sales tax.
    *
-   * @generated from field: repeated clientele.v1.TaxCertificate tax_certificates = 14;
+   * @generated from field: repeated clientele.v1.TaxCertificate tax_certificates = 15;
    */
   taxCertificates: TaxCertificate[];
 
   /**
    * The address to bill.
    *
-   * @generated from field: clientele.v1.Address billing = 15;
+   * @generated from field: clientele.v1.Address billing = 16;
    */
   billing?: Address | undefined;
 };
