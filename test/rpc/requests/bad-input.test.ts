@@ -237,7 +237,7 @@ test("every byte of a page token counts", async () => {
   }
 });
 
-test.for(["nothing", "id", "create_time", "name.first", "metadata..", "email,nothing", "x".repeat(10_000)])(
+test.for(["nothing", "live_mode.id", "create_time", "name.first", "metadata..", "email,nothing", "x".repeat(10_000)])(
   "the mask path %s fails in a typed way",
   async (path) => {
     const paths = path.split(",");
