@@ -58,7 +58,7 @@ export const shopperMethods: readonly string[] = [
 /** Fields that only the merchant writes, each with a value. */
 export const merchantFields: Readonly<JsonObject> = {
   enabled: true,
-  taxExempt: true,
+  taxExempt: false,
   metadata: { note: "said by the shopper" },
   externalReferences: [{ name: "stripe", id: "cus_of_the_shopper" }],
 };
