@@ -46,8 +46,9 @@ export function validCustomer(given: Customer, rules: CustomerRules, before?: Cu
     customer.customFields = custom.values;
   if (customer.email !== undefined && customer.email !== before?.email) {
     const email = normalEmail(customer.email);
-    if (email === undefined) violations.push({ field: "customer.email", description: "Enter a valid email address." });
-    else customer.email = email;
+    const isReported = violations.some(({ field }) => field === "customer.email");
+    if (email !== undefined) customer.email = email;
+    else if (!isReported) violations.push({ field: "customer.email", description: "Enter a valid email address." });
   }
   if (customer.country !== undefined) {
     const code = countryCode(customer.country);

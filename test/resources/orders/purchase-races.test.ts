@@ -41,7 +41,8 @@ test("of 50 callers that complete or cancel one checkout one does, whatever is u
     (by, index) => by.checkouts.updateCheckout({ id, checkout: { displayName: `Name ${index}` } }),
   ];
   const { answers, failures } = await allAtOnce(callers, (by, index) => calls[index % 3]!(by, index));
-  const [end, ...others] = answers.filter((answer) => typeof answer === "string");
+  // A repeated cancellation is answered like the first.
+  const [end, ...others] = new Set(answers.filter((answer) => typeof answer === "string"));
   expect(others).toEqual([]);
   expect(failures.map(({ reason }) => reason)).toEqual(failures.map(() => "CHECKOUT_NOT_PENDING"));
   const { state, displayName } = await get(clients, id);
@@ -50,7 +51,8 @@ test("of 50 callers that complete or cancel one checkout one does, whatever is u
   expect(orders.map((order) => order.displayName)).toEqual(end === "completed" ? [displayName] : []);
   const events = await clientele.db("events").where({ resource_id: id }).orderBy("position").pluck("type");
   expect(events.at(-1)).toBe(`checkout.${end}`);
-  expect(events).toHaveLength(1 + answers.length);
+  const updates = answers.filter((answer) => typeof answer !== "string");
+  expect(events).toHaveLength(2 + updates.length);
   expect(Number((await clientele.db("checkouts").where({ id }).first()).version)).toBe(events.length);
 });
 

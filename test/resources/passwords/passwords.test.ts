@@ -110,7 +110,6 @@ describe("a password", () => {
   test("under an Idempotency-Key waits its turn to be told from another, and is refused where too many wait", async () => {
     const call = overFetch(clientele.httpUrl, key);
     const send = (index: number) => {
-      // Hashing 64 passwords may outlast the default deadline on a slow machine.
       const headers = { "idempotency-key": `flood-${index}`, "connect-timeout-ms": "60000" };
       return failureOf(call(CustomerService.method.createCustomer, { customer: { password: "short" } }, headers));
     };

@@ -71,8 +71,8 @@ test("a form with an Idempotency-Key has its effect once, also beside the call",
   expect(await failureOf(other)).toMatchObject({ reason: "IDEMPOTENCY_KEY_REUSED" });
 });
 
-test("a form reaches a customer whose id needs escaping in a path", async () => {
-  const { id } = await createCustomer(clients, { id: "a/b?c%20&d#e" });
+test("a form reaches a customer whose id has every sign that an id may have", async () => {
+  const { id } = await createCustomer(clients, { id: "a.b~c_d-e" });
   expect((await poster.post(id, formOf(await plain("png")))).id).toBe(id);
 });
 

@@ -15,7 +15,7 @@ let account: TestAccount;
 let id: string;
 // Holds locks. A pool of its own, so that what the service does can be looked at meanwhile.
 let holder: Knex;
-const clientele = useClientele();
+const clientele = useClientele({}, { CLIENTELE_DATABASE_WAIT_SECONDS: "2" });
 beforeAll(async () => {
   holder = knex({ client: "pg", connection: clientele.databaseUrl, pool: { min: 0, max: 1 } });
 });
