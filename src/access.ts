@@ -108,7 +108,7 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     // A guest's with a publishable key; with a customer token always its customer's.
     createCheckout: forGuests(ownByDefault("checkout.customer_id")),
     previewCheckout: forGuests(ownByDefault("checkout.customer_id")),
-    updateCheckout: ownByRow,
+    updateCheckout: ownByDefault("checkout.customer_id"),
     cancelCheckout: ownByRow,
     getCheckout: ownByRow,
     listCheckouts: ownByDefault("customer_id"),

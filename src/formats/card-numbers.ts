@@ -13,7 +13,7 @@ const run = new RegExp(`\\d(?:${gap}\\d)*`, "gu");
 const longRuns = new RegExp(`(?:\\d${gap}){${shortest - 1},}\\d`, "gu");
 // Digits in hexadecimal ids come in long runs too: of random UUIDs one in 8000 would be taken for a card.
 const hexadecimal =
-  /(?<![0-9a-z])(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[0-9]*[a-f])[0-9a-f]{24,})(?![0-9a-z])/gi;
+  /(?<![0-9a-z])(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=(?:[0-9]*[a-f]){3})[0-9a-f]{16,})(?![0-9a-z])/gi;
 
 /**
  * Whether a text holds the number of a payment card: digits with the prefix and the length of a card network that pass

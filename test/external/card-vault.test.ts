@@ -65,7 +65,7 @@ test.for(uses)("a live token is described by the vault in $name, a test token ne
   expect(vault.received.map(({ body }) => body)).toEqual([JSON.stringify({ token })]);
   if (name !== "a guest's checkout") {
     const { paymentMethod } = await account.live.paymentMethods.getPaymentMethod({ customerId, id: token });
-    expect(paymentMethod).toMatchObject({ ...card, state: PaymentMethodState.CHARGEABLE });
+    expect(paymentMethod).toMatchObject({ card, state: PaymentMethodState.CHARGEABLE });
   }
   await use(account.test, (await createCustomer(account.test)).id, newToken());
   expect(vault.received).toHaveLength(1);

@@ -121,7 +121,11 @@ function writes(writer: number): () => Promise<void> {
       return { method: createCustomer, request: { customer: { metadata: { change: name } } }, effect: name };
     }
     if (count % 4 === 1) {
-      return { method: createAddress, request: { customerId: own.id, address: { label: name, line1: "1 Main St" } }, effect: name };
+      return {
+        method: createAddress,
+        request: { customerId: own.id, address: { label: name, line1: "1 Main St" } },
+        effect: name,
+      };
     }
     const effect = `${own.change} renamed`;
     return { method: updateCustomer, request: { customer: { id: own.id, name } }, effect };

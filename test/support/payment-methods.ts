@@ -5,7 +5,9 @@ import type { Clients } from "./clientele.js";
 
 /** A token that was never used. With `expired` or `unknown` in it the sandbox vault knows it as that. */
 export function newToken(kind = "card"): string {
-  return `cct_sandbox_${kind}_${randomBytes(8).toString("hex")}`;
+  // Letters alone cannot look like the number of a card.
+  const letters = Array.from(randomBytes(16), (byte) => "abcdefghijklmnop"[byte % 16]).join("");
+  return `cct_sandbox_${kind}_${letters}`;
 }
 
 /** Attaches a token that was never used. */

@@ -1,4 +1,4 @@
-import { clearField, type DescMessage, getOption } from "@bufbuild/protobuf";
+import { type DescMessage, getOption } from "@bufbuild/protobuf";
 import { field as rulesOption } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { isCardNumberAsNumber } from "../../formats/card-numbers.js";
 import { invalidField, invalidFields } from "../errors.js";
@@ -9,7 +9,7 @@ import { type FieldPlan, fieldsOf } from "./plan.js";
 
 /**
  * Refuses what no message may hold, in one walk: a list or a JSON object without end, the number of a payment card, and
- * text that Postgres cannot store. Clears the fields that only the service writes. `prefix` is the path of the message in
+ * text that Postgres cannot store. It skips the fields that only the service writes. `prefix` is the path of the message in
  * the request. Throws INVALID_ARGUMENT.
  */
 export function requireContents(schema: DescMessage, message: object, prefix = ""): void {
@@ -49,7 +49,8 @@ function visitsOf(schema: DescMessage): readonly Visit[] {
 
 function visitOf(plan: FieldPlan): Visit | undefined {
   const { field, name, get, shape } = plan;
-  if (plan.isOutputOnly) return (message) => clearField(message as never, field);
+  // No handler reads such a field, but an update compares it where its mask names it.
+  if (plan.isOutputOnly) return undefined;
   const look = lookOf(plan);
   if (shape === "list") return visitOfList(plan, look);
   if (look === undefined && shape === "single") return undefined;
