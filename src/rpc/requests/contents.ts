@@ -48,7 +48,7 @@ function visitsOf(schema: DescMessage): readonly Visit[] {
 }
 
 function visitOf(plan: FieldPlan): Visit | undefined {
-  const { field, name, get, shape } = plan;
+  const { name, get, shape } = plan;
   // No handler reads such a field, but an update compares it where its mask names it.
   if (plan.isOutputOnly) return undefined;
   const look = lookOf(plan);
