@@ -1,6 +1,6 @@
 import pg from "pg";
 
-/** What a connection tells of itself, so that another one can stop its statement. */
+/** The identity of a connection, by which another one can stop its statement. */
 export interface Cancellable {
   readonly host: string;
   readonly port: number;

@@ -6,7 +6,7 @@ import { isConnectionLost, isStaleStatement } from "./errors.js";
 import { createNames, parserOf } from "./statements.js";
 import { backstopMs, createTimeLimits, type Ending } from "./time-limits.js";
 
-// What happens to a statement:
+// The way of a statement:
 // 1. It waits for a connection of the pool, at most as long as its call has left.
 // 2. A call that is over, because it is cancelled or late, sends nothing.
 // 3. Where the time limit of the connection does not fit what is left, a SET travels with the statement.
@@ -85,7 +85,7 @@ export function connect(options: ConnectOptions): Knex {
     },
     pool: { min: 0, max: options.poolSize },
     acquireConnectionTimeout: options.waitMs ?? defaultWaitMs,
-    // Else a statement's values would stand in the messages of errors.
+    // Otherwise error messages would hold a statement's values.
     compileSqlOnError: false,
     log: { warn: log, error: log, deprecate: log, debug: () => {} },
   });

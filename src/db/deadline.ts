@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 export interface Cancellation {
   /** True once nobody does; from then on no statement of the call is sent, but those that end its transaction. */
   cancelled: boolean;
-  /** What is to be done when nobody does any more: each ends a statement, or a wait for a connection. */
+  /** The actions of a cancellation: each ends a statement, or a wait for a connection. */
   readonly stops: Set<() => void>;
 }
 
@@ -43,14 +43,14 @@ export function createCancellation(): Cancellation {
   return { cancelled: false, stops: new Set() };
 }
 
-/** Nobody waits any more: stops what runs, and lets nothing begin. */
+/** Cancels: stops running statements, and lets none begin. */
 export function cancel(cancellation: Cancellation): void {
   cancellation.cancelled = true;
   for (const stop of cancellation.stops) stop();
   cancellation.stops.clear();
 }
 
-/** Who waits at present; undefined when nothing tells. */
+/** The scope of the present call; undefined outside one. */
 export function presentScope(): Scope | undefined {
   return scopes.getStore();
 }

@@ -1,6 +1,6 @@
-/** What a failed statement means to a caller; `rpc/errors.ts` turns it into a status. */
+/** The meaning of a failed statement to a caller; `rpc/errors.ts` turns it into a status. */
 export type Failure =
-  /** Nobody can say that it happened: the connection, the server or the pool was gone. It may be tried again. */
+  /** The outcome is unknown: the connection, the server or the pool was gone. It may be tried again. */
   | "unavailable"
   /** Postgres or this process stopped it because its time was over. */
   | "deadline"

@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 import pg from "pg";
 
-/** What a listener is told. Nothing that these throw reaches the connection. */
+/** The callbacks of a listener. An error that they throw never reaches the connection. */
 export interface Listener {
   onNotify(payload: string): void;
   /** Called after every connect, the first one too: whatever was sent before may have been missed. */
@@ -86,7 +86,7 @@ export async function listen(
       try {
         listener.onError?.(error);
       } catch {
-        // Nobody is left to tell.
+        // The listener is gone.
       }
     }
   }

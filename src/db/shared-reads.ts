@@ -12,7 +12,7 @@ import {
 import { classify } from "./errors.js";
 import type { Statement } from "./statements.js";
 
-/** What a shared statement is given: one tenant, and the keys of the rows to read. */
+/** The parameters of a shared statement: one tenant, and the keys of the rows to read. */
 export interface Keys {
   readonly tenantId: string;
   readonly keys: string[];
@@ -21,7 +21,7 @@ export interface Keys {
 /** Reads one row of a tenant by its key. */
 export type ReadRow<Row> = (db: Knex, tenantId: string, key: string) => Promise<Row | undefined>;
 
-/** One who waits for a row. */
+/** A call that waits for a row. */
 interface Reader<Row> {
   readonly key: string;
   readonly scope: Scope | undefined;

@@ -11,8 +11,9 @@ const toleranceMs = 150;
 export type Ending = "COMMIT" | "ROLLBACK";
 
 /**
- * What Postgres allows a statement on each connection, and changes where it has to. `ownSessions` says whether the
- * sessions are ours: a transaction pooler gives every transaction another one, whose settings must not be touched.
+ * Tracks the time limit that each connection has for its statements, and changes it where necessary. `ownSessions` says
+ * whether the sessions are ours: a transaction pooler gives every transaction another one, whose settings must not be
+ * touched.
  */
 export function createTimeLimits(ownSessions: boolean) {
   const limits = new WeakMap<pg.Client, number>();

@@ -5,7 +5,7 @@ import { postalCodesOf } from "./postal.js";
 import { maxPostalCodeLength } from "./postal-codes.js";
 import type { State } from "./state-aliases.js";
 
-/** What an address in a country must keep, as expressions for JavaScript, with its `u` flag, and for RE2. */
+/** The rules of an address in a country, as expressions for JavaScript, with its `u` flag, and for RE2. */
 export interface AddressForm {
   readonly code: string;
   readonly name: string;

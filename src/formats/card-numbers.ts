@@ -2,8 +2,8 @@ import { parsePhoneNumberFromString } from "libphonenumber-js/min";
 import { isOfNetwork, longestCardNumber as longest, shortestCardNumber as shortest } from "./card-networks.js";
 import { passesLuhn } from "./luhn.js";
 
-// What may stand between the digits of a number that is written in groups: spaces, dashes, the minus sign, and what
-// nobody sees, such as the soft hyphens and the marks of direction that are copied along.
+// Signs between the digits of a number in groups: spaces, dashes, the minus sign, and invisible ones,
+// such as soft hyphens and the marks of direction that are copied along.
 const between = String.raw`\s\p{Pd}\p{Cf}\u2212`;
 const gap = `[${between}]{0,3}`;
 // Most texts hold no such run, and then this is all that they cost.
@@ -13,7 +13,7 @@ const run = new RegExp(`\\d(?:${gap}\\d)*`, "gu");
 const longRuns = new RegExp(`(?:\\d${gap}){${shortest - 1},}\\d`, "gu");
 // Digits in hexadecimal ids come in long runs too: of random UUIDs one in 8000 would be taken for a card.
 const hexadecimal =
-  /(?<![0-9a-z])(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=(?:[0-9]*[a-f]){3})[0-9a-f]{16,})(?![0-9a-z])/gi;
+  /(?<![0-9a-z])(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[0-9]*[a-f])[0-9a-f]{24,}|(?![0-9a-f]*\d{14})(?=(?:[0-9]*[a-f]){3})[0-9a-f]{16,23})(?![0-9a-z])/gi;
 
 /**
  * Whether a text holds the number of a payment card: digits with the prefix and the length of a card network that pass

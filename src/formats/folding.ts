@@ -20,7 +20,7 @@ export function plainText(text: string): string {
 }
 
 /**
- * What two spellings of one name have in common, for comparing only: without case, accents, punctuation and spaces.
+ * Folds a name for comparison: without case, accents, punctuation and spaces.
  * "Åland Islands" and "aland islands" are the same, and so are "St. Lucia" and "Saint Lucia".
  */
 export function foldedName(name: string): string {
@@ -31,7 +31,7 @@ export function foldedName(name: string): string {
 }
 
 /**
- * What the spellings of one e-mail address have in common: whatever Postgres takes for the same, trimmed and in lower
+ * Folds an e-mail address for comparison: whatever Postgres takes for the same, trimmed and in lower
  * case, is the same here. Other addresses may be too, which JavaScript's lower case cannot promise: of "İ" it makes two
  * characters, and Postgres one "i".
  */
@@ -39,7 +39,7 @@ export function coarseEmail(email: string): string {
   return email.trim().toLowerCase().normalize("NFKD").replace(/\p{M}/gu, "").toUpperCase();
 }
 
-/** What a text without control characters matches, for JavaScript with its `u` flag and for RE2. */
+/** The expression of a text without control characters, for JavaScript with its `u` flag and for RE2. */
 export const noControlsPattern = "^[^\\p{Cc}]*$";
 
 /** Whether text holds a control character, which no name, number or code does. */

@@ -3,7 +3,7 @@ import type { State } from "./state-aliases.js";
 import { normalState, stateOf } from "./states.js";
 import { zipCodesAcross } from "./zip-codes-across.js";
 
-/** What of an address is checked for its country, an ISO 3166-1 alpha-2 code. */
+/** The parts of an address that depend on its country, an ISO 3166-1 alpha-2 code. */
 export interface PostalFields {
   readonly country?: string | undefined;
   readonly state?: string | undefined;
@@ -37,7 +37,7 @@ export function postalViolations(address: PostalFields): PostalViolation[] {
   return violations;
 }
 
-/** What the postal codes of a state begin with; undefined if that is not known. */
+/** The beginnings of a state's postal codes; undefined if they are unknown. */
 export function postalCodesOf(country: string, { code, postalCodes }: State): RegExp | undefined {
   const across = (country === "US" && zipCodesAcross.get(code)) || [];
   if (postalCodes === undefined || across.length === 0) return postalCodes;

@@ -6,7 +6,7 @@ export interface State {
   readonly name: string;
   /** In the languages of the country, and in Latin letters. */
   readonly names: readonly string[];
-  /** What its postal codes begin with; absent if that is not known. */
+  /** The beginnings of its postal codes; absent if they are unknown. */
   readonly postalCodes?: RegExp;
 }
 

@@ -93,7 +93,7 @@ function isUruguayanTaxNumber(value: string): boolean {
   return rest !== 1 && value.endsWith(complement(rest));
 }
 
-// What a sum lacks to a multiple of 11, where ten is written as zero.
+// The complement of a sum to a multiple of 11, with ten written as zero.
 function complement(sum: number): string {
   return String(((11 - (sum % 11)) % 11) % 10);
 }

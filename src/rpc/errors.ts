@@ -38,7 +38,7 @@ export const reasons = {
   ACCESS_DENIED: Code.PermissionDenied,
   ORIGIN_NOT_ALLOWED: Code.PermissionDenied,
   FIELDS_NOT_PERMITTED: Code.PermissionDenied,
-  // What is stored.
+  // Stored resources.
   RESOURCE_NOT_FOUND: Code.NotFound,
   NOTHING_FOUND: Code.NotFound,
   CUSTOMER_ID_TAKEN: Code.AlreadyExists,
@@ -116,7 +116,7 @@ interface Details {
 
 const maxViolations = 100;
 
-/** What the documents say of a field that must have a value (4G). */
+/** 4Geeks: the message of a field that must have a value. */
 export const requiredMessage = "This field is required.";
 
 /** The request breaks its contract. The message names the first violation, BadRequest the first hundred. */
@@ -163,7 +163,7 @@ export function notFound(resource: string): ConnectError {
   });
 }
 
-/** A search found nothing, where the settings make that an error (4G). */
+/** 4Geeks: a search without a match is an error, where the settings say so. */
 export function nothingFound(query: string): ConnectError {
   return rpcError("NOTHING_FOUND", `No customers found matching the query: '${query}'.`);
 }
@@ -242,7 +242,7 @@ export function violationsOf(error: unknown): FieldViolation[] {
   return (details?.fieldViolations ?? []).map(({ field, description }) => ({ field, description }));
 }
 
-// What Connect itself throws, by status: it carries no ErrorInfo.
+// Reasons for the errors of Connect itself, by status: they carry no ErrorInfo.
 const reasonOfCode: Partial<Record<Code, Reason>> = {
   [Code.InvalidArgument]: "REQUEST_MALFORMED",
   [Code.Unimplemented]: "METHOD_UNKNOWN",

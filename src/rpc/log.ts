@@ -16,7 +16,7 @@ export function createLogger(level: string): Logger {
 const bufferedBytes = 4096;
 const flushMs = 50;
 
-/** What may be logged of an error: its class, SQLSTATE, constraint and stack frames; never its message. */
+/** The loggable part of an error: class, SQLSTATE, constraint and stack frames; never its message. */
 export function errorForLog(error: unknown): object {
   if (!(error instanceof Error)) return { type: typeof error };
   const { code, constraint, table, routine } = error as Error & Record<string, unknown>;

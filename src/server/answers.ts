@@ -72,7 +72,7 @@ export const refusals: Readonly<Record<number, ConnectError>> = {
 // An error in HTTP terms: a request that is no call in any protocol.
 async function amendRefusal(answer: UniversalServerResponse, record: CallRecord): Promise<UniversalServerResponse> {
   const header = new Headers(answer.header);
-  // So large an error is one of ours, and complete.
+  // An error of this size is ours, and complete.
   if (header.has("content-encoding")) return answer;
   const fallback = refusals[answer.status] ?? unexpected();
   const bytes = await firstChunk(answer.body);

@@ -64,7 +64,7 @@ export function healthService(readiness: Readiness, serviceNames: readonly strin
         if (status !== sent) yield { status };
         sent = status;
         if (readiness.closed) return;
-        // What changed while the client took the last status is not waited for.
+        // A status that changed while the client took the last one is sent at once.
         if (!known.has(service) || current().status === sent) await changed(readiness, signal);
       }
     },

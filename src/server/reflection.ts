@@ -19,7 +19,7 @@ export interface Reflection {
 
 /**
  * Lets tools read the contract of these services from the server: their files with everything these import.
- * What is not there is answered, as the protocol asks, by an error response inside the stream.
+ * A missing symbol gets an error response inside the stream, as the protocol asks.
  */
 export function reflectionServices(services: readonly DescService[]): Reflection {
   const answer = createAnswer(services);

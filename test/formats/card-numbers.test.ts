@@ -31,6 +31,8 @@ const held = [
   "9792030000000000",
   "cct_sandbox_4242424242424242",
   "tok4242424242424242",
+  "cct_live_abc4242424242424242",
+  "abc30569309025904",
   "My card is 4242424242424242, thank you",
   "x4242424242424242y",
   "card_4242424242424242",
@@ -53,6 +55,7 @@ test.for(held)("%s holds the number of a card, of which a message keeps nothing"
 const phones = ["57300123456", "62812345678", "628123456789", "63917123456"].map(withCheckDigit);
 
 const clean = [
+  "cct_live_ab676777000008cd",
   "",
   "4242424242424241",
   "4242 4242 4242 4241",

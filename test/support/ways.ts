@@ -35,10 +35,6 @@ export const ways: readonly Way[] = [
     open: ({ httpUrl }, key) => overTransport(web.createGrpcWebTransport({ baseUrl: httpUrl }), key),
   },
   { name: "buf curl, Connect", open: ({ httpUrl }, key) => overBufCurl("connect", httpUrl, key) },
-  {
-    name: "buf curl, gRPC on the internal port",
-    open: ({ grpcAddress }, key) => overBufCurl("grpc", `http://${grpcAddress}`, key),
-  },
 ];
 
 /** The path of a method in a URL, such as `/clientele.v1.CustomerService/GetCustomer`. */

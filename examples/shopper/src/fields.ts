@@ -11,7 +11,7 @@ import type {
 } from "../../../gen/clientele/v1/forms_pb.js";
 import type { Entries, Field, Value } from "./form.js";
 
-/** What the page asks a customer for, of what the service would take. */
+/** The customer fields that the page asks for. */
 const asked = {
   customer: ["email", "name", "first_name", "last_name", "phone"],
   address: ["first_name", "last_name", "line1", "line2", "city", "country", "state", "postal_code", "phone"],
@@ -40,7 +40,7 @@ export function customerMask(constraints: FormConstraints): string[] {
   return [...named(constraints.customerFields, asked.customer).map(({ name }) => name), ...custom];
 }
 
-/** What was entered of a customer. */
+/** The entered customer. */
 export function customerOf(entries: Entries, { customFields }: FormConstraints): Customer {
   const customer = textsOf(CustomerSchema, "customer", entries);
   const values = customFields.flatMap(({ customField }) => {
@@ -68,7 +68,7 @@ export function addressFields(constraints: FormConstraints, address = create(Add
 
 export const addressMask = asked.address;
 
-/** What was entered of an address. */
+/** The entered address. */
 export const addressOf = (entries: Entries): Address => textsOf(AddressSchema, "address", entries);
 
 function inCountry(name: string, country: CountryConstraints | undefined): Partial<Field> {

@@ -3,7 +3,7 @@ import { BadRequestSchema } from "../../../gen/google/rpc/error_details_pb.js";
 import { element } from "./dom.js";
 import { session } from "./session.js";
 
-/** What a shopper may enter. */
+/** The fields of a form. */
 export type Value = string | number | boolean;
 
 /** A field of a form, as the service constrains it. */
@@ -23,11 +23,11 @@ export interface Field {
   /** The only values there are, each with what it is called. */
   readonly options?: readonly (readonly [value: string, name: string])[];
   readonly value?: Value | undefined;
-  /** What it is when another field holds a value. */
+  /** The field's form when another field holds a value. */
   readonly follows?: { readonly on: string; readonly as: (value: string) => Field };
 }
 
-/** What was entered, by path; a text that is empty clears the field. */
+/** The entered texts by path; an empty text clears the field. */
 export type Entries = ReadonlyMap<string, Value>;
 
 /**
@@ -82,7 +82,7 @@ export function form(
     Object.assign(said, { textContent: text, className });
   }
 
-  // What belongs to a field goes beside it; the rest is answered.
+  // A field's error stands beside the field; the others are returned.
   function explain(error: unknown): string {
     const failure = ConnectError.from(error);
     const wrong = failure.findDetails(BadRequestSchema).flatMap(({ fieldViolations }) => fieldViolations);

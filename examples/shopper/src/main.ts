@@ -18,7 +18,7 @@ async function show(): Promise<void> {
   }
 }
 
-// What a button could not do; a form says itself what is wrong.
+// The error of a button; a form shows its own.
 window.addEventListener("unhandledrejection", (event) => {
   event.preventDefault();
   void explain(event.reason);

@@ -9,7 +9,7 @@ import { PasswordService } from "../../../gen/clientele/v1/passwords_pb.js";
 import { PaymentMethodService } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import { type Session, session } from "./session.js";
 
-/** What the page calls. A publishable key and, once somebody has signed in, a customer's token are all it needs. */
+/** The clients of the page. They need a publishable key and, after sign-in, a customer token. */
 export interface Service {
   readonly forms: Client<typeof FormService>;
   readonly tokens: Client<typeof CustomerTokenService>;

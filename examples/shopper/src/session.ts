@@ -1,6 +1,6 @@
-/** Who is signed in. */
+/** The signed-in customer. */
 export interface Session {
-  /** What authenticates. */
+  /** The customer token. */
   readonly secret: string;
   readonly tokenId: string;
   readonly customerId: string;

@@ -1,4 +1,4 @@
-/** What the page is built with. */
+/** The variables of the page's build. */
 interface ImportMeta {
   readonly env: {
     /** The public port of the service, such as `http://127.0.0.1:8080`. */

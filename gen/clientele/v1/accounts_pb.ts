@@ -117,7 +117,7 @@ export type AccountSettings = Message<"clientele.v1.AccountSettings"> & {
   clientAssignedIds?: boolean | undefined;
 
   /**
-   * What deleting a customer does.
+   * The effect of deleting a customer.
    *
    * @generated from field: clientele.v1.DeletionPolicy deletion = 7;
    */
@@ -152,7 +152,7 @@ export type AccountSettings = Message<"clientele.v1.AccountSettings"> & {
   paymentMethodAttachment: PaymentMethodAttachment;
 
   /**
-   * What becomes of a payment method that is detached.
+   * The effect of detaching a payment method.
    *
    * @generated from field: clientele.v1.PaymentMethodDetachment payment_method_detachment = 12;
    */
@@ -180,7 +180,7 @@ export type AccountSettings = Message<"clientele.v1.AccountSettings"> & {
   metadataLimits?: MetadataLimits | undefined;
 
   /**
-   * What a search without a match answers.
+   * The answer of a search without a match.
    *
    * @generated from field: clientele.v1.SearchNoMatch search_no_match = 16;
    */
@@ -250,7 +250,7 @@ export const AccountSettingsSchema: GenMessage<AccountSettings> = /*@__PURE__*/
  */
 export type IdentityProvider = Message<"clientele.v1.IdentityProvider"> & {
   /**
-   * What CreateCustomerToken names it by, such as `google`: 1 to 63 of a to z, digits and `-`.
+   * The name in CreateCustomerToken, such as `google`: 1 to 63 of a to z, digits and `-`.
    *
    * @generated from field: string name = 1;
    */
@@ -490,7 +490,7 @@ export type UpdateAccountSettingsResponse = Message<"clientele.v1.UpdateAccountS
   settings?: AccountSettings | undefined;
 
   /**
-   * What breaks the settings that the change tightens, whether it did before or not: one entry a setting, none for one
+   * The violations of the settings that the change tightens, old ones too: one entry a setting, none for one
    * that nothing breaks. With accept_violations it was accepted.
    *
    * @generated from field: repeated clientele.v1.SettingViolation violations = 2;
@@ -520,7 +520,7 @@ export type SettingViolation = Message<"clientele.v1.SettingViolation"> & {
   setting: string;
 
   /**
-   * What they are, such as `Customers with more than 3 addresses`.
+   * A description, such as `Customers with more than 3 addresses`.
    *
    * @generated from field: string description = 2;
    */

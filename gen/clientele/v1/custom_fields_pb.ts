@@ -31,7 +31,7 @@ export type CustomField = Message<"clientele.v1.CustomField"> & {
   id: string;
 
   /**
-   * What the value is called in `custom_fields`, in filters and in orders: a lower-case letter, then up to 39
+   * The name of the value in `custom_fields`, in filters and in orders: a lower-case letter, then up to 39
    * lower-case letters, digits, `_` and `-`. No two definitions of a tenant share one.
    *
    * @generated from field: string slug = 2;

@@ -91,7 +91,7 @@ export type Event = Message<"clientele.v1.Event"> & {
   changedPaths: string[];
 
   /**
-   * Who made the change.
+   * The actor of the change.
    *
    * @generated from field: clientele.v1.Actor actor = 7;
    */

@@ -58,14 +58,14 @@ export type FormConstraints = Message<"clientele.v1.FormConstraints"> & {
   customFields: CustomFieldConstraints[];
 
   /**
-   * What the service takes for a photo.
+   * The limits of a photo.
    *
    * @generated from field: clientele.v1.PhotoConstraints photo = 6;
    */
   photo?: PhotoConstraints | undefined;
 
   /**
-   * What a password must keep.
+   * The rules of a password.
    *
    * @generated from field: clientele.v1.PasswordConstraints password = 7;
    */

@@ -5,13 +5,16 @@ export async function up(knex: Knex): Promise<void> {
     drop index customers_search_text_idx, customers_search_grams_idx;
     alter table customers drop column search_text;
 
-    -- Folds a text for comparison without case, accents and typographic variants. Unicode decomposes most letters with
-    -- marks; the lists name the letters that it leaves whole. ASCII has a short way, because nearly every text is ASCII.
+    -- Folds a text for comparison without case, accents, invisible characters and typographic variants. Unicode decomposes
+    -- most letters with marks; the lists name the letters that it leaves whole. ASCII has a short way, because nearly every
+    -- text is ASCII.
     create or replace function fold_text(input text) returns text language sql immutable parallel safe
       return case when octet_length(input) = length(input) then lower(input) else
         replace(replace(replace(replace(
           translate(
-            lower(normalize(regexp_replace(normalize(input, NFKD), '[\\u0300-\\u036f]', '', 'g'), NFC)),
+            lower(normalize(regexp_replace(
+              normalize(input, NFKD),
+              '[\\u0300-\\u036f\\u00ad\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u2069\\ufeff]', '', 'g'), NFC)),
             'ςıłøđðħŧŋĸ’‘ʼ′‐‑‒–—',
             'σiloddhtnk''''''''-----'),
           'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th')

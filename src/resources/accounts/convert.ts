@@ -9,7 +9,7 @@ import {
 import { etagOf } from "../../rpc/etag.js";
 import type { TenantRow } from "./store.js";
 
-/** What a mask may name. */
+/** The fields that a mask may name. */
 export const writableFields = AccountSettingsSchema.fields
   .map((field) => field.name)
   .filter((name) => name !== "update_time" && name !== "etag");

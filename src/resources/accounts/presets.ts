@@ -38,7 +38,7 @@ const open = {
   checkoutLifetime: days(1),
 } satisfies Init;
 
-// What each product does otherwise than OPEN; the columns of the table in the requirements.
+// The settings in which each product differs from OPEN.
 const differences: Readonly<Record<SettingsPreset, Init>> = {
   [SettingsPreset.UNSPECIFIED]: {},
   [SettingsPreset.OPEN]: {},
@@ -89,7 +89,7 @@ const differences: Readonly<Record<SettingsPreset, Init>> = {
   },
 };
 
-/** The settings of a preset, every one filled; requirements §2. */
+/** The settings of a preset, every one filled. */
 export function presetSettings(preset: SettingsPreset): AccountSettings {
   return create(AccountSettingsSchema, { ...open, ...differences[preset], preset });
 }

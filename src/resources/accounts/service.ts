@@ -68,14 +68,14 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
   };
 }
 
-// What no preset decides stays.
+// Settings that no preset decides stay.
 function refilled(preset: SettingsPreset, before: AccountSettings): AccountSettings {
   const { updateTime, etag, allowedOrigins, identityProviders } = before;
   const kept = { ...(updateTime && { updateTime }), etag, allowedOrigins, identityProviders };
   return create(AccountSettingsSchema, { ...presetSettings(preset), ...kept });
 }
 
-// What the change tightens must hold for what there is.
+// A tightened setting must hold for the existing rows.
 function requireNone(violations: readonly SettingViolation[]): void {
   if (violations.length === 0) return;
   const preconditions = violations.map(({ setting, resourceType, description, count, exampleIds }) => {

@@ -6,7 +6,7 @@ import { customFieldFromRow } from "../custom-fields/convert.js";
 import { settingsFromRow } from "./convert.js";
 import * as store from "./store.js";
 
-/** What the customers of a tenant are checked against, at one version. */
+/** The settings and custom fields of a tenant, at one version. */
 export interface TenantSettings {
   readonly settings: AccountSettings;
   /** The definitions of custom fields, by position; those that are disabled too. */
@@ -32,7 +32,7 @@ const freshness = { ttlMs: 5_000, maxSize: 10_000 };
 
 export function createSettingsReader(pool: Knex): SettingsReader {
   const cache = createTtlCache(async (tenantId) => await loadSettings(pool, tenantId), freshness);
-  // What transactions held last: good for as long as the version stays, which the held row tells.
+  // The rules that transactions held last. They are current while the held row has their version.
   const held = new Map<string, TenantSettings>();
 
   return {
@@ -58,7 +58,7 @@ export function createSettingsReader(pool: Knex): SettingsReader {
   }
 }
 
-/** What the settings of a tenant are now, and what its custom fields. One statement. */
+/** Reads the present settings and custom fields of a tenant in one statement. */
 export async function loadSettings(db: Knex, tenantId: string): Promise<TenantSettings> {
   const found = await store.findTenantRules(db, tenantId);
   // A caller's tenant exists: its key refers to it.

@@ -74,8 +74,8 @@ const rules: readonly Rule[] = [
 ];
 
 /**
- * What of a tenant's data breaks the settings `after` a change, for each setting that the change tightens; requirements
- * §2. While the tenant is locked, so that nothing is written meanwhile by the settings before.
+ * The rows of a tenant that break the settings `after` a change, for each setting that the change tightens. The caller
+ * holds the tenant's lock, so that nothing is written under the old settings meanwhile.
  */
 export async function settingViolations(
   trx: Knex,

@@ -4,7 +4,7 @@ import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses
 import { etagOf } from "../../rpc/etag.js";
 import type { AddressColumns, AddressRow } from "./store.js";
 
-/** What a mask may name. */
+/** The fields that a mask may name. */
 export const writableFields = [
   "label",
   "name",

@@ -66,7 +66,7 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
         const masked = applyMask(AddressSchema, before, changes, req.updateMask, writableFields);
         if (masked.changedPaths.length === 0) return { address: before };
         const columns = addressToColumns(validAddress(masked.next, settings, "address", before));
-        // What is only spelled otherwise is stored as it was.
+        // A value that is only spelled otherwise stays as it was stored.
         const after = addressFromRow({ ...row, ...columns }, customer.default_address_id);
         const paths = changedPaths(AddressSchema, before, after);
         if (paths.length === 0) return { address: before };

@@ -5,7 +5,7 @@ import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { orderPage, type Page, selectPage } from "../../rpc/lists/paging.js";
 import { changeWithEvent } from "../events/store.js";
 
-/** What a client decides of an address. */
+/** The columns of an address that a client decides. */
 export interface AddressColumns {
   label: string | null;
   name: string | null;

@@ -5,7 +5,7 @@ import { createLookupTurns, onBehalfOf } from "../../rpc/calls/fair-queue.js";
 import { createTtlCache } from "../../rpc/ttl-cache.js";
 import * as store from "./store.js";
 
-/** Who keys belong to, less than 5 s old. */
+/** The callers of keys, less than 5 s old. */
 export interface Keyring {
   /** The caller behind a key, called from a network address; undefined if the key is malformed, unknown or revoked. */
   authenticate(secret: string, address: string): Caller | undefined | Promise<Caller | undefined>;

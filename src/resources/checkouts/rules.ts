@@ -29,7 +29,7 @@ export async function lockWithCustomer(
   return { row, customer };
 }
 
-/** What a locked checkout becomes, as its column holds it. Throws FAILED_PRECONDITION unless it is PENDING. */
+/** The next state of a locked checkout, as its column holds it. Throws FAILED_PRECONDITION unless it is PENDING. */
 export function requirePending(row: CheckoutRow, now: Date, happening: Happening): string {
   const state = stateOf(row, now);
   const next = nextState(state, happening);

@@ -1,6 +1,6 @@
 import { CheckoutState } from "../../../gen/clientele/v1/checkouts_pb.js";
 
-/** What may happen to a checkout. */
+/** The transitions of a checkout. */
 export type Happening = "update" | "complete" | "cancel" | "expire";
 
 const { PENDING, COMPLETED, CANCELLED, FAILED } = CheckoutState;

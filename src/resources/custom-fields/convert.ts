@@ -12,7 +12,7 @@ import { enumColumn } from "../../db/enums.js";
 import { etagOf } from "../../rpc/etag.js";
 import type { CustomFieldColumns, CustomFieldRow } from "./store.js";
 
-/** What a mask may name. Slug and type may be named, not changed. */
+/** The fields that a mask may name. Slug and type may be named, not changed. */
 export const writableFields = [
   "slug",
   "name",
@@ -70,7 +70,7 @@ export function jsonOf(value: Value | undefined): JsonValue | undefined {
   switch (kind.case) {
     case "nullValue":
       return null;
-    // What they hold may be no JSON.
+    // Their values may not be valid JSON.
     case "listValue":
       return [];
     case "structValue":

@@ -31,7 +31,7 @@ export function validCustomField(given: CustomField): CustomField {
       (violation.field === "custom_field.type" && field.type === CustomFieldType.UNSPECIFIED);
     return missing ? { ...violation, description: requiredMessage } : violation;
   });
-  // What breaks the contract need not make sense.
+  // A rule that breaks the contract is not checked further.
   if (violations.length === 0) violations.push(...ruleViolations(field), ...defaultViolations(field));
   if (violations.length > 0) throw invalidFields(violations);
   return field;

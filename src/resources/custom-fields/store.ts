@@ -4,7 +4,7 @@ import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { type Page, selectPage } from "../../rpc/lists/paging.js";
 import { changeWithEvent } from "../events/store.js";
 
-/** What a client decides of a definition. */
+/** The columns of a definition that a client decides. */
 export interface CustomFieldColumns {
   slug: string;
   name: string;

@@ -12,9 +12,9 @@ import { jsonOf } from "./convert.js";
 
 /** How long a text may be, in characters. */
 export const maxTextLength = 1_000;
-/** What a slug looks like as a value. */
+/** The form of a slug as a value. */
 export const slugPattern = "^[a-z0-9]+(?:-[a-z0-9]+)*$";
-/** What an e-mail address looks like: as that of a customer. */
+/** The form of an e-mail address, as that of a customer. */
 export const emailPattern = textRulesOf(CustomerSchema.field.email).pattern ?? "";
 const [slug, email] = [new RegExp(slugPattern, "u"), new RegExp(emailPattern, "u")];
 
@@ -43,7 +43,7 @@ export function storedValues(values: JsonObject, fields: readonly CustomField[],
 interface Writing {
   /** The values by slug before the change; undefined for a new customer, which takes defaults. */
   readonly before?: JsonObject | undefined;
-  /** Who writes. */
+  /** The kind of the writer. */
   readonly kind: CallerKind;
 }
 
@@ -97,7 +97,7 @@ function trimmed(value: JsonValue): JsonValue {
   return typeof value === "string" ? value.trim() : value;
 }
 
-/** What is wrong with a value of a field, in the words that a client sees; undefined if nothing. */
+/** The problem of a field's value, in the words that a client sees; undefined for a valid one. */
 export function faultOf({ type, rules }: Pick<CustomField, "type" | "rules">, value: JsonValue): string | undefined {
   const fault = typeFault(type, value);
   if (fault !== undefined) return fault;

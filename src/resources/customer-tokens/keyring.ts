@@ -19,7 +19,7 @@ interface Known {
   readonly caller: Caller;
   readonly owner: string;
   readonly expireTime: Date;
-  /** What it was loaded after. */
+  /** The time before the load began. */
   readonly loadTime: number;
 }
 

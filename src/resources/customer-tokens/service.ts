@@ -108,7 +108,7 @@ async function refusalOf({ db, tenantId }: Call, { customerId, passwordId }: Rec
   return customer === undefined ? notFound("customer") : refused("CUSTOMER_DELETED", "The customer is deleted.");
 }
 
-// What only the merchant's own server can know.
+// Only the merchant's own server can know these fields.
 function addressOf({ kind }: Call, { clientIpAddress }: CreateCustomerTokenRequest, peer: string): string {
   if (clientIpAddress !== "" && kind !== "secret_key") throw notPermitted(["client_ip_address"]);
   return clientIpAddress || peer;

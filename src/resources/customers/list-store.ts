@@ -13,7 +13,7 @@ export interface Wanted {
   readonly includeTotalSize: boolean;
 }
 
-// What a filter's fields are in SQL: columns of their names, but for one that is derived.
+// The SQL of a filter's fields: columns of their names, except a derived one.
 const filterColumns: Readonly<Record<string, string>> = {
   ...Object.fromEntries(Object.keys(filterableFields([])).map((name) => [name, `customers.${name}`])),
   display_name: "coalesce(customers.display_name, customers.email, customers.name, customers.id)",
@@ -63,7 +63,7 @@ function count(db: Knex, tenantId: string, wanted: Wanted) {
 
 function narrow<Query extends Knex.QueryBuilder>(query: Query, { showDeleted, filter }: Wanted): Query {
   if (!showDeleted) query.whereNull("customers.delete_time");
-  // What the index of custom fields leaves out.
+  // The index of custom fields leaves these rows out.
   const looksUp = filter.clauses.some(({ name, operator }) => name === "custom_fields" && /^(eq|in)$/.test(operator));
   if (looksUp) query.whereRaw("customers.custom_fields <> '{}'");
   return applyFilter(query, filter, filterColumns);

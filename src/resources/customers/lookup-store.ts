@@ -2,7 +2,7 @@ import type { Knex } from "knex";
 import type { CustomerRow, ExternalReferenceColumns } from "./fields.js";
 import { type ShownCustomerRow, selectShown, shownRow } from "./store.js";
 
-/** Those of the customers that there are, in no order. */
+/** Finds the customers that exist, in no order. */
 export async function findCustomers(db: Knex, tenantId: string, ids: readonly string[]): Promise<ShownCustomerRow[]> {
   const rows: ShownCustomerRow[] = await selectShown(db, tenantId).where(db.raw("customers.id = any(?)", [[...ids]]));
   return rows.map(shownRow);

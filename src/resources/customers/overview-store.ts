@@ -2,7 +2,7 @@ import type { Knex } from "knex";
 import type { PaymentMethodRow } from "../payment-methods/store.js";
 import { type ShownCustomerRow, selectShown, shownRow } from "./store.js";
 
-/** What an overview says of an order. */
+/** The part of an order that an overview shows. */
 export interface OrderSummaryRow {
   id: string;
   checkout_id: string;
@@ -35,7 +35,7 @@ export async function findOverview(
 ): Promise<OverviewRow | undefined> {
   const own = (table: string) => db(table).where({ tenant_id: tenantId, customer_id: id });
   const countOf = (table: string, name: string) => own(table).count("*").as(name);
-  // One that is due has failed, whether the job has told so or not.
+  // A due checkout has failed, whether or not the job has stored that.
   const states = own("checkouts")
     .select(
       db.raw("case when state = 'pending' and expire_time <= ? then 'failed' else state end as state, count(*)", [now]),

@@ -12,9 +12,9 @@ const walkSize = 500;
 /** Matches of an index that are sorted. Beyond them a walk from the newest row fills the page sooner. */
 const sortSize = 1_000;
 
-/** Whether a query folds to nothing, such as a text of accents alone. */
-export function isBlankQuery(query: string): boolean {
-  return /^[\p{M}\p{Z}\p{C}]*$/u.test(query);
+/** Whether nothing of a clean query is left when it is folded: it is empty, or of accents alone. */
+export function foldsToNothing(query: string): boolean {
+  return /^\p{M}*$/u.test(query);
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   SearchCustomersRequestSchema,
 } from "../../../gen/clientele/v1/customers_pb.js";
 import type { Deps } from "../../deps.js";
+import { cleanText } from "../../formats/text.js";
 import { type Call, callOf, type TransactionCall } from "../../rpc/callers/caller.js";
 import { prepared } from "../../rpc/calls/call.js";
 import { transact } from "../../rpc/calls/transaction.js";
@@ -35,7 +36,7 @@ import { lockActiveCustomer } from "./lock.js";
 import * as lookups from "./lookup-store.js";
 import { overviewFromRow } from "./overview.js";
 import { findOverview } from "./overview-store.js";
-import { countFound, isBlankQuery, searchCustomers } from "./search-store.js";
+import { countFound, foldsToNothing, searchCustomers } from "./search-store.js";
 import * as store from "./store.js";
 import { applyUpdate, updateUnlocked, writeChange } from "./update.js";
 
@@ -95,8 +96,8 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
 
     async searchCustomers(req, ctx) {
       const call = callOf(ctx);
-      const query = req.query.trim().replace(/\s+/g, " ");
-      if (isBlankQuery(query)) throw invalidField("query", "The search query cannot be empty.");
+      const query = cleanText(req.query).replace(/\s+/g, " ");
+      if (foldsToNothing(query)) throw invalidField("query", "The search query cannot be empty.");
       const masked = parseReadMask(CustomerSchema, req.readMask);
       const page = pageOf(call, SearchCustomersRequestSchema, req, bestMatchFirst);
       const [found, totalSize] = await Promise.all([

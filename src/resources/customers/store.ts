@@ -183,7 +183,7 @@ const updateRow = defineStatement<CustomerRow, UpdateValues>((db, values) => {
   return customersWithEvent(db, tenantId, change, values);
 });
 
-/** What an update was computed from. */
+/** The versions that an update was computed from. */
 export interface ReadVersions {
   readonly id: string;
   readonly version: number;

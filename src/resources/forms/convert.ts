@@ -30,7 +30,7 @@ import { writableFields as customerPaths } from "../customers/fields.js";
 import { maxBytes, minCharacters } from "../passwords/rules.js";
 import { maxPhotoBytes, maxPixels, photoTypes } from "../photos/image.js";
 
-/** What a form must know, and its version: another one for everything else that it could say. */
+/** The constraints of a form, with a version that differs for every other content. */
 export interface VersionedConstraints {
   readonly constraints: FormConstraints;
   readonly etag: string;
@@ -39,7 +39,7 @@ export interface VersionedConstraints {
 // For as long as the settings are cached.
 const known = new WeakMap<TenantSettings, Map<boolean, VersionedConstraints>>();
 
-/** What a form must know by the settings: the merchant's own, or one that customers fill in. */
+/** The constraints of a form under the settings: the merchant's own, or one that customers fill in. */
 export function versionedConstraints(tenant: TenantSettings, isMerchant: boolean): VersionedConstraints {
   const answers = known.get(tenant) ?? new Map<boolean, VersionedConstraints>();
   known.set(tenant, answers);
@@ -102,7 +102,7 @@ function isText(field: DescField): boolean {
   return field.fieldKind === "scalar" && field.scalar === ScalarType.STRING;
 }
 
-// What the formats know better than the contract, which lets other spellings pass.
+// The formats are stricter here than the contract, which lets other spellings pass.
 function rulesOf(field: DescField, allowed: readonly string[]): TextRules {
   if (field.name === "phone") return { maxLength: maxPhoneLength, pattern: phonePattern };
   if (field.name === "locale") return { pattern: localePattern };

@@ -113,7 +113,7 @@ function identityNotLinked() {
   return refused("IDENTITY_NOT_LINKED", "A customer with this e-mail address exists, who signs in otherwise.");
 }
 
-// What the settings ask for and the provider did not tell: the page cannot add it.
+// Fields that the settings require and the provider did not send: the page cannot add them.
 function explained<T>(check: () => T): T {
   try {
     return check();

@@ -2,7 +2,7 @@ import type { Knex } from "knex";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { changeWithEvent } from "../events/store.js";
 
-/** Who somebody is at a provider. */
+/** An identity at a provider. */
 export interface IdentityKey {
   readonly issuer: string;
   readonly subject: string;

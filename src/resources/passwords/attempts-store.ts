@@ -12,11 +12,11 @@ export interface AttemptsRow {
 
 /** How fast attempts may follow each other. */
 export interface Pace {
-  /** So many failures without any pause. */
+  /** Failures that need no pause. */
   readonly free: number;
   /** The pause after that, in milliseconds. */
   readonly pauseMs: number;
-  /** What the pause is multiplied by with each further failure, and how long it becomes at most. */
+  /** The factor of the pause for each further failure, and its maximum. */
   readonly growth: number;
   readonly longestMs: number;
 }
@@ -51,7 +51,7 @@ export async function countAttempt(
   return found.rows[0];
 }
 
-/** What is known of a subject. */
+/** The count of a subject. */
 export async function findAttempts(db: Knex, tenantId: string, subject: Buffer): Promise<AttemptsRow | undefined> {
   return await db("login_attempts").where({ tenant_id: tenantId, subject }).first();
 }

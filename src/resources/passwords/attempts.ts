@@ -14,7 +14,7 @@ export interface Attempt {
   readonly from: string;
 }
 
-/** What a verification found. */
+/** The result of a verification. */
 export interface Verified<T> {
   readonly found: T;
   /** Whether nobody else could have been meant: then the address is trusted from now on. */

@@ -9,7 +9,7 @@ export type PasswordHash =
       readonly isCurrent: false;
     };
 
-/** What our own hashes cost (argon2id): 19 MiB, 2 passes, one lane. */
+/** The cost of our own hashes (argon2id): 19 MiB, 2 passes, one lane. */
 export const currentCost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 
 const current = `$argon2id$v=19$m=${currentCost.memoryCost},t=${currentCost.timeCost},p=${currentCost.parallelism}$`;

@@ -67,7 +67,7 @@ async function contentTypeOf(file: Uint8Array): Promise<Image["contentType"] | u
   return Buffer.from(file.buffer, file.byteOffset, file.byteLength).includes(pngEnd) ? type.mime : broken();
 }
 
-// What sharp says of it may quote the file.
+// An error of sharp may quote the file.
 function broken(): never {
   throw invalid("The photo is broken: it must be a whole JPEG or PNG.");
 }

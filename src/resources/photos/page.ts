@@ -53,7 +53,7 @@ function matches(header: string | undefined, etag: string): boolean {
   return known.includes(etag) || known.includes("*");
 }
 
-// Who knows the URL may see the photo: also a page that draws it, or that is isolated from other origins.
+// Anyone with the URL may see the photo, also a page that draws it or is isolated from other origins.
 const everybodys = { "access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin" };
 
 function answer(res: HttpResponse, status: number, headers: object, content: Buffer | null = null): void {
@@ -67,7 +67,7 @@ function answer(res: HttpResponse, status: number, headers: object, content: Buf
   Readable.from(piecesOf(content)).pipe(res);
 }
 
-// What is written at once counts against a connection of HTTP/2, and one that has too much unread gets no answers.
+// Bytes written at once count against an HTTP/2 connection. One with too many unread bytes gets no answers.
 function* piecesOf(content: Buffer): Generator<Buffer> {
   for (let at = 0; at < content.length; at += pieceSize) yield content.subarray(at, at + pieceSize);
 }

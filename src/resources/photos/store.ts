@@ -40,7 +40,7 @@ export async function deletePhotoOf(
   return (await changeWithEvent(trx, tenantId, change, event)).length > 0;
 }
 
-/** What a URL shows. */
+/** The photo behind a URL. */
 export interface ShownPhotoRow {
   readonly content_type: string;
   /** In bytes. */

@@ -6,7 +6,7 @@ export function photoUrl(publicUrl: string, tenantId: string, token: string): st
   return `${publicUrl}/photos/${tenantId.slice(tenantId.indexOf("_") + 1)}.${token}`;
 }
 
-/** What the path of a URL says of a photo; undefined if it is not formed like one. */
+/** The photo that a URL's path names; undefined for a path of another form. */
 export function parsePhotoPath(path: string): { tenantId: string; token: string } | undefined {
   const [, suffix, token] = /^\/photos\/([0-9a-z]{26})\.([0-9a-z]{32})$/.exec(path) ?? [];
   return suffix === undefined || token === undefined ? undefined : { tenantId: `ten_${suffix}`, token };

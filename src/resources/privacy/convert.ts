@@ -31,7 +31,7 @@ export function erasureFromRow(row: ErasureRow): Erasure {
   });
 }
 
-/** What an erasure leaves to show: how many rows of each table it found, and what it kept. */
+/** The receipt of an erasure: the rows found in each table, and the columns kept. */
 export function receiptToColumn(counts: ReadonlyMap<string, number>): JsonObject {
   const receipt: ErasureReceipt = create(ErasureReceiptSchema, {
     erased: personal.map(({ table, cleared, shown, hidden }) => ({

@@ -32,7 +32,7 @@ export async function eraseCustomer(
     const detach = () => detachPaymentMethodsOf(db, tenantId, customerId, paymentMethodDetachment, detached);
     count("payment_methods", await detach());
   }
-  // Whoever numbers events or copies them into deliveries is done with it, or comes after.
+  // A caller that numbers events or copies them into deliveries ends before this lock, or waits for it.
   await holdNumbers(db, tenantId);
   await store.holdDeliveries(db, tenantId);
   for (const rows of personal) {

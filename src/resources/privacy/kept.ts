@@ -1,11 +1,11 @@
-/** What of one table outlives an erasure, and why; said in its receipt. */
+/** The part of one table that outlives an erasure, with the reason for the receipt. */
 interface Kept {
   readonly table: string;
   readonly columns: readonly string[];
   readonly reason: string;
 }
 
-/** What an erasure keeps of a customer. The columns that are personal stand in `personal`, and none of them here. */
+/** The columns that an erasure keeps. Personal columns stand in `personal` instead. */
 export const kept: readonly Kept[] = [
   {
     table: "customers",

@@ -10,13 +10,13 @@ export interface PersonalRows {
   readonly only: string | undefined;
   /** The event of each row, such as `address.deleted`; none for what is a part of another resource, or beside them all. */
   readonly event: string | undefined;
-  /** What becomes of each personal column, in SQL; undefined where the rows are deleted. */
+  /** The value of each personal column after an erasure, in SQL; undefined where the rows are deleted. */
   readonly cleared: Columns | undefined;
-  /** What is written with it and is not personal, in SQL; `:now` is the time of the erasure. */
+  /** Impersonal columns written along, in SQL; `:now` is the time of the erasure. */
   readonly also: Columns;
   /** The personal columns that their person is shown by ExportCustomerData. */
   readonly shown: readonly string[];
-  /** Those that are a secret, or say no more than the others do: erased alike, and never exported. */
+  /** Columns that are secret, or derived from the others: erased too, and never exported. */
   readonly hidden: readonly string[];
 }
 
@@ -34,7 +34,7 @@ interface More {
 const generated = "generated";
 const changed = { version: "version + 1", update_time: ":now" };
 
-// What a checkout and its order hold alike.
+// Columns that a checkout and its order share.
 const snapshot = {
   url: "''",
   display_name: "''",
@@ -57,7 +57,7 @@ const eitherIndex = "(customer_id = :customerId and id is not null or customer_i
  */
 export const personal: readonly PersonalRows[] = [
   deleted("passwords", { hidden: ["hash"] }),
-  // Those that were valid are revoked before, so that every replica hears of it.
+  // Valid tokens are revoked before, so that every replica hears of it.
   deleted("customer_tokens", { shown: ["method", "last4"], hidden: ["secret_hash"] }),
   deleted("customer_identities", { shown: ["issuer", "subject"] }),
   // The id of every resource but a payment method is drawn by the service. Of events those without a number are few, and
@@ -148,12 +148,12 @@ function clearedAs(content: (typeof clearedColumns)[number]["content"]): Columns
   return Object.fromEntries(columns.map(({ column, value }) => [column, value]));
 }
 
-// What is left of a token, where it is not known by its hash: the hash.
+// The hash replaces a token that is not known by its hash yet.
 function erasedToken(token: string): string {
   return `'erased:' || encode(token_key_of(${token}), 'hex')`;
 }
 
-// What a person typed into an address.
+// The texts of an address.
 function addressColumns(): string[] {
   const names = ["label", "name", "first_name", "last_name", "organization", "phone", "email"];
   const place = ["line1", "line2", "city", "county", "state", "postal_code", "country"];

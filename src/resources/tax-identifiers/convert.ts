@@ -10,7 +10,7 @@ import { enumColumn } from "../../db/enums.js";
 import { etagOf } from "../../rpc/etag.js";
 import type { TaxIdentifierColumns, TaxIdentifierRow } from "./store.js";
 
-/** What a client says of a tax identifier. */
+/** The fields of a tax identifier that a client gives. */
 export const givenPaths = ["type", "value", "country"];
 
 const state = enumColumn<TaxIdentifierState>(TaxIdentifierStateSchema);

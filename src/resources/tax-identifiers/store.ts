@@ -86,7 +86,7 @@ export async function listTaxIdentifiers(
   return await selectPage(query, "tax_identifiers", page);
 }
 
-/** Those of the tax identifiers that there are, in no order. */
+/** Finds the tax identifiers that exist, in no order. */
 export async function findTaxIdentifiers(
   db: Knex,
   tenantId: string,

@@ -41,7 +41,7 @@ export type DueDelivery = DeliveryRow &
 /** How many posts one process has under way at most. */
 export interface Places {
   readonly all: number;
-  /** Those to stalled endpoints together; each of them has one. */
+  /** Places for stalled endpoints together; each of them has one. */
   readonly stalled: number;
   readonly perTenant: number;
   readonly perEndpoint: number;

@@ -44,7 +44,7 @@ export async function insertEndpoint(
   { id, columns, cursor, limit }: { id: string; columns: EndpointColumns; cursor: number; limit: number },
   event: EventDraft,
 ): Promise<EndpointRow | undefined> {
-  // Those who make one at the same time take turns.
+  // Callers that create one at the same time take turns.
   await trx.raw("select pg_advisory_xact_lock(hashtextextended(?, 0))", [`webhook_endpoints ${tenantId}`]);
   const row = { tenant_id: tenantId, id, ...columns, cursor, create_time: event.time, update_time: event.time };
   const names = Object.keys(row);

@@ -5,12 +5,12 @@ import type { Interceptor } from "@connectrpc/connect";
 import { accessDenied, notFound, notPermitted } from "../errors.js";
 import { type Caller, type CallerKind, callerKey } from "./caller.js";
 
-/** Who may call a method, and what of it is open to callers without a secret key. */
+/** The callers of a method, and its limits for callers without a secret key. */
 export interface AccessRule {
   readonly callers: readonly CallerKind[];
   /** How a call names the customer that it is about. A method that customer tokens may call must say so. */
   readonly customer?: NamedCustomer;
-  /** What of one message such callers may write; absent for all of it. */
+  /** The fields of one message that such callers may write; absent for all. */
   readonly writes?: WritableFields;
 }
 

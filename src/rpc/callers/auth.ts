@@ -57,12 +57,12 @@ async function* whileValid<T>(
     });
   }, recheckMs);
   const stop = () => clearInterval(timer);
-  // Whoever went away while a message waited for it asks for no other one, so that this never ends.
+  // A client that left while a message waited asks for no other, so the loop below would never end.
   if (signal.aborted) stop();
   signal.addEventListener("abort", stop, { once: true });
   try {
     while (true) {
-      // Where they ended while the client took its time.
+      // The credentials may have ended while the client read slowly.
       if (invalid !== undefined) throw invalid;
       // Not a race with one promise for all: that would keep something of every message until the stream ends.
       const { done, value } = await new Promise<IteratorResult<T>>((resolve, reject) => {
@@ -75,20 +75,20 @@ async function* whileValid<T>(
   } finally {
     stop();
     signal.removeEventListener("abort", stop);
-    // Where it waits, it ends with the signal of the call; nobody waits for that.
+    // A waiting iterator ends with the call's signal, so this return is not awaited.
     void iterator.return?.().catch(() => {});
   }
 }
 
-/** What a request carries: a key, a customer token, or a token beside a publishable key. */
+/** The credentials of a request: a key, a customer token, or a token beside a publishable key. */
 export interface Credentials {
   readonly key?: string;
   readonly customerToken?: string;
 }
 
 /**
- * The credentials of a request. A key is an HTTP Basic user with an empty password (4G), a Bearer token (DR), `api-key`
- * (SC) or `x-api-key`; a customer token is a Bearer token, or `x-customer-token` beside a publishable key (EP). Throws
+ * The credentials of a request. A key is an HTTP Basic user with an empty password, a Bearer token, `api-key`
+ * or `x-api-key`; a customer token is a Bearer token, or `x-customer-token` beside a publishable key. Throws
  * UNAUTHENTICATED if there is none, if one is malformed, or if two of a kind differ.
  */
 export function credentialsOf(headers: Headers): Credentials {

@@ -2,10 +2,10 @@ import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import type { Knex } from "knex";
 import type { EventDraft } from "../calls/event-draft.js";
 
-/** What a caller may authenticate as; `public` needs no credential. */
+/** The kind of a caller; `public` needs no credential. */
 export type CallerKind = "secret_key" | "publishable_key" | "customer_token" | "public";
 
-/** Who calls, as the credential says. */
+/** The caller that a credential stands for. */
 export interface Caller {
   readonly kind: Exclude<CallerKind, "public">;
   readonly tenantId: string;
@@ -41,7 +41,7 @@ export interface TransactionCall extends Call {
 /** The part of a call that a change needs; a job has no more than this. */
 export type ChangeCall = Pick<TransactionCall, "db" | "tenantId" | "now" | "event">;
 
-/** What every query adds for a caller that reaches one customer's rows alone. */
+/** The condition of every query for a caller that reaches one customer's rows alone. */
 export interface Owner {
   readonly customer_id?: string;
 }

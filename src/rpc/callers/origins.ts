@@ -4,9 +4,9 @@ import { type Caller, callerKey } from "./caller.js";
 
 /** From where pages may call. */
 export interface Origins {
-  /** Those of the deployment, such as its console: they may call for every tenant, with a secret key too. */
+  /** Origins of the deployment, such as its console. They may call for every tenant, with a secret key too. */
   readonly ofDeployment: readonly string[];
-  /** Those that a tenant lists, for publishable keys and customer tokens. May be 5 s old. */
+  /** Origins that a tenant lists, for publishable keys and customer tokens. The list may be 5 s old. */
   readonly ofTenant: (tenantId: string) => Promise<readonly string[]>;
   /** Where clients reach the service itself. */
   readonly publicUrl: () => string;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type RandomBytes, randomToken } from "../ids.js";
 
-/** What a credential is: a secret key, a publishable key, or a customer token. */
+/** The kind of a credential: a secret key, a publishable key, or a customer token. */
 export type SecretPrefix = "sk" | "pk" | "ct";
 
 /**
@@ -23,12 +23,12 @@ export function tenantOfSecret(secret: string, prefixes: readonly SecretPrefix[]
   return prefixes.some((one) => one === prefix) ? `ten_${suffix}` : undefined;
 }
 
-/** What is stored of a secret. It holds enough randomness that a plain hash cannot be searched. */
+/** The stored hash of a secret. A secret is random enough that a plain hash cannot be searched. */
 export function hashOfSecret(secret: string): Buffer {
   return createHash("sha256").update(secret).digest();
 }
 
-/** What a keyring knows a secret by: the tenant and the hash; undefined for what is no secret of its kind. */
+/** The tenant and the hash by which a keyring finds a secret; undefined for a text of another form. */
 export type NameOfSecret = (secret: string) => string | undefined;
 
 const mostNames = 10_000;

@@ -1,7 +1,7 @@
 import { createContextKey } from "@connectrpc/connect";
 
 /**
- * What the access log and the metrics tell of one call. The listener makes it, interceptors add to it what they learn.
+ * The entry of one call in the access log and the metrics. The listener makes it; interceptors complete it.
  * It never holds personal data, credentials or anything a client typed freely.
  */
 export interface CallRecord {
@@ -14,7 +14,7 @@ export interface CallRecord {
   /** The ErrorInfo reason of a failed call. */
   reason?: string;
   tenantId?: string;
-  /** Who called, such as a key's id. */
+  /** The caller, such as a key's id. */
   actor?: string;
   /** The W3C trace id, taken from `traceparent` or made anew: 32 hex digits. */
   traceId: string;

@@ -9,7 +9,7 @@ import { onBehalfOf } from "./fair-queue.js";
 import * as idempotency from "./idempotency.js";
 import { hasEffect } from "./method-facts.js";
 
-/** What opens a call: where it reads and writes, what gives it time, and where clients reach the service. */
+/** The dependencies of a call: its database, its clock, and the URL at which clients reach the service. */
 interface Opening {
   readonly db: Knex;
   readonly clock: Clock;
@@ -91,7 +91,7 @@ function once(method: DescMethod, handler: Handler) {
       return answer;
     };
     if (prepare === undefined) return await inTurn(() => handler(req as never, ctx) as Promise<unknown>);
-    // Whoever has been answered waits for nothing again, not even where it would now fail.
+    // A replayed answer waits for nothing, and the preparation could fail by now.
     const before = await idempotency.find(pooled, claim);
     if (before !== undefined) return replay(before);
     let change: Change<unknown>;

@@ -45,7 +45,7 @@ export function callCancelled() {
   return rpcError("CALL_CANCELLED", "The call was cancelled.");
 }
 
-// What a timer of Node can hold; a longer one would fire at once.
+// The longest time of a Node timer; a longer one would fire at once.
 const longestMs = 2 ** 31 - 1;
 
 /** Shortens a timeout that no timer can hold. To be called before anything else reads the header fields. */

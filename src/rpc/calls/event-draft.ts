@@ -7,9 +7,9 @@ export interface EventDraft {
   readonly type: string;
   /** Paths of the message, in snake_case. */
   readonly changedPaths: readonly string[];
-  /** Who did it: the id of a key or a customer token, or `system`. */
+  /** The actor: the id of a key or a customer token, or `system`. */
   readonly actor: string;
-  /** What it was done with; absent for the system. */
+  /** The kind of the actor's credential; absent for the system. */
   readonly actorKind?: "secret_key" | "publishable_key" | "customer_token";
   /** The code that the caller gave as the reason. */
   readonly reason?: string;

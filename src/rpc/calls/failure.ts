@@ -13,7 +13,7 @@ export function failureInterceptor(logger: Logger): Interceptor {
     const record = req.contextValues.get(recordKey);
     const failed = (error: unknown): ConnectError => {
       const failure = failureOf(error, logger, record);
-      // What has ended by its deadline is noted already.
+      // A call that ended by its deadline is noted already.
       if (record !== undefined && record.code === undefined) {
         Object.assign(record, { code: nameOf(failure.code), reason: reasonOf(failure) });
       }

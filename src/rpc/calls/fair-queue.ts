@@ -10,7 +10,7 @@ interface Bounds {
   readonly places: number;
   /** How many may wait. */
   readonly queue: number;
-  /** What one is told for whom there is no place. */
+  /** The error when the queue is full. */
   readonly full: () => Error;
 }
 
@@ -58,7 +58,7 @@ export function createTurns({ places, queue, full }: Bounds): InTurn {
   }
 }
 
-// Who waits, by whose they are: the first of the map is the next to have a turn.
+// Waiters by their owner. The first owner of the map has the next turn.
 function createQueue() {
   const all = new Map<string, Waiter[]>();
   const lists = () => [...all.values()];

@@ -26,7 +26,7 @@ const header = "idempotency-key";
 export const replayedHeader = "idempotency-replayed";
 const lifetimeMs = 24 * 60 * 60 * 1000;
 
-/** What an Idempotency-Key is used for: once for each method of a tenant. */
+/** The use of an Idempotency-Key: once for each method of a tenant. */
 export interface Claim {
   readonly method: DescMethod;
   readonly key: string;

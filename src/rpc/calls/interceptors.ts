@@ -22,7 +22,7 @@ interface InterceptorDeps {
   readonly origins: Omit<Origins, "publicUrl">;
 }
 
-/** What every call passes, the outermost first. */
+/** The interceptors of every call, the outermost first. */
 export function createInterceptors(deps: InterceptorDeps): Interceptors {
   return {
     onHeader: [

@@ -7,7 +7,7 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 
-/** What a listener knows of a unary call when its header has arrived. */
+/** A unary call after its header has arrived. */
 export interface UnaryStart {
   readonly method: DescMethod;
   /** `connect`, `grpc` or `grpc-web`. */

@@ -12,7 +12,7 @@ import type { Interceptor, MethodImplSpec, UnaryResponse } from "@connectrpc/con
 import { withinDeadline } from "./deadline.js";
 import { UnaryAnswer, type UnaryCall } from "./unary-call.js";
 
-/** What calls pass; the first is the outermost. */
+/** The interceptors of every call; the first is the outermost. */
 export interface Interceptors {
   /** They see the header alone: of a unary call no byte of the body is read yet. */
   readonly onHeader: readonly Interceptor[];

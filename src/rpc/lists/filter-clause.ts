@@ -1,7 +1,7 @@
 export const operators = ["eq", "like", "in", "gt", "ge", "lt", "le", "is_null"] as const;
 
 /**
- * What a field holds: a text, a timestamp, a boolean, one of several values as spelled and as stored, a JSON object, or a
+ * The kind of a field: a text, a timestamp, a boolean, one of several values as spelled and as stored, a JSON object, or a
  * JSON object whose members are known, with their types.
  */
 export type Field =
@@ -38,7 +38,7 @@ export interface Clause {
 
 export interface Operand {
   readonly text: string;
-  /** What the text means for the field; of a map a bare number or boolean means both itself and its text. */
+  /** The text's value for the field. In a map a bare number or boolean means both itself and its text. */
   readonly value: string | number | boolean;
 }
 

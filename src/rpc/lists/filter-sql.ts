@@ -63,7 +63,7 @@ function ofKey(clause: Clause, column: string): Condition {
   switch (operator) {
     case "is_null":
       return { sql: `${text} is null`, bindings: [key] };
-    // What an index of the whole object could answer.
+    // An index of the whole object could answer this form.
     case "eq":
       return {
         sql: meanings.map(() => `${column} @> ?::jsonb`).join(" or "),
@@ -95,7 +95,7 @@ function ofMember(clause: Clause, { of, key }: Member, column: string): Conditio
   switch (operator) {
     case "is_null":
       return { sql: `${text} is null`, bindings: [key] };
-    // What an index of the whole object answers.
+    // An index of the whole object answers this form.
     case "eq":
     case "in":
       return {

@@ -6,12 +6,12 @@ export function meaningsOf({ field }: Clause, { text, value }: Operand): readonl
   return field.type === "map" && value !== text ? [value, text] : [value];
 }
 
-/** What an operand of `gt` and the like is compared with: a number only in a map. */
+/** The bound of an operand of `gt` and the like: a number only in a map. */
 export function boundOf({ field }: Clause, { text, value }: Operand): Operand["value"] {
   return field.type === "map" && typeof value !== "number" ? text : value;
 }
 
-/** What a text in a filter means for a field; undefined if nothing. */
+/** The value of a text for a field; undefined if it has none. */
 export function valueIn(field: Field, text: string, quoted: boolean): Operand["value"] | undefined {
   switch (field.type) {
     case "text":

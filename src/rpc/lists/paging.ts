@@ -9,20 +9,20 @@ import type { OrderMember, OrderTerm } from "./order-by.js";
 /** One page of a list. */
 export interface Page {
   readonly size: number;
-  /** What the list is ordered by; the id, which is last, makes the place of every row its own. */
+  /** The order of the list. The id comes last and makes every place unique. */
   readonly order: readonly OrderTerm[];
   /** Where the page starts, exclusively; undefined on the first one, and on one asked for by its number. */
   readonly cursor: Cursor | undefined;
   /** How many rows come before a page asked for by its number, else 0. */
   readonly offset: number;
-  /** What signs and binds the tokens of this list. */
+  /** Signs the tokens of this list and binds them to it. */
   readonly seal: (cursor: Cursor) => string;
 }
 
 interface Cursor {
   /** `next` is onwards in the order of the list. */
   readonly direction: "next" | "previous";
-  /** What the row beside the page holds in the columns of the order, as Postgres reads it. */
+  /** The order's columns of the row beside the page, as Postgres reads them. */
   readonly values: readonly (string | null)[];
 }
 
@@ -129,7 +129,7 @@ function decode(payload: string): Cursor {
 }
 
 /**
- * What tells the texts of two queries for a page apart, where the values of their cursors are places; undefined where a
+ * A key that tells the SQL texts of two pages apart, with the cursor's values as parameters; undefined where a
  * value of the page stands in the text.
  */
 export function shapeOf({ size, order, cursor, offset }: Page): string | undefined {

@@ -23,7 +23,7 @@ export function parseBinary<Desc extends DescMessage>(schema: Desc, bytes: Uint8
   }
 }
 
-/** What a field number leads to in a message; undefined for what holds no message. */
+/** The message behind a field number; undefined if the field holds none. */
 type Inner = (number: number) => Inner | undefined;
 
 // Without building anything, and no further than the limit.

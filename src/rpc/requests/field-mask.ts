@@ -19,7 +19,7 @@ export interface Masked<Desc extends DescMessage> {
 
 /**
  * Applies an update (AIP-134) to a copy of `current`. Without a mask every populated field counts, with `*` every
- * writable one. A JSON object merges key by key, and a key that is null or "" is deleted (DG); under `*` it is replaced.
+ * writable one. A JSON object merges key by key, and a key that is null or "" is deleted; under `*` it is replaced.
  * Throws INVALID_ARGUMENT for a path that is not in `writable`, unless it names a field whose value stays as it is.
  */
 export function applyMask<Desc extends DescMessage>(

@@ -1,7 +1,7 @@
 import { holdsCardNumber, isCardNumberAsNumber } from "../../formats/card-numbers.js";
 import { type Findings, textFault } from "./findings.js";
 
-/** What a JSON object in a request may measure: more than any may be stored, so that a patch may also delete. */
+/** The limit of a JSON object in a request: above that of a stored one, so that a patch may also delete. */
 export const maxJsonChars = 131_072;
 // The least that a value takes beside its texts: a comma, a colon, quotes.
 const charsPerValue = 4;

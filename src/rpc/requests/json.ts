@@ -116,7 +116,7 @@ function checkOfOne(field: DescField): Check | undefined {
     const { enum: desc } = field;
     return (value, path, violations) => (typeof value === "string" ? nameOf(desc, value, path, violations) : value);
   }
-  // Those of protobuf are spelled in ways of their own, such as a time as text.
+  // The well-known types have JSON forms of their own, such as a time as text.
   if (field.message === undefined || field.message.typeName.startsWith("google.protobuf.")) return undefined;
   const { message } = field;
   return (value, path, violations) => {

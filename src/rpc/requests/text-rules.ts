@@ -1,7 +1,7 @@
 import { type DescField, getOption, hasOption } from "@bufbuild/protobuf";
 import { field as rulesOption } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
-/** What the contract says of a text. */
+/** The contract's rules for a text. */
 export interface TextRules {
   /** In characters; undefined for no limit. */
   readonly maxLength?: number;

@@ -31,8 +31,8 @@ async function* checked(method: DescMethod, messages: AsyncIterable<Message>): A
 }
 
 /**
- * Clears the fields of a request that only the service writes, and refuses what no request may hold: what is too large, the
- * number of a card, text that cannot be stored, and what breaks the rules of the proto. Throws INVALID_ARGUMENT.
+ * Refuses a request that holds too much, the number of a card or text that cannot be stored, or that breaks the rules of
+ * the proto. Throws INVALID_ARGUMENT.
  */
 export function checkRequest({ input }: DescMethod, message: Message): void {
   requireContents(input, message);

@@ -6,7 +6,7 @@ import { rpcError } from "../../rpc/errors.js";
  */
 const margin = 4;
 
-/** What a client is told of the limit, as the setting of HTTP/2. */
+/** The limit that the HTTP/2 settings advertise. */
 export function advertisedHeaderBytes(headerMaxBytes: number): number {
   return margin * headerMaxBytes;
 }

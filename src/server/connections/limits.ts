@@ -1,4 +1,4 @@
-/** What a listener grants one client. Bytes and milliseconds. */
+/** The limits of a listener for one client, in bytes and milliseconds. */
 export interface Limits {
   /** The largest request message, before and after decompression; of a service whose routes say so, more. */
   readonly readMaxBytes: number;

@@ -40,7 +40,7 @@ export function createStallGuard(ms: number): StallGuard {
     const now = performance.now();
     for (const [written, seen] of guarded) {
       const size = Math.max(written.writableLength, "pushStream" in written ? (written.bufferSize ?? 0) : 0);
-      // What is added to it is no sign of a client that reads.
+      // Bytes added to the buffer do not show that the client reads.
       if (size === 0 || size < seen.size || seen.size === 0) Object.assign(seen, { size, since: now });
       else if (now - seen.since > ms + (1000 * seen.size) / bytesPerSecond) written.destroy();
     }

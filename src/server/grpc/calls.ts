@@ -111,7 +111,7 @@ async function write(call: Incoming, bytes: Buffer, signal: AbortSignal): Promis
 // A call that is cancelled ends its messages with an error of grpc-js.
 async function* parseAll({ method, readMaxBytes }: LimitedSpec, call: Incoming): AsyncIterable<Message> {
   try {
-    // Else a handler that stops reading would destroy the stream, and its answer with it.
+    // A handler that stops reading would otherwise destroy the stream and its answer.
     for await (const bytes of call.iterator({ destroyOnReturn: false })) {
       if (bytes.byteLength > readMaxBytes) {
         throw rpcError("MESSAGE_TOO_LARGE", `The request is larger than ${readMaxBytes} bytes.`);

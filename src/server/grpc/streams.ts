@@ -32,7 +32,7 @@ import type { Observer } from "../observe.js";
 import type { UnaryMethod } from "../unary/methods.js";
 import { grpcWireOf, serveGrpcUnary } from "./unary.js";
 
-/** What the adapter needs to know of the HTTP/2 stream beneath a call. */
+/** The part of the HTTP/2 stream beneath a call that the adapter uses. */
 export interface StreamInfo {
   readonly record: CallRecord;
   /** The header fields as they came, also those that grpc-js keeps to itself, such as `grpc-timeout`. */
@@ -48,7 +48,7 @@ export function streamInfoOf(metadata: Metadata): StreamInfo {
   return metadata.getOpaque(infoKey) as StreamInfo;
 }
 
-/** What calls on the internal port are served with. */
+/** The dependencies of calls on the internal port. */
 interface Watch {
   /** The methods that are answered without grpc-js, by path. */
   readonly unary: ReadonlyMap<string, UnaryMethod>;

@@ -12,7 +12,7 @@ export function grpcWireOf(headers: IncomingHttpHeaders): Wire | undefined {
   return wire?.protocol === "grpc" ? wire : undefined;
 }
 
-/** What the internal port knows of a unary call. */
+/** A unary call as the internal port receives it. */
 interface Incoming {
   readonly method: UnaryMethod;
   readonly wire: Wire;

@@ -17,7 +17,7 @@ import { timedBody } from "./request-body.js";
 import { endAfterAnswer, type HttpRequest, type HttpResponse } from "./requests.js";
 import type { UploadRequest } from "./uploads.js";
 
-/** What the public port knows of a unary call. */
+/** A unary call as the public port receives it. */
 interface Incoming {
   readonly method: UnaryMethod;
   readonly req: HttpRequest;

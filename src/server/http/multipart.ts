@@ -10,7 +10,7 @@ interface FormRules {
   readonly maxBytes: number;
 }
 
-/** What a form holds. */
+/** The parts of a form. */
 export interface Form {
   readonly file: Uint8Array;
   /** By the names of the parts. */

@@ -30,9 +30,9 @@ export interface HttpServerOptions {
   readonly allowedOrigins: readonly string[];
   readonly readiness: Readiness;
   readonly observe: Observer;
-  /** What `/metrics` shows. */
+  /** The registry behind `/metrics`. */
   readonly registry: Registry;
-  /** What can also be called by posting a form. */
+  /** The methods that also accept a form. */
   readonly uploads?: readonly Upload[];
   /** Answers what is no call, such as a page, and returns true; returns false for what is not its own. */
   readonly extraHandler?: (req: HttpRequest, res: HttpResponse) => boolean;

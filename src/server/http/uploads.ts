@@ -17,7 +17,7 @@ export interface Upload {
   readonly request: (id: string, content: Uint8Array, texts: Form["texts"]) => Uint8Array<ArrayBuffer>;
 }
 
-/** What a request uploads, and the id in its path. */
+/** The upload that a request names, with the id in its path. */
 export interface UploadRequest {
   readonly upload: Upload;
   readonly id: string;

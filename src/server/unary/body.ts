@@ -67,7 +67,7 @@ const inflaters: Readonly<Record<string, (bytes: Buffer, options: { maxOutputLen
 /** The encodings that a client may compress with. */
 export const acceptedEncodings = Object.keys(inflaters).join(",");
 
-// What grows further is no message of ours: a list of a thousand alike items compresses less.
+// No message of the contract grows further: a list of a thousand equal items compresses less.
 const mostGrowth = 200;
 const alwaysAllowed = 64 * 1024;
 

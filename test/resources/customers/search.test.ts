@@ -22,6 +22,7 @@ describe("search and like fold both sides alike", () => {
     { stored: "Đặng", query: "dang", why: "a d with a stroke" },
     { stored: "Þór Æsir", query: "thor aesir", why: "a thorn and a ligature" },
     { stored: "Siobhan O’Brien", query: "o'brien", why: "a typographic apostrophe" },
+    { stored: "Quincy", query: "\u200bquincy\u2060", why: "invisible characters in the query" },
     { stored: "Jean‐Luc", query: "jean-luc", why: "a typographic hyphen" },
     { stored: "Ａｄａ", query: "ada", why: "full-width letters" },
     { stored: "Zoe\u0308 Quinn", query: "zoë", why: "a combining mark" },

@@ -67,7 +67,7 @@ export function foldText(text: string): string {
   if (/^[\0-\x7f]*$/.test(text)) return fold(text);
   const plain = text
     .normalize("NFKD")
-    .replace(/[\u0300-\u036f]/g, "")
+    .replace(/[\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g, "")
     .normalize("NFC");
   return [...fold(plain)].map((letter) => letters.get(letter) ?? letter).join("");
 }

@@ -7,7 +7,7 @@ import { orders } from "./orders.js";
 import { paymentMethods } from "./payment-methods.js";
 import { password, profile } from "./profile.js";
 
-/** What a customer sees: itself, and what belongs to it. */
+/** The view of a signed-in customer: the profile and its belongings. */
 export async function account(
   { customerId, tokenId }: Session,
   constraints: FormConstraints,

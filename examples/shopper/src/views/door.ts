@@ -5,7 +5,7 @@ import { type Entries, form } from "../form.js";
 import { service } from "../service.js";
 import { session } from "../session.js";
 
-/** What somebody sees who has not signed in: the way in, and the way to become a customer. */
+/** The view before sign-in: sign in, or sign up. */
 export function door(constraints: FormConstraints, show: () => Promise<void>): HTMLElement[] {
   const signIn = async (entries: Entries) => {
     const emailPassword = { email: String(entries.get("email")), password: String(entries.get("password")) };

@@ -122,7 +122,7 @@ export const subject: GenExtension<FieldOptions, boolean> = /*@__PURE__*/
   extDesc(file_clientele_options_v1_options, 1);
 
 /**
- * What a text may be, for the rule that no text holds the number of a payment card.
+ * The kind of a text, for the rule that no text holds the number of a payment card.
  *
  * @generated from extension: clientele.options.v1.TextKind text_kind = 50411;
  */

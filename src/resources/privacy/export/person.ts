@@ -31,7 +31,7 @@ const eventPage = 200;
 /**
  * Everything that is held about a customer, as slow as its reader, without holding anything meanwhile: no snapshot of
  * one moment, which would keep a connection, and the whole database from being tidied, for as long as somebody reads.
- * What is there throughout is in it once. Throws NOT_FOUND if there never was such a customer.
+ * A row that exists throughout is exported once. Throws NOT_FOUND if there never was such a customer.
  */
 export async function* exportPerson(call: Reading, id: string): AsyncGenerator<ExportCustomerDataResponse> {
   for await (const item of itemsOf(call, id)) yield create(ExportCustomerDataResponseSchema, { item });
