@@ -68,6 +68,15 @@ test("the table of the services says of each whether customers may call any of i
   }
 });
 
+test("the architecture gives a reason for every dependency", () => {
+  const page = read("ARCHITECTURE.md");
+  const { dependencies, devDependencies } = JSON.parse(read("package.json"));
+  const names = [...Object.keys(dependencies), ...Object.keys(devDependencies)].filter(
+    (name) => !name.startsWith("@types/"),
+  );
+  expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
+});
+
 test("every file that the documents point to exists", () => {
   const pages = readdirSync(pathOf("docs"), { recursive: true, encoding: "utf8" }).filter((name) =>
     name.endsWith(".md"),
