@@ -2,13 +2,14 @@ import { Command, Option } from "commander";
 import { SettingsPreset } from "../../gen/clientele/v1/accounts_pb.js";
 import { requireNoCardNumber } from "../operator.js";
 import { createAccount } from "../resources/accounts/create.js";
+import { withDatabase } from "./database.js";
 import { print, printJson } from "./output.js";
-import { jsonOption, type WithDatabase } from "./tenant-options.js";
+import { jsonOption } from "./tenant-options.js";
 
 const presets = Object.keys(SettingsPreset).filter((name) => Number.isNaN(Number(name)) && name !== "UNSPECIFIED");
 
 /** `clientele account`: makes accounts. */
-export function accountCommand(withDatabase: WithDatabase): Command {
+export function accountCommand(): Command {
   const create = new Command("create")
     .description("create an account with a test and a live tenant, and print a secret key for each")
     .requiredOption("--name <name>", "the merchant's name")

@@ -5,15 +5,16 @@ import { Command } from "commander";
 import { ExportCustomerDataResponseSchema } from "../../gen/clientele/v1/privacy_pb.js";
 import { findTenant } from "../operator.js";
 import { exportPerson } from "../resources/privacy/export/person.js";
+import { withDatabase } from "./database.js";
 import { unlessClosed, write } from "./output.js";
-import { accountOption, modeOption, type TenantOptions, tenantChoiceOf, type WithDatabase } from "./tenant-options.js";
+import { accountOption, modeOption, type TenantOptions, tenantChoiceOf } from "./tenant-options.js";
 
 interface ExportPersonOptions extends TenantOptions {
   readonly customer: string;
 }
 
 /** `clientele export-person`: what ExportCustomerData streams, a line for each message. */
-export function exportPersonCommand(withDatabase: WithDatabase): Command {
+export function exportPersonCommand(): Command {
   return new Command("export-person")
     .description("print everything that is held about one customer as JSON lines")
     .addOption(accountOption())

@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { Command } from "commander";
 import { exportLines } from "../imports/export.js";
 import { findTenant } from "../operator.js";
+import { withDatabase } from "./database.js";
 import { unlessClosed, write } from "./output.js";
-import { accountOption, modeOption, type TenantOptions, tenantChoiceOf, type WithDatabase } from "./tenant-options.js";
+import { accountOption, modeOption, type TenantOptions, tenantChoiceOf } from "./tenant-options.js";
 
 interface ExportOptions extends TenantOptions {
   readonly resumeAfter?: string;
@@ -11,7 +12,7 @@ interface ExportOptions extends TenantOptions {
 }
 
 /** `clientele export`: as slow as its reader, without holding anything meanwhile. */
-export function exportCommand(withDatabase: WithDatabase): Command {
+export function exportCommand(): Command {
   return new Command("export")
     .description("print all customers with their addresses as JSON lines, by id")
     .addOption(accountOption())

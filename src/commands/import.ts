@@ -7,16 +7,10 @@ import { type Plan, runImport } from "../imports/run.js";
 import type { ImportRow } from "../imports/store.js";
 import type { Rejection } from "../imports/write.js";
 import { findTenant } from "../operator.js";
+import { withDatabase } from "./database.js";
 import { print, printJson } from "./output.js";
 import { createProgress } from "./progress.js";
-import {
-  accountOption,
-  jsonOption,
-  modeOption,
-  type TenantOptions,
-  tenantChoiceOf,
-  type WithDatabase,
-} from "./tenant-options.js";
+import { accountOption, jsonOption, modeOption, type TenantOptions, tenantChoiceOf } from "./tenant-options.js";
 
 interface ImportOptions extends TenantOptions {
   readonly from: string;
@@ -27,7 +21,7 @@ interface ImportOptions extends TenantOptions {
 }
 
 /** `clientele import`: ends with code 1 when a row was rejected. */
-export function importCommand(withDatabase: WithDatabase): Command {
+export function importCommand(): Command {
   const sources = [...readers.keys()];
   return new Command("import")
     .description("import customers from a file of JSON lines, or from standard input")

@@ -2,22 +2,16 @@ import { toJson } from "@bufbuild/protobuf";
 import { Command, Option } from "commander";
 import { type ApiKey, ApiKeyKind, ApiKeySchema } from "../../gen/clientele/v1/api_keys_pb.js";
 import { createKey, listKeys, revokeKey } from "../operator.js";
+import { withDatabase } from "./database.js";
 import { print, printJson } from "./output.js";
-import {
-  accountOption,
-  jsonOption,
-  modeOption,
-  type TenantOptions,
-  tenantChoiceOf,
-  type WithDatabase,
-} from "./tenant-options.js";
+import { accountOption, jsonOption, modeOption, type TenantOptions, tenantChoiceOf } from "./tenant-options.js";
 
 interface KeyOptions extends TenantOptions {
   readonly json?: boolean;
 }
 
 /** `clientele key`: makes, lists and revokes API keys. */
-export function keyCommand(withDatabase: WithDatabase): Command {
+export function keyCommand(): Command {
   const create = keySubcommand("create", "make a key and print its secret, this once")
     .addOption(new Option("--kind <kind>", "the kind of key").choices(["secret", "publishable"]).default("secret"))
     .option("--label <label>", "the purpose of the key", "")

@@ -1,8 +1,5 @@
 import { Option } from "commander";
-import type { OperatorDeps, TenantChoice } from "../operator.js";
-
-/** Runs a command on the configured database. */
-export type WithDatabase = (command: (deps: OperatorDeps) => Promise<void>) => Promise<void>;
+import type { TenantChoice } from "../operator.js";
 
 /** The options that choose a tenant. */
 export interface TenantOptions {

@@ -1,0 +1,73 @@
+import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
+import { Command } from "commander";
+import { type Config, readConfig } from "../config.js";
+import { type Embedded, findEmbedded } from "../db/embedded.js";
+import { migrate } from "../db/migrate.js";
+import { migrations } from "../db/migrations/index.js";
+import { createDemo } from "../operator.js";
+import { withSecretKey } from "../secret-key.js";
+import { type Service, serve } from "../serve.js";
+import { welcome } from "../welcome.js";
+import { operate, startPostgres } from "./database.js";
+import { print, reasonOf } from "./output.js";
+import { signal } from "./signal.js";
+
+/** How often to look whether the embedded Postgres still runs. */
+const reviveMs = 1_000;
+
+/** `clientele serve`. */
+export function serveCommand(): Command {
+  return new Command("serve")
+    .description("serve both ports; without DATABASE_URL on an embedded Postgres")
+    .action(runServer);
+}
+
+async function runServer(): Promise<void> {
+  const config = readConfig();
+  // reasonOf reports a taken port.
+  setLogVerbosity(logVerbosity.NONE);
+  // Registered first, so that an early signal leaves no Postgres behind. A second signal ends the process at once.
+  const stopped = signal().then(() => undefined);
+  const embedded = config.databaseUrl === undefined ? await keepEmbedded(config) : undefined;
+  try {
+    const databaseUrl = config.databaseUrl ?? embedded!.url;
+    const service = await Promise.race([stopped, startService(config, databaseUrl)]);
+    await stopped;
+    await service?.stop();
+  } finally {
+    await embedded?.stop();
+  }
+}
+
+async function startService(config: Config, databaseUrl: string): Promise<Service> {
+  await migrate(databaseUrl, migrations);
+  const service = await serve(withSecretKey(config), databaseUrl);
+  // Last, because the key is shown only once and a failed start must not use it up.
+  const demo = config.databaseUrl === undefined ? await operate(databaseUrl, createDemo) : undefined;
+  print(welcome(config, service, demo));
+  return service;
+}
+
+// Starts the embedded Postgres, and starts it again when something kills it.
+async function keepEmbedded(config: Config): Promise<Embedded> {
+  let present = await startPostgres(config);
+  let round = Promise.resolve();
+  const timer = setInterval(() => {
+    round = round.then(revive).catch((error) => void process.stderr.write(`${reasonOf(error)}\n`));
+  }, reviveMs);
+  return {
+    url: present.url,
+    async stop() {
+      clearInterval(timer);
+      await round;
+      await present.stop();
+    },
+  };
+
+  async function revive(): Promise<void> {
+    if ((await findEmbedded(config.dataDir)) !== undefined) return;
+    const before = present;
+    present = await startPostgres(config);
+    await before.stop();
+  }
+}
