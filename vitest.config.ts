@@ -8,5 +8,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    // A worker loads the modules once. Files share nothing else: each has a service and a database of its own.
+    isolate: false,
   },
 });

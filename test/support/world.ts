@@ -152,32 +152,57 @@ export async function populate(clients: Clients): Promise<World> {
     const far = { customerId, notBeforeTime: timestampFromDate(new Date("2999-01-01")) };
     return (await clients.privacy.requestErasure(far)).erasure!.id;
   };
-  await clients.photos.uploadPhoto({ customerId, content: Buffer.from(tinyPhoto, "base64") });
-  return {
-    unique,
-    apiKey: await newKey(),
-    customer: customerId,
-    email,
-    password,
-    customerToken: (
-      await clients.customerTokens.createCustomerToken({ credential: { case: "customerId", value: customerId } })
-    ).customerToken!.id,
-    deletedCustomer: await newDeleted(),
-    person: await newPerson(),
-    erasure: await newErasure(),
-    event: (await clients.events.listEvents({ pageSize: 1, orderBy: "create_time" })).events[0]!.id,
-    address: await newAddress(),
-    spareAddress: await newAddress(),
+  const newCustomerToken = async () => {
+    const credential = { case: "customerId", value: customerId } as const;
+    return (await clients.customerTokens.createCustomerToken({ credential })).customerToken!.id;
+  };
+  const firstEvent = async () =>
+    (await clients.events.listEvents({ pageSize: 1, orderBy: "create_time" })).events[0]!.id;
+  // The first of two becomes the default.
+  const newAddresses = async () => ({ address: await newAddress(), spareAddress: await newAddress() });
+  const newPaymentMethods = async () => ({
     paymentMethod: await attach(token("first")),
     sparePaymentMethod: await attach(token("spare")),
+  });
+  // The defaults come first, because a checkout takes them.
+  const newBelongings = async () => {
+    const [addresses, paymentMethods] = await Promise.all([newAddresses(), newPaymentMethods()]);
+    const { order } = await clients.orders.createOrder({ checkoutId: await newCheckout() });
+    return { ...addresses, ...paymentMethods, order: order!.id, checkout: await newCheckout() };
+  };
+  const [belongings, apiKey, customerToken, deletedCustomer, person, erasure, event, customField, ...tax] =
+    await Promise.all([
+      newBelongings(),
+      newKey(),
+      newCustomerToken(),
+      newDeleted(),
+      newPerson(),
+      newErasure(),
+      firstEvent(),
+      newField(),
+      newTaxIdentifier(customerId, "de_vat", "DE136695976"),
+      newTaxIdentifier("", "gb_vat", "GB980780684"),
+      newCertificate(),
+      clients.photos.uploadPhoto({ customerId, content: Buffer.from(tinyPhoto, "base64") }),
+    ]);
+  const [taxIdentifier, spareTaxIdentifier, taxCertificate] = tax;
+  return {
+    ...belongings,
+    ...{
+      unique,
+      email,
+      password,
+      apiKey,
+      customer: customerId,
+      customerToken,
+      deletedCustomer,
+      person,
+      erasure,
+      event,
+    },
+    ...{ customField, taxIdentifier, spareTaxIdentifier, taxCertificate },
     freshToken: token("fresh"),
     webhookEndpoint: id,
     webhookDelivery: webhookDelivery!.id,
-    order: (await clients.orders.createOrder({ checkoutId: await newCheckout() })).order!.id,
-    checkout: await newCheckout(),
-    customField: await newField(),
-    taxIdentifier: await newTaxIdentifier(customerId, "de_vat", "DE136695976"),
-    spareTaxIdentifier: await newTaxIdentifier("", "gb_vat", "GB980780684"),
-    taxCertificate: await newCertificate(),
   };
 }
