@@ -80,6 +80,7 @@ export const reasons = {
   IDENTITY_INCOMPLETE: Code.FailedPrecondition,
   IDENTITY_PROVIDER_UNKNOWN: Code.FailedPrecondition,
   IDEMPOTENCY_KEY_REUSED: Code.FailedPrecondition,
+  IDEMPOTENCY_KEY_ERASED: Code.FailedPrecondition,
   ERASURE_NOT_CANCELLABLE: Code.FailedPrecondition,
   // The service.
   METHOD_UNKNOWN: Code.Unimplemented,

@@ -16,6 +16,7 @@ import * as checkoutInputs from "./0014_checkout_inputs.js";
 import * as billing from "./0015_billing.js";
 import * as webhookQueues from "./0016_webhook_queues.js";
 import * as taxExempt from "./0017_tax_exempt.js";
+import * as idempotencyKeys from "./0018_idempotency_keys.js";
 
 /** All migrations by name, in the order in which they run. Append only. */
 export const migrations: Readonly<Record<string, Knex.Migration>> = {
@@ -36,4 +37,5 @@ export const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0015_billing": billing,
   "0016_webhook_queues": webhookQueues,
   "0017_tax_exempt": taxExempt,
+  "0018_idempotency_keys": idempotencyKeys,
 };

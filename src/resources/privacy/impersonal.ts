@@ -52,7 +52,7 @@ export const impersonal: Readonly<Record<string, Readonly<Record<string, string>
     attempts: "times, statuses and words of the contract",
   },
   login_attempts: { subject: "a keyed hash of what was typed, for 30 days at most" },
-  idempotency_keys: { method: "a word of the contract" },
+  idempotency_keys: { method: "a word of the contract", key_hash: "a hash by which a retry is known, for 24 hours" },
   imports: { source: "a word of the command line" },
   erasures: { receipt: "names of tables and columns, and numbers" },
 };

@@ -40,6 +40,11 @@ export const kept: readonly Kept[] = [
     reason: "They show what was sent to your servers, for a month. Your servers are told by the event customer.erased.",
   },
   {
+    table: "idempotency_keys",
+    columns: ["key_hash", "method", "expire_time"],
+    reason: "A retry under an old Idempotency-Key must not create the person again. It is deleted after 24 hours.",
+  },
+  {
     table: "erasures",
     columns: ["id", "customer_id", "state", "create_time", "due_time", "end_time", "receipt"],
     reason: "They prove that the request was followed.",

@@ -122,7 +122,8 @@ export const personal: readonly PersonalRows[] = [
   ),
   // Once every row that an answer may tell of is held: who changes one without the customer's lock, as a cancellation of a
   // checkout does, has remembered its answer by now, or answers what is left.
-  deleted("idempotency_keys", { hidden: ["key", "request_hash", "response"] }),
+  // A tombstone stays, so that a retry does not create the person again.
+  cleared("idempotency_keys", {}, { request_hash: "null", response: "null" }, { also: { customer_id: "null" } }),
   cleared(
     "customers",
     clearedAs("personal"),

@@ -26,10 +26,11 @@ const header = "idempotency-key";
 export const replayedHeader = "idempotency-replayed";
 const lifetimeMs = 24 * 60 * 60 * 1000;
 
-/** The use of an Idempotency-Key: once for each method of a tenant. */
+/** The use of an Idempotency-Key: once for all methods of a tenant. */
 export interface Claim {
   readonly method: DescMethod;
-  readonly key: string;
+  /** A key may name a person, so its text is stored nowhere. */
+  readonly keyHash: Buffer;
   readonly requestHash: Buffer;
   /** The customer that the request names, if it does. */
   readonly customerId: string | undefined;
@@ -63,23 +64,31 @@ export async function claimOf(
 ): Promise<Claim> {
   const ownKey = kind === "secret_key" ? key : `${customerId ?? kind} ${key}`;
   const about = customerId ?? subjectIn(method.input, request);
-  const requestHash = await hashOf(method.input, request, `${tenantId} ${ownKey}`);
-  return { method, key: ownKey, requestHash, customerId: about };
+  const contentHash = await hashOf(method.input, request, `${tenantId} ${ownKey}`);
+  // Whoever does not know the key cannot check a guess of the request.
+  const requestHash = createHash("sha256").update(ownKey).update(contentHash).digest();
+  return { method, keyHash: hashOfKey(ownKey), requestHash, customerId: about };
+}
+
+/** The hash under which the record of a key is found. */
+export function hashOfKey(key: string): Buffer {
+  return createHash("sha256").update(`idempotency-key ${key}`).digest();
 }
 
 /**
  * Takes the key for a call, so that a concurrent one with it waits for this one to end; or finds the first answer. Throws
- * FAILED_PRECONDITION if another request has it.
+ * FAILED_PRECONDITION if another request has it, or the person whom the first request was about is erased.
  */
 export async function take(call: Call, claim: Claim): Promise<Message | undefined> {
   const { db, tenantId, now } = call;
   const expire_time = new Date(now.getTime() + lifetimeMs);
+  const taken = { method: nameOf(claim.method), request_hash: claim.requestHash, expire_time };
   const claimed = await db("idempotency_keys")
-    .insert({ ...keyColumns(tenantId, claim), request_hash: claim.requestHash, expire_time })
-    .onConflict(["tenant_id", "method", "key"])
-    .merge({ request_hash: claim.requestHash, expire_time, response: null, customer_id: null })
+    .insert({ ...keyColumns(tenantId, claim), ...taken })
+    .onConflict(["tenant_id", "key_hash"])
+    .merge({ ...taken, response: null, customer_id: null })
     .where("idempotency_keys.expire_time", "<=", now)
-    .returning("key");
+    .returning("expire_time");
   return claimed.length > 0 ? undefined : await find(call, claim);
 }
 
@@ -87,6 +96,12 @@ export async function take(call: Call, claim: Claim): Promise<Message | undefine
 export async function find({ db, tenantId, now }: Call, claim: Claim): Promise<Message | undefined> {
   const first = await db("idempotency_keys").where(keyColumns(tenantId, claim)).where("expire_time", ">", now).first();
   if (first === undefined) return undefined;
+  if (first.request_hash === null) {
+    throw rpcError("IDEMPOTENCY_KEY_ERASED", "The customer of the first request with this Idempotency-Key is erased.");
+  }
+  if (first.method !== nameOf(claim.method)) {
+    throw rpcError("IDEMPOTENCY_KEY_REUSED", "The Idempotency-Key was used for another method.");
+  }
   if (!timingSafeEqual(first.request_hash, claim.requestHash)) {
     throw rpcError("IDEMPOTENCY_KEY_REUSED", "The Idempotency-Key was used for another request.");
   }
@@ -124,8 +139,8 @@ export async function handOver(
     .update({ customer_id: customerId });
 }
 
-function keyColumns(tenantId: string, { method, key }: Claim) {
-  return { tenant_id: tenantId, method: nameOf(method), key };
+function keyColumns(tenantId: string, { keyHash }: Claim) {
+  return { tenant_id: tenantId, key_hash: keyHash };
 }
 
 function nameOf({ parent, name }: DescMethod): string {

@@ -35,7 +35,10 @@ describe.for([
     const account = await clientele.createAccount(preset);
     const person = await newPerson(clientele, account);
     const before = await dumpOf(clientele.db);
-    for (const [name, value] of Object.entries(person.values)) expect(tracesOf(value, before), name).not.toEqual([]);
+    for (const [name, value] of Object.entries(person.values)) {
+      // The text of an Idempotency-Key is never stored.
+      if (!name.startsWith("key-")) expect(tracesOf(value, before), name).not.toEqual([]);
+    }
     await erase(account.test, person.id);
     const after = await dumpOf(clientele.db);
     const dumped = await pgDumpOf(clientele.databaseUrl);

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { ApiKeyService } from "../../../gen/clientele/v1/api_keys_pb.js";
 import { CustomerService } from "../../../gen/clientele/v1/customers_pb.js";
 import { PasswordService } from "../../../gen/clientele/v1/passwords_pb.js";
+import { hashOfKey } from "../../../src/rpc/calls/idempotency.js";
 import { useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 import { casesOf, mutations, otherRequest, reads, requestFor } from "../../support/scenario.js";
@@ -141,12 +142,13 @@ test("a password is compared under a key, by a hash that is salted", async () =>
     const other = call(setPassword, { ...request, password: "another horse" }, { "idempotency-key": "salted" });
     expect(await failureOf(other)).toMatchObject({ reason: "IDEMPOTENCY_KEY_REUSED" });
   }
-  const hashes: Buffer[] = await clientele.db("idempotency_keys").where({ key: "salted" }).pluck("request_hash");
+  const records = clientele.db("idempotency_keys").where({ key_hash: hashOfKey("salted") });
+  const hashes: Buffer[] = await records.pluck("request_hash");
   expect(hashes).toHaveLength(2);
   expect(new Set(hashes.map((hash) => hash.toString("hex"))).size).toBe(2);
 });
 
-test("the keys of two tenants, and of two methods, do not collide", async () => {
+test("the keys of two tenants do not collide", async () => {
   const [one, two] = [await tenant(), await tenant()];
   const request = { customer: { email: "ada@example.com" } };
   const [first, second] = [
@@ -155,8 +157,6 @@ test("the keys of two tenants, and of two methods, do not collide", async () => 
   ];
   expect([first.replayed, second.replayed]).toEqual([null, null]);
   expect(idOf(second.body)).not.toBe(idOf(first.body));
-  const label = { apiKey: { kind: "API_KEY_KIND_SECRET" } };
-  expect(await one.send(createApiKey, label, "key-1")).toMatchObject({ status: 200, replayed: null });
 });
 
 test.for(casesOf(reads))("$name is not remembered", async ({ method }) => {
