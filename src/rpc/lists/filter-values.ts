@@ -1,4 +1,5 @@
 import { isDay } from "../../formats/days.js";
+import { isExactNumber } from "../../formats/exact-numbers.js";
 import type { Clause, Field, Member, Operand } from "./filter-clause.js";
 
 /** The values that an operand of `eq` or `in` stands for. */
@@ -41,7 +42,7 @@ function memberValueIn({ of }: Member, text: string): Operand["value"] | undefin
 }
 
 function isJsonNumber(text: string): boolean {
-  return /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text) && Number.isFinite(Number(text));
+  return /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text) && isExactNumber(text);
 }
 
 const rfc3339 =

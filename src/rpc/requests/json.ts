@@ -6,33 +6,59 @@ import {
   type JsonObject,
   type JsonValue,
   type Message,
+  ScalarType,
 } from "@bufbuild/protobuf";
+import { isExactNumber } from "../../formats/exact-numbers.js";
 import { type FieldViolation, invalidFields, rpcError } from "../errors.js";
 import { bytesPerValue, maxValues, tooManyValues } from "./binary.js";
+import { cardNumberGiven } from "./card-numbers.js";
+import { InexactNumber, inexact, noteInexact, parseExactly, pathOfKey } from "./exact-json.js";
+import type { Findings } from "./findings.js";
 import { nearest } from "./nearest.js";
 
 /**
  * Parses a request in JSON. A field or an enum value that the contract does not know is INVALID_ARGUMENT, with its path,
- * the nearest name and the names that are permitted. The name of an enum value may lack its prefix, in any case.
+ * the nearest name and the names that are permitted. The name of an enum value may lack its prefix, in any case. A number
+ * that would not keep its digits is INVALID_ARGUMENT too.
  */
 export function parseJson<Desc extends DescMessage>(schema: Desc, bytes: Buffer): Message {
   if (bytes.length > bytesPerValue * maxValues && countValues(bytes) > maxValues) throw tooManyValues();
-  const json = parse(schema, bytes);
-  const violations: FieldViolation[] = [];
-  if (isObject(json)) checkMessage(schema, json, "", violations);
-  if (violations.length > 0) throw invalidFields(violations);
+  const { json, hasInexact } = parse(schema, bytes);
   try {
+    const violations = violationsIn(schema, json, "", hasInexact);
+    if (violations.length > 0) throw invalidFields(violations);
     return fromJson(schema, json);
   } catch (error) {
+    if (error instanceof Error && error.name === "ConnectError") throw error;
     throw rpcError("REQUEST_MALFORMED", error instanceof Error ? error.message : String(error));
   }
 }
 
-function parse(schema: DescMessage, bytes: Buffer): JsonValue {
+/**
+ * The unknown names and the numbers that would not keep their digits, in a message as JSON at a path. Replaces the names of
+ * enum values in place by those of the contract.
+ */
+export function violationsIn(
+  schema: DescMessage,
+  json: JsonValue,
+  path: string,
+  hasInexact: boolean,
+): FieldViolation[] {
+  const findings: Findings = { cards: [], faults: [] };
+  if (!isObject(json)) return [];
+  if (hasInexact) takeInexact(schema, json, path, findings);
+  // The other violations may quote what is refused here.
+  if (findings.cards.length > 0) throw cardNumberGiven(findings.cards);
+  checkMessage(schema, json, path, findings.faults);
+  return findings.faults;
+}
+
+function parse(schema: DescMessage, bytes: Buffer): { json: JsonValue; hasInexact: boolean } {
   // Connect: a request without fields may have no body.
-  if (bytes.length === 0) return {};
+  if (bytes.length === 0) return { json: {}, hasInexact: false };
   try {
-    return JSON.parse(utf8.decode(bytes));
+    const { value, hasInexact } = parseExactly(utf8.decode(bytes));
+    return { json: value as JsonValue, hasInexact };
   } catch {
     throw rpcError("REQUEST_MALFORMED", `The request is not a ${schema.typeName} in JSON.`);
   }
@@ -55,7 +81,21 @@ function countValues(bytes: Buffer): number {
 }
 
 function isObject(json: unknown): json is JsonObject {
-  return typeof json === "object" && json !== null && !Array.isArray(json);
+  return typeof json === "object" && json !== null && !Array.isArray(json) && !(json instanceof InexactNumber);
+}
+
+// Replaces the numbers that are not kept by null, so that the rest can be checked.
+function takeInexact(schema: DescMessage | undefined, value: object, path: string, findings: Findings): void {
+  const fields = schema && planOf(schema).fields;
+  for (const [key, inner] of Object.entries(value)) {
+    if (typeof inner !== "object" || inner === null) continue;
+    const field = fields?.get(key);
+    const at = Array.isArray(value) ? `${path}[${key}]` : pathOfKey(path, field?.name ?? key);
+    if (inner instanceof InexactNumber) {
+      noteInexact(inner, at, findings);
+      Reflect.set(value, key, null);
+    } else takeInexact(Array.isArray(value) ? schema : field?.inner, inner, at, findings);
+  }
 }
 
 // Replaces the names of enum values in place by those of the contract.
@@ -75,8 +115,15 @@ function checkMessage(schema: DescMessage, json: JsonObject, path: string, viola
 /** Checks the value of a field, and gives what to read in its place. */
 type Check = (value: JsonValue, path: string, violations: FieldViolation[]) => JsonValue;
 
+interface FieldEntry {
+  readonly name: string;
+  readonly check: Check | undefined;
+  /** The message that the field holds, unless it has a JSON form of its own. */
+  readonly inner: DescMessage | undefined;
+}
+
 interface Plan {
-  readonly fields: ReadonlyMap<string, { readonly name: string; readonly check: Check | undefined }>;
+  readonly fields: ReadonlyMap<string, FieldEntry>;
   /** The names that a client is told. */
   readonly names: readonly string[];
 }
@@ -87,11 +134,12 @@ const plans = new Map<DescMessage, Plan>();
 function planOf(schema: DescMessage): Plan {
   const known = plans.get(schema);
   if (known !== undefined) return known;
-  const fields = new Map<string, { name: string; check: Check | undefined }>();
+  const fields = new Map<string, FieldEntry>();
   const plan = { fields, names: schema.fields.map((field) => field.jsonName) };
   plans.set(schema, plan);
   for (const field of schema.fields) {
-    const entry = { name: field.name, check: checkOf(field) };
+    const isOurs = field.message !== undefined && field.fieldKind !== "map" && !hasOwnJson(field.message);
+    const entry = { name: field.name, check: checkOf(field), inner: isOurs ? field.message : undefined };
     fields.set(field.jsonName, entry).set(field.name, entry);
   }
   return plan;
@@ -99,7 +147,7 @@ function planOf(schema: DescMessage): Plan {
 
 function checkOf(field: DescField): Check | undefined {
   const one = checkOfOne(field);
-  if (one === undefined || field.fieldKind === "message" || field.fieldKind === "enum") return one;
+  if (one === undefined || (field.fieldKind !== "list" && field.fieldKind !== "map")) return one;
   if (field.fieldKind === "list") {
     return (value, path, violations) =>
       Array.isArray(value) ? value.map((item, at) => one(item, `${path}[${at}]`, violations)) : value;
@@ -116,13 +164,25 @@ function checkOfOne(field: DescField): Check | undefined {
     const { enum: desc } = field;
     return (value, path, violations) => (typeof value === "string" ? nameOf(desc, value, path, violations) : value);
   }
-  // The well-known types have JSON forms of their own, such as a time as text.
-  if (field.message === undefined || field.message.typeName.startsWith("google.protobuf.")) return undefined;
+  // JSON may spell a double as text.
+  if (field.scalar === ScalarType.DOUBLE || field.scalar === ScalarType.FLOAT) {
+    return (value, path, violations) => {
+      const isInexact = typeof value === "string" && /^[+-]?[\d.]/.test(value) && !isExactNumber(value);
+      if (isInexact) violations.push({ field: path, description: inexact });
+      return value;
+    };
+  }
+  if (field.message === undefined || hasOwnJson(field.message)) return undefined;
   const { message } = field;
   return (value, path, violations) => {
     if (isObject(value)) checkMessage(message, value, path, violations);
     return value;
   };
+}
+
+// The well-known types have JSON forms of their own, such as a time as text.
+function hasOwnJson(message: DescMessage): boolean {
+  return message.typeName.startsWith("google.protobuf.");
 }
 
 function nameOf(desc: DescEnum, given: string, path: string, violations: FieldViolation[]): string {
