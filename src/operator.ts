@@ -12,6 +12,7 @@ import { newApiKey } from "./resources/api-keys/secret.js";
 import { insertApiKey, listAllApiKeys, lockApiKey, revokeApiKey } from "./resources/api-keys/store.js";
 import { secretName } from "./rpc/callers/secret.js";
 import { systemEvent } from "./rpc/calls/event-draft.js";
+import { transact } from "./rpc/calls/transaction.js";
 
 // The command line's operations on keys: those of ApiKeyService, authorized by access to the database.
 
@@ -30,10 +31,10 @@ export interface TenantChoice {
  * start in one folder make one.
  */
 export async function createDemo(deps: OperatorDeps): Promise<CreatedAccount | undefined> {
-  return await inTransaction(deps.db, async (trx) => {
-    await lockAccounts(trx);
-    if ((await listTenants(trx)).length > 0) return undefined;
-    return await createAccount({ ...deps, db: trx }, "Demo", SettingsPreset.OPEN);
+  return await transact(deps, async (inside) => {
+    await lockAccounts(inside.db);
+    if ((await listTenants(inside.db)).length > 0) return undefined;
+    return await createAccount(inside, "Demo", SettingsPreset.OPEN);
   });
 }
 

@@ -80,14 +80,45 @@ describe("the house", () => {
   });
 
   test("a call is bound to its transaction in one place", () => {
-    const binding = sources.filter(({ text }) => /\.\.\.\w+, db: (trx|on|inner|savepoint)\b/.test(text));
-    const allowed = ["src/operator.ts", "src/rpc/calls/call.ts", "src/rpc/calls/transaction.ts"];
-    expect(binding.map(({ path }) => path).filter((path) => !allowed.includes(path))).toEqual([]);
+    const binding = sources.filter(({ text }) => /\bdb: (trx|savepoint)\b/.test(text));
+    expect(binding.map(({ path }) => path)).toEqual(["src/rpc/calls/transaction.ts"]);
   });
 
-  test("a function of customers or privacy that takes a transaction does not take the pool", () => {
-    const files = sources.filter(({ path }) => /^src\/resources\/(customers|privacy)\//.test(path));
-    expect(files.filter(({ text }) => /\btrx: Knex\b(?!\.Transaction)/.test(text)).map(({ path }) => path)).toEqual([]);
+  test("a transaction is a trx, and a trx is never the pool", () => {
+    const pools = sources.filter(({ text }) => /\btrx: Knex\b(?!\.Transaction)/.test(text));
+    expect(pools.map(({ path }) => path)).toEqual([]);
+    const named = sources.flatMap(({ path, text }) =>
+      [...text.matchAll(/(?<!readonly )\b(\w+): Knex\.Transaction\b/g)].map(([, name]) => `${path}: ${name}`),
+    );
+    expect(named.filter((parameter) => !parameter.endsWith(": trx"))).toEqual([]);
+  });
+
+  test("a function that locks takes a transaction", () => {
+    const pools = sources.flatMap(({ path, text }) => {
+      const locks = text.matchAll(/\.for(?:Update|Share)\(|\braw\("select pg_advisory_xact_lock/g);
+      const headers = [...locks].map(({ index }) => text.slice(text.lastIndexOf("function ", index), index));
+      const open = headers.filter(
+        (header) => !/^function \w+\([^)]*\b(trx: Knex\.Transaction|TransactionCall)\b/.test(header),
+      );
+      return open.map((header) => `${path}: ${header.split("(", 1)}`);
+    });
+    expect(pools).toEqual([]);
+  });
+
+  test("a function that is called in transactions alone does not take the pool", () => {
+    const pools = sources.flatMap(({ path, text }) => {
+      const callers = sources.filter((caller) => caller.path === path || caller.imports.includes(path));
+      const names = [...text.matchAll(/function (\w+)(?:<[^(]*>)?\(\s*db: Knex\b(?!\.)/g)].map(([, name = ""]) => name);
+      const inTransactions = names.filter((name) => {
+        const calls = new RegExp(`(?<!function )\\b${name}(?:<[^(]*>)?\\(\\s*([\\w.]+)`, "g");
+        const given = callers.flatMap((caller) =>
+          [...caller.text.matchAll(calls)].map(([, argument = ""]) => argument),
+        );
+        return given.length > 0 && given.every((argument) => /^(trx|savepoint|inside\.db)$/.test(argument));
+      });
+      return inTransactions.map((name) => `${path}: ${name}`);
+    });
+    expect(pools).toEqual([]);
   });
 
   test("every table is keyed by tenant", () => {

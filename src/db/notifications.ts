@@ -93,8 +93,8 @@ export async function listen(
 }
 
 /** Sends a payload of at most 8,000 bytes to the listeners of a channel, when the transaction of `db` commits. */
-export async function notify(db: Knex, channel: string, payload: string): Promise<void> {
-  await db.raw("select pg_notify(?, ?)", [channel, payload]);
+export async function notify(trx: Knex.Transaction, channel: string, payload: string): Promise<void> {
+  await trx.raw("select pg_notify(?, ?)", [channel, payload]);
 }
 
 /** Sends several payloads at once. */

@@ -29,8 +29,13 @@ export async function inTransaction<T>(db: Knex, fn: (trx: Knex.Transaction) => 
       const error = thrown === undefined ? last : thrown.error;
       const pause = pauseMs * (retry + Math.random());
       const tooLate = (deadlineLeft() ?? Number.POSITIVE_INFINITY) <= pause;
-      if (db.isTransaction || retry === retries || tooLate || classify(error) !== "retry") throw error;
+      if (isTransaction(db) || retry === retries || tooLate || classify(error) !== "retry") throw error;
       await sleep(pause);
     }
   }
+}
+
+/** Whether queries run in a transaction, or each on a connection of the pool. */
+export function isTransaction(db: Knex): db is Knex.Transaction {
+  return db.isTransaction === true;
 }

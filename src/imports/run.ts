@@ -149,7 +149,7 @@ export async function runImport(deps: ImportDeps, plan: Plan): Promise<store.Imp
 // Where the import begins.
 async function begin({ db, clock }: ImportDeps, { tenant, source, file, again }: Plan): Promise<store.ImportRow> {
   const id = identityOf(file, source);
-  const found = await store.lockImport(db, tenant.tenant_id, id);
+  const found = await inTransaction(db, (trx) => store.lockImport(trx, tenant.tenant_id, id));
   if (found === undefined || again === "restart") {
     return await store.beginImport(db, tenant.tenant_id, { id, source, file_size: file.size }, clock());
   }

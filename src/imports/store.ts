@@ -50,8 +50,8 @@ export interface EmailRule {
 }
 
 /** How far it is, once a batch that is being committed is: that of a process that was killed, say. */
-export async function lockImport(db: Knex, tenantId: string, id: string): Promise<ImportRow | undefined> {
-  return await db("imports").where({ tenant_id: tenantId, id }).forUpdate().first();
+export async function lockImport(trx: Knex.Transaction, tenantId: string, id: string): Promise<ImportRow | undefined> {
+  return await trx("imports").where({ tenant_id: tenantId, id }).forUpdate().first();
 }
 
 /** Begins an import at the first line, also one that was begun before. */
@@ -70,7 +70,7 @@ export async function beginImport(
 
 /** Notes that the lines up to `line` are done; false if another process was faster. */
 export async function advanceImport(
-  trx: Knex,
+  trx: Knex.Transaction,
   before: Pick<ImportRow, "tenant_id" | "id" | "line">,
   done: Pick<ImportRow, "line" | "file_offset" | "imported" | "rejected" | "update_time">,
 ): Promise<boolean> {
@@ -99,7 +99,7 @@ export async function renewStatistics(db: Knex): Promise<void> {
  * that is taken. A reference that is taken violates its key.
  */
 export async function insertCustomers(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   customers: readonly ImportedCustomer[],
   email: EmailRule,
@@ -150,7 +150,11 @@ export async function insertCustomers(
 }
 
 /** Finds which of the ids customers have or had. */
-export async function listTakenIds(trx: Knex, tenantId: string, ids: readonly string[]): Promise<Set<string>> {
+export async function listTakenIds(
+  trx: Knex.Transaction,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<Set<string>> {
   const taken: string[] = await trx("customers")
     .where({ tenant_id: tenantId })
     .where(trx.raw("id = any(?)", [[...ids]]))
@@ -160,7 +164,7 @@ export async function listTakenIds(trx: Knex, tenantId: string, ids: readonly st
 
 /** Finds which of the references customers have. */
 export async function listTakenReferences(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   references: readonly ExternalReferenceColumns[],
 ): Promise<ExternalReferenceColumns[]> {
@@ -179,7 +183,11 @@ export async function listTakenReferences(
  * Where in the list the addresses stand whose owners hold no key of them, from before addresses had to be unique. Where
  * there is no such owner at all, that is asked of an index, once.
  */
-export async function listSharedEmails(trx: Knex, tenantId: string, emails: readonly string[]): Promise<Set<number>> {
+export async function listSharedEmails(
+  trx: Knex.Transaction,
+  tenantId: string,
+  emails: readonly string[],
+): Promise<Set<number>> {
   const found = await trx.raw(
     `select given.place - 1 as place
      from unnest(?::text[]) with ordinality given (email, place)
@@ -193,7 +201,7 @@ export async function listSharedEmails(trx: Knex, tenantId: string, emails: read
 }
 
 // Rows of those customers that were inserted.
-function insertOwned(trx: Knex, tenantId: string, table: string, rows: readonly object[]): Knex.Raw {
+function insertOwned(trx: Knex.Transaction, tenantId: string, table: string, rows: readonly object[]): Knex.Raw {
   const names = Object.keys(rows[0] ?? {});
   return trx.raw(
     `insert into ?? (tenant_id, ${names.map(() => "??").join(", ")})

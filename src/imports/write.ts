@@ -20,7 +20,7 @@ export interface Rejection extends Refusal {
 
 /** Inserts rows in their order, as many as can be; answers which cannot, and why. Inside of a transaction. */
 export async function writeRows(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   rows: readonly Row[],
   settings: AccountSettings,

@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { connect } from "../../src/db/connection.js";
-import { listen, notify } from "../../src/db/notifications.js";
+import { listen, notify, notifyAll } from "../../src/db/notifications.js";
 import { inTransaction } from "../../src/db/transaction.js";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.js";
 
@@ -53,7 +53,7 @@ test("a lost connection is replaced, and the gap is told", async () => {
     await end("lost");
     await expect.poll(() => heard.filter((what) => what === "(gap)"), { timeout: 5_000 }).toHaveLength(gaps);
   }
-  await notify(db, "lost", "after");
+  await notifyAll(db, "lost", ["after"]);
   await expect.poll(() => heard.at(-1)).toBe("after");
   await close();
 });
@@ -71,8 +71,7 @@ test("what a listener throws does not end the listening", async () => {
     },
     onError: (error) => errors.push(error),
   });
-  await notify(db, "throws", "one");
-  await notify(db, "throws", "two");
+  await notifyAll(db, "throws", ["one", "two"]);
   await expect.poll(() => heard).toEqual(["one", "two"]);
   expect(errors).toHaveLength(3);
   await close();
@@ -81,7 +80,7 @@ test("what a listener throws does not end the listening", async () => {
 test("after close nothing is heard and no connection is left", async () => {
   const { heard, close } = await record("closed");
   await close();
-  await notify(db, "closed", "too late");
+  await notifyAll(db, "closed", ["too late"]);
   const left = await db.raw("select 1 from pg_stat_activity where application_name = 'clientele listen closed'");
   expect(left.rowCount).toBe(0);
   expect(heard).toEqual(["(gap)"]);

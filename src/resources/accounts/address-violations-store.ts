@@ -7,23 +7,31 @@ interface Found {
 }
 
 /** Addresses of active customers without a value in one of the columns. */
-export async function findIncompleteAddresses(db: Knex, tenantId: string, columns: readonly string[]): Promise<Found> {
+export async function findIncompleteAddresses(
+  trx: Knex.Transaction,
+  tenantId: string,
+  columns: readonly string[],
+): Promise<Found> {
   const names = columns.map((column) => `address.${column}`);
-  return await findBroken(db, tenantId, `num_nulls(${names.map(() => "??").join(", ")}) > 0`, names);
+  return await findBroken(trx, tenantId, `num_nulls(${names.map(() => "??").join(", ")}) > 0`, names);
 }
 
 /** Addresses of active customers that lie in a country other than those. */
-export async function findAddressesElsewhere(db: Knex, tenantId: string, countries: readonly string[]): Promise<Found> {
-  return await findBroken(db, tenantId, "address.country <> all(?)", [[...countries]]);
+export async function findAddressesElsewhere(
+  trx: Knex.Transaction,
+  tenantId: string,
+  countries: readonly string[],
+): Promise<Found> {
+  return await findBroken(trx, tenantId, "address.country <> all(?)", [[...countries]]);
 }
 
 async function findBroken(
-  db: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   condition: string,
   bindings: readonly Knex.RawBinding[],
 ): Promise<Found> {
-  const found = await db.raw<{ rows: Found[] }>(
+  const found = await trx.raw<{ rows: Found[] }>(
     `with broken as materialized (
        select address.customer_id, address.id from addresses address
        join customers customer on customer.tenant_id = address.tenant_id and customer.id = address.customer_id

@@ -35,7 +35,7 @@ export async function createAccount(deps: Deps, name: string, preset: SettingsPr
     return { accountId, testKey, liveKey };
   });
 
-  async function createTenant(trx: Knex, liveMode: boolean): Promise<string> {
+  async function createTenant(trx: Knex.Transaction, liveMode: boolean): Promise<string> {
     const tenantId = newId("ten");
     const tenant = {
       tenant_id: tenantId,

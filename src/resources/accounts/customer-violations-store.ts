@@ -10,33 +10,41 @@ export interface Found {
 const active = "tenant_id = ? and delete_time is null";
 
 /** Active customers without a value in one of the columns. */
-export async function findIncompleteCustomers(db: Knex, tenantId: string, columns: readonly string[]): Promise<Found> {
+export async function findIncompleteCustomers(
+  trx: Knex.Transaction,
+  tenantId: string,
+  columns: readonly string[],
+): Promise<Found> {
   const names = columns.map(() => "??").join(", ");
   const query = `select id, id as place from customers where ${active} and num_nulls(${names}) > 0`;
-  return await findBroken(db, query, [tenantId, ...columns]);
+  return await findBroken(trx, query, [tenantId, ...columns]);
 }
 
 /** Active customers that share their e-mail address, trimmed and in any case, with another one. */
-export async function findSharedEmails(db: Knex, tenantId: string): Promise<Found> {
+export async function findSharedEmails(trx: Knex.Transaction, tenantId: string): Promise<Found> {
   const address = "lower(btrim(email))";
   const query = `
     select id, (${address}, create_time, id) as place from customers
     where ${active} and ${address} in (
       select ${address} from customers where ${active} and email is not null group by 1 having count(*) > 1)`;
-  return await findBroken(db, query, [tenantId, tenantId]);
+  return await findBroken(trx, query, [tenantId, tenantId]);
 }
 
 /** Active customers with more addresses than that. */
-export async function findCustomersWithMoreAddresses(db: Knex, tenantId: string, limit: number): Promise<Found> {
+export async function findCustomersWithMoreAddresses(
+  trx: Knex.Transaction,
+  tenantId: string,
+  limit: number,
+): Promise<Found> {
   const query = `
     select id, id as place from customers
     where ${active} and id in (
       select customer_id from addresses where tenant_id = ? group by customer_id having count(*) > ?)`;
-  return await findBroken(db, query, [tenantId, tenantId, limit]);
+  return await findBroken(trx, query, [tenantId, tenantId, limit]);
 }
 
-async function findBroken(db: Knex, query: string, bindings: readonly Knex.RawBinding[]): Promise<Found> {
-  const found = await db.raw<{ rows: Found[] }>(
+async function findBroken(trx: Knex.Transaction, query: string, bindings: readonly Knex.RawBinding[]): Promise<Found> {
+  const found = await trx.raw<{ rows: Found[] }>(
     `with broken as materialized (${query})
      select (select count(*) from broken) as count, array(select id from broken order by place limit 10) as ids`,
     [...bindings],
@@ -57,7 +65,7 @@ interface Limits {
  * JSON with spaces and without exponents, so longer than the compact text that counts, and never shorter.
  */
 export async function listLargeMetadata(
-  db: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   { bytes, keys, keyLength, valueLength }: Limits,
   { afterId, limit }: { readonly afterId: string; readonly limit: number },
@@ -65,7 +73,7 @@ export async function listLargeMetadata(
   const exceeds = `(
     select count(*) > ?::int or max(char_length(key)) > ?::int or max(coalesce(char_length(value), 4)) > ?::int
     from jsonb_each_text(metadata))`;
-  return await db("customers")
+  return await trx("customers")
     .whereRaw(`${active} and id > ? and metadata <> '{}'`, [tenantId, afterId])
     .whereRaw(`(octet_length(metadata::text) > ? or ${exceeds})`, [bytes, keys, keyLength, valueLength])
     .orderBy("id")

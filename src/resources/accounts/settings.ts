@@ -1,6 +1,7 @@
 import type { Knex } from "knex";
 import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
 import type { CustomField } from "../../../gen/clientele/v1/custom_fields_pb.js";
+import { isTransaction } from "../../db/transaction.js";
 import { createTtlCache } from "../../rpc/ttl-cache.js";
 import { customFieldFromRow } from "../custom-fields/convert.js";
 import { settingsFromRow } from "./convert.js";
@@ -37,16 +38,16 @@ export function createSettingsReader(pool: Knex): SettingsReader {
 
   return {
     // Never from the pool in a transaction: callers that hold all its connections would wait for one more.
-    read: (db, tenantId) => (db.isTransaction ? readHeld(db, tenantId) : cache.get(tenantId)),
+    read: (db, tenantId) => (isTransaction(db) ? readHeld(db, tenantId) : cache.get(tenantId)),
     forget: cache.forget,
     clear: cache.clear,
   };
 
-  async function readHeld(db: Knex, tenantId: string): Promise<TenantSettings> {
-    const row = await store.holdTenant(db, tenantId);
+  async function readHeld(trx: Knex.Transaction, tenantId: string): Promise<TenantSettings> {
+    const row = await store.holdTenant(trx, tenantId);
     const known = held.get(tenantId);
     if (known !== undefined && known.version === row?.rules_version) return known;
-    const found = await loadSettings(db, tenantId);
+    const found = await loadSettings(trx, tenantId);
     held.delete(tenantId);
     held.set(tenantId, found);
     // A Map keeps the order of insertion: the first is the oldest.

@@ -23,13 +23,13 @@ export interface TenantRow {
 }
 
 export async function insertTenant(
-  db: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   tenant: Omit<TenantRow, "settings_version" | "custom_fields_version" | "rules_version" | "version">,
   event: EventDraft,
 ) {
-  const change = db("tenants").insert(tenant).returning(["*", "account_id as id"]);
-  await changeWithEvent(db, tenantId, change, event);
+  const change = trx("tenants").insert(tenant).returning(["*", "account_id as id"]);
+  await changeWithEvent(trx, tenantId, change, event);
 }
 
 export async function findTenant(db: Knex, tenantId: string): Promise<TenantRow | undefined> {
@@ -50,7 +50,7 @@ export async function findTenantRules(db: Knex, tenantId: string) {
 }
 
 /** Tells that the definitions of a locked tenant's custom fields have changed. */
-export async function raiseCustomFieldsVersion(trx: Knex, tenantId: string): Promise<void> {
+export async function raiseCustomFieldsVersion(trx: Knex.Transaction, tenantId: string): Promise<void> {
   await trx("tenants")
     .where({ tenant_id: tenantId })
     .update({ custom_fields_version: trx.raw("custom_fields_version + 1") });
@@ -60,7 +60,7 @@ export async function raiseCustomFieldsVersion(trx: Knex, tenantId: string): Pro
 const accountsLock = 7_236_002;
 
 /** Makes processes that create accounts take turns until their transactions end. */
-export async function lockAccounts(trx: Knex): Promise<void> {
+export async function lockAccounts(trx: Knex.Transaction): Promise<void> {
   await trx.raw("select pg_advisory_xact_lock(?)", [accountsLock]);
 }
 
@@ -75,7 +75,7 @@ const queue = (mode: "" | "_shared") =>
   `(select pg_advisory_xact_lock${mode}(hashtextextended('settings ' || ?::text, 0))) as queue, tenants`;
 
 /** The tenant as it stays until the end of the transaction: nobody changes its settings meanwhile. */
-export async function holdTenant(trx: Knex, tenantId: string): Promise<TenantRow | undefined> {
+export async function holdTenant(trx: Knex.Transaction, tenantId: string): Promise<TenantRow | undefined> {
   return await queued(trx, tenantId, "_shared").forShare("tenants").first("tenants.*");
 }
 
@@ -92,16 +92,16 @@ export function selectHeldTenant(db: Knex, tenantId: string, rulesVersion: numbe
 }
 
 /** The tenant, once every transaction that holds it has ended; those that come meanwhile wait. */
-export async function lockTenant(trx: Knex, tenantId: string): Promise<TenantRow | undefined> {
+export async function lockTenant(trx: Knex.Transaction, tenantId: string): Promise<TenantRow | undefined> {
   // Not for update: the foreign key of an idempotency key holds the row already, and may hold it for several callers.
   return await queued(trx, tenantId, "").forNoKeyUpdate("tenants").first("tenants.*");
 }
 
-function queued(trx: Knex, tenantId: string, mode: "" | "_shared"): Knex.QueryBuilder {
+function queued(trx: Knex.Transaction, tenantId: string, mode: "" | "_shared"): Knex.QueryBuilder {
   return trx.from(trx.raw(queue(mode), [tenantId])).where("tenants.tenant_id", tenantId);
 }
 
-export async function updateSettings(trx: Knex, tenantId: string, settings: JsonObject, event: EventDraft) {
+export async function updateSettings(trx: Knex.Transaction, tenantId: string, settings: JsonObject, event: EventDraft) {
   const change = trx("tenants")
     .where({ tenant_id: tenantId })
     .update({

@@ -22,7 +22,7 @@ interface Rule {
   readonly setting: string;
   readonly resourceType: "customer" | "address";
   readonly tightens: (before: AccountSettings, after: AccountSettings) => boolean;
-  readonly find: (trx: Knex, tenantId: string, settings: AccountSettings) => Promise<Found>;
+  readonly find: (trx: Knex.Transaction, tenantId: string, settings: AccountSettings) => Promise<Found>;
   readonly describe: (settings: AccountSettings) => string;
 }
 
@@ -78,7 +78,7 @@ const rules: readonly Rule[] = [
  * holds the tenant's lock, so that nothing is written under the old settings meanwhile.
  */
 export async function settingViolations(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   before: AccountSettings,
   after: AccountSettings,
@@ -99,7 +99,11 @@ export async function settingViolations(
 const batchSize = 500;
 
 // In batches, because there may be any number of them, and each may be large.
-async function findExcessiveMetadata(trx: Knex, tenantId: string, { metadataLimits }: AccountSettings): Promise<Found> {
+async function findExcessiveMetadata(
+  trx: Knex.Transaction,
+  tenantId: string,
+  { metadataLimits }: AccountSettings,
+): Promise<Found> {
   const limits = {
     bytes: metadataLimits?.maxBytes ?? maxMetadataBytes,
     keys: metadataLimits?.maxKeys ?? null,

@@ -42,7 +42,7 @@ export interface AddressOfCustomerRow extends AddressRow {
 }
 
 export async function insertAddress(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   customerId: string,
   address: AddressColumns & { readonly id: string },
@@ -82,7 +82,7 @@ function keyOf(customerId: string, id: string): string {
 }
 
 export async function lockAddress(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   customerId: string,
   id: string,
@@ -107,7 +107,7 @@ export async function listAddresses(
 }
 
 /** How many addresses a locked customer has. */
-export async function countAddresses(trx: Knex, tenantId: string, customerId: string): Promise<number> {
+export async function countAddresses(trx: Knex.Transaction, tenantId: string, customerId: string): Promise<number> {
   const row = await trx("addresses")
     .where({ tenant_id: tenantId, customer_id: customerId })
     .count("* as count")
@@ -116,7 +116,7 @@ export async function countAddresses(trx: Knex, tenantId: string, customerId: st
 }
 
 export async function updateAddress(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   customerId: string,
   id: string,
@@ -131,7 +131,13 @@ export async function updateAddress(
   return row!;
 }
 
-export async function deleteAddress(trx: Knex, tenantId: string, customerId: string, id: string, event: EventDraft) {
+export async function deleteAddress(
+  trx: Knex.Transaction,
+  tenantId: string,
+  customerId: string,
+  id: string,
+  event: EventDraft,
+) {
   const change = trx("addresses").where({ tenant_id: tenantId, customer_id: customerId, id }).delete().returning("*");
   await changeWithEvent(trx, tenantId, change, event);
 }

@@ -40,7 +40,7 @@ export async function findApiKey(db: Knex, tenantId: string, id: string): Promis
   return await db("api_keys").where({ tenant_id: tenantId, id }).first();
 }
 
-export async function lockApiKey(trx: Knex, tenantId: string, id: string): Promise<ApiKeyRow | undefined> {
+export async function lockApiKey(trx: Knex.Transaction, tenantId: string, id: string): Promise<ApiKeyRow | undefined> {
   return await trx("api_keys").where({ tenant_id: tenantId, id }).forUpdate().first();
 }
 
@@ -53,7 +53,12 @@ export async function listAllApiKeys(db: Knex, tenantId: string): Promise<ApiKey
   return await db("api_keys").where({ tenant_id: tenantId }).orderBy("create_time", "desc").orderBy("id", "desc");
 }
 
-export async function revokeApiKey(trx: Knex, tenantId: string, id: string, event: EventDraft): Promise<ApiKeyRow> {
+export async function revokeApiKey(
+  trx: Knex.Transaction,
+  tenantId: string,
+  id: string,
+  event: EventDraft,
+): Promise<ApiKeyRow> {
   const change = trx("api_keys")
     .where({ tenant_id: tenantId, id })
     .update({ revoke_time: event.time, update_time: event.time, version: trx.raw("version + 1") })

@@ -1,3 +1,4 @@
+import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { systemEvent } from "../../rpc/calls/event-draft.js";
 import { expireCheckouts, listTenantsWithDueCheckouts } from "./store.js";
@@ -15,7 +16,7 @@ export async function expireDueCheckouts({ db, clock, logger }: Pick<Deps, "db" 
   for (const tenantId of await listTenantsWithDueCheckouts(db, now)) {
     try {
       for (let count = batchSize; count === batchSize; total += count) {
-        count = await expireCheckouts(db, tenantId, batchSize, expired);
+        count = await inTransaction(db, (trx) => expireCheckouts(trx, tenantId, batchSize, expired));
       }
     } catch (error) {
       logger.error({ error, tenantId }, "checkouts could not expire");

@@ -39,7 +39,12 @@ export type ResolvedColumns = Omit<SnapshotRow, "customer_id" | "url"> & Pick<Ch
 
 export type CheckoutColumns = SnapshotRow & Pick<CheckoutRow, "id" | "state" | "resolutions" | "expire_time">;
 
-export async function insertCheckout(trx: Knex, tenantId: string, columns: CheckoutColumns, event: EventDraft) {
+export async function insertCheckout(
+  trx: Knex.Transaction,
+  tenantId: string,
+  columns: CheckoutColumns,
+  event: EventDraft,
+) {
   const times = { create_time: event.time, update_time: event.time };
   const change = trx("checkouts")
     .insert({ tenant_id: tenantId, ...columns, ...listed(columns), ...times })
@@ -66,7 +71,7 @@ export async function findCheckout(
 }
 
 export async function lockCheckout(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   id: string,
   owner: Owner,
@@ -90,7 +95,7 @@ export async function listCheckouts(
 
 /** Changes a locked checkout. */
 export async function updateCheckout(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   id: string,
   columns: Partial<CheckoutColumns>,
@@ -114,8 +119,13 @@ export async function listTenantsWithDueCheckouts(db: Knex, now: Date): Promise<
  * Lets up to `limit` PENDING checkouts fail whose expire_time has come by the time of the event; answers how many. One
  * that somebody has locked is left for the next time, so that this waits for nobody.
  */
-export async function expireCheckouts(db: Knex, tenantId: string, limit: number, event: EventDraft): Promise<number> {
-  const due = db("checkouts")
+export async function expireCheckouts(
+  trx: Knex.Transaction,
+  tenantId: string,
+  limit: number,
+  event: EventDraft,
+): Promise<number> {
+  const due = trx("checkouts")
     .where({ tenant_id: tenantId, state: "pending" })
     .where("expire_time", "<=", event.time)
     .orderBy(["expire_time", "id"])
@@ -123,13 +133,13 @@ export async function expireCheckouts(db: Knex, tenantId: string, limit: number,
     .forUpdate()
     .skipLocked()
     .select("id");
-  const change = db("checkouts")
+  const change = trx("checkouts")
     .with("due", due)
     .where({ tenant_id: tenantId })
-    .whereIn("id", db("due").select("id"))
-    .update({ state: "failed", version: db.raw("version + 1"), update_time: event.time })
+    .whereIn("id", trx("due").select("id"))
+    .update({ state: "failed", version: trx.raw("version + 1"), update_time: event.time })
     .returning("*");
-  return (await changeWithEvent<CheckoutRow>(db, tenantId, change, event)).length;
+  return (await changeWithEvent<CheckoutRow>(trx, tenantId, change, event)).length;
 }
 
 /** The lists among the columns, as JSON text: the driver would send them as Postgres arrays. */

@@ -100,7 +100,7 @@ export function customFieldService(deps: Deps): ServiceImpl<typeof CustomFieldSe
   };
 
   // Locks the tenant, so that no customer is written by the definitions before, and tells everybody.
-  async function changed<Answer>(call: Call, change: (trx: Knex) => Promise<Answer>): Promise<Answer> {
+  async function changed<Answer>(call: Call, change: (trx: Knex.Transaction) => Promise<Answer>): Promise<Answer> {
     const { db, tenantId, afterCommit } = call;
     return await inTransaction(db, async (trx) => {
       const tenant = await lockTenant(trx, tenantId);

@@ -33,7 +33,7 @@ const freeSlot = `
 
 /** Inserts a definition while the tenant is locked; undefined if there are a hundred. */
 export async function insertCustomField(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   id: string,
   columns: CustomFieldColumns,
@@ -55,7 +55,7 @@ export async function insertCustomField(
 
 /** The id of a deleted definition of that slug and type that can still come back, the last one deleted. */
 export async function findRestorable(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   { slug, type }: Pick<CustomFieldColumns, "slug" | "type">,
   now: Date,
@@ -67,7 +67,7 @@ export async function findRestorable(
 
 /** Brings a deleted definition back while the tenant is locked; undefined if there are a hundred others. */
 export async function restoreCustomField(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   id: string,
   columns: CustomFieldColumns,
@@ -93,7 +93,11 @@ export async function findCustomField(db: Knex, tenantId: string, id: string): P
   return await db("custom_fields").where({ tenant_id: tenantId, id, delete_time: null }).first();
 }
 
-export async function lockCustomField(trx: Knex, tenantId: string, id: string): Promise<CustomFieldRow | undefined> {
+export async function lockCustomField(
+  trx: Knex.Transaction,
+  tenantId: string,
+  id: string,
+): Promise<CustomFieldRow | undefined> {
   return await trx("custom_fields").where({ tenant_id: tenantId, id, delete_time: null }).forUpdate().first();
 }
 
@@ -103,7 +107,7 @@ export async function listCustomFields(db: Knex, tenantId: string, page: Page): 
 }
 
 export async function updateCustomField(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   id: string,
   columns: CustomFieldColumns,
@@ -118,7 +122,13 @@ export async function updateCustomField(
 }
 
 /** Deletes a locked definition, which can come back until `purgeTime`. */
-export async function deleteCustomField(trx: Knex, tenantId: string, id: string, purgeTime: Date, event: EventDraft) {
+export async function deleteCustomField(
+  trx: Knex.Transaction,
+  tenantId: string,
+  id: string,
+  purgeTime: Date,
+  event: EventDraft,
+) {
   const change = trx("custom_fields")
     .where({ tenant_id: tenantId, id })
     .update({

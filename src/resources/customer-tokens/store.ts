@@ -88,7 +88,7 @@ export async function listCustomerTokens(
 
 /** Revokes one token; undefined if there is none of that id that is not revoked yet. */
 export async function revokeCustomerToken(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   customerId: string,
   id: string,
@@ -100,7 +100,7 @@ export async function revokeCustomerToken(
 
 /** Revokes the valid tokens of a customer, with an event for each, and tells every replica when it is committed. */
 export async function revokeCustomerTokensOf(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   customerId: string,
   event: EventDraft,
@@ -109,7 +109,7 @@ export async function revokeCustomerTokensOf(
 }
 
 async function revoke(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   customerId: string,
   event: EventDraft,

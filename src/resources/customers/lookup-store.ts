@@ -9,8 +9,8 @@ export async function findCustomers(db: Knex, tenantId: string, ids: readonly st
 }
 
 /** The oldest active customer with that address, trimmed and in any case; held as it is, if asked for. */
-export async function findCustomerByEmail(db: Knex, tenantId: string, email: string, hold: boolean) {
-  const query = selectHeld(db, tenantId, hold)
+export async function findCustomerByEmail(trx: Knex.Transaction, tenantId: string, email: string, hold: boolean) {
+  const query = selectHeld(trx, tenantId, hold)
     .whereNull("customers.delete_time")
     .whereRaw("lower(customers.email) = lower(btrim(?))", [email]);
   return shownRow(await query.orderBy(["customers.create_time", "customers.id"]).first());
@@ -18,20 +18,20 @@ export async function findCustomerByEmail(db: Knex, tenantId: string, email: str
 
 /** The active customer that has an id elsewhere; held as it is, if asked for. */
 export async function findCustomerByReference(
-  db: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   { name, id }: ExternalReferenceColumns,
   hold: boolean,
 ) {
-  const owner = db("external_references").where({ tenant_id: tenantId, name, external_id: id }).select("customer_id");
+  const owner = trx("external_references").where({ tenant_id: tenantId, name, external_id: id }).select("customer_id");
   return shownRow(
-    await selectHeld(db, tenantId, hold).whereNull("customers.delete_time").whereIn("customers.id", owner).first(),
+    await selectHeld(trx, tenantId, hold).whereNull("customers.delete_time").whereIn("customers.id", owner).first(),
   );
 }
 
 // Held, so that what is remembered of a customer is not written after it is erased.
-function selectHeld(db: Knex, tenantId: string, hold: boolean): Knex.QueryBuilder {
-  const query = selectShown(db, tenantId);
+function selectHeld(trx: Knex.Transaction, tenantId: string, hold: boolean): Knex.QueryBuilder {
+  const query = selectShown(trx, tenantId);
   return hold ? query.forShare("customers") : query;
 }
 

@@ -183,7 +183,7 @@ const bestMatchFirst: readonly OrderTerm[] = [
 
 // A changed customer as the answer shows it: with its default address and its tax identifiers.
 async function show(
-  call: Call,
+  call: TransactionCall,
   row: CustomerRow,
   { customFields }: Pick<TenantSettings, "customFields">,
 ): Promise<Customer> {
@@ -200,6 +200,10 @@ async function lockUnchanged({ db, tenantId }: TransactionCall, { id, etag }: { 
   return row;
 }
 
-async function findDefaultAddress(db: Knex, tenantId: string, { id, default_address_id: addressId }: CustomerRow) {
-  return addressId === null ? undefined : await findAddress(db, tenantId, id, addressId);
+async function findDefaultAddress(
+  trx: Knex.Transaction,
+  tenantId: string,
+  { id, default_address_id: addressId }: CustomerRow,
+) {
+  return addressId === null ? undefined : await findAddress(trx, tenantId, id, addressId);
 }

@@ -96,7 +96,7 @@ const numberingSettings = `set_config('enable_nestloop', 'off', true),
   case current_setting('synchronous_commit') when 'off' then set_config('synchronous_commit', 'on', true) end`;
 
 /** Locks the numbers of a tenant until the end of the transaction; answers the last one. A change of events locks first. */
-export async function holdNumbers(trx: Knex, tenantId: string, settings = ""): Promise<number> {
+export async function holdNumbers(trx: Knex.Transaction, tenantId: string, settings = ""): Promise<number> {
   const { rows } = await trx.raw(
     `insert into event_logs as log (tenant_id, last_id) values (?, 0)
      on conflict (tenant_id) do update set last_id = log.last_id

@@ -97,12 +97,12 @@ export interface ManyEventsRow {
  * returns.
  */
 export function manyEvents(
-  db: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   rows: readonly ManyEventsRow[],
   event: Omit<EventDraft, "type" | "changedPaths">,
 ): Knex.Raw {
-  return db.raw(
+  return trx.raw(
     `insert into events
        (tenant_id, type, resource_id, customer_id, changed_paths, actor, actor_kind, reason, create_time)
      select ?, given.type, given.resource_id, given.customer_id, given.changed_paths, ?, ?, ?, ?

@@ -38,7 +38,7 @@ export interface Candidate {
  * Locks up to two active customers with an e-mail address, in any case: first those as whom somebody signs in, then the
  * oldest. JavaScript makes the lower case: Postgres takes "İ" for "i", and so one mailbox for another.
  */
-export async function lockCandidates(trx: Knex, tenantId: string, email: string): Promise<Candidate[]> {
+export async function lockCandidates(trx: Knex.Transaction, tenantId: string, email: string): Promise<Candidate[]> {
   const identities = trx("customer_identities as identity").whereRaw(
     "identity.tenant_id = customers.tenant_id and identity.customer_id = customers.id",
   );
@@ -54,7 +54,7 @@ export async function lockCandidates(trx: Knex, tenantId: string, email: string)
 
 /** Gives an identity to a customer; away from one that is deleted, where it was that one's. */
 export async function linkIdentity(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   identity: IdentityKey & { readonly id: string; readonly customerId: string },
   event: EventDraft,

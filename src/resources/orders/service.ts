@@ -60,7 +60,7 @@ export function orderService(deps: Deps): ServiceImpl<typeof OrderService> {
 
 // The copy decides, unless the token was detached or attached to another customer since.
 async function requireChargeable(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   copy: PaymentMethod | undefined,
   customerId: string | null,

@@ -17,7 +17,7 @@ export interface OrderRow extends SnapshotRow {
 
 export type OrderColumns = SnapshotRow & Pick<OrderRow, "id" | "checkout_id">;
 
-export async function insertOrder(trx: Knex, tenantId: string, columns: OrderColumns, event: EventDraft) {
+export async function insertOrder(trx: Knex.Transaction, tenantId: string, columns: OrderColumns, event: EventDraft) {
   const change = trx("orders")
     .insert({ tenant_id: tenantId, ...columns, ...listed(columns), create_time: event.time })
     .returning("*");

@@ -29,7 +29,7 @@ const memory = "24 hours";
  * Undefined, and not counted, if it is too early.
  */
 export async function countAttempt(
-  db: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   subject: Buffer,
   { free, pauseMs, growth, longestMs }: Pace,
@@ -38,7 +38,7 @@ export async function countAttempt(
   const counted = `case when kept.attempt_time <= :now::timestamptz - interval '${memory}' then 1 else least(kept.failures, 1000) + 1 end`;
   const retry = (failures: string) => `case when ${failures} >= :free then
     :now::timestamptz + interval '1 ms' * least(:longestMs, :pauseMs * power(:growth::float8, least(${failures} - :free, 100))) end`;
-  const found = await db.raw(
+  const found = await trx.raw(
     `insert into login_attempts as kept (tenant_id, subject, failures, attempt_time, retry_time, expire_time)
      values (:tenantId, :subject, 1, :now, ${retry("1")}, :now::timestamptz + interval '${memory}')
      on conflict (tenant_id, subject) do update set
@@ -52,8 +52,12 @@ export async function countAttempt(
 }
 
 /** The count of a subject. */
-export async function findAttempts(db: Knex, tenantId: string, subject: Buffer): Promise<AttemptsRow | undefined> {
-  return await db("login_attempts").where({ tenant_id: tenantId, subject }).first();
+export async function findAttempts(
+  trx: Knex.Transaction,
+  tenantId: string,
+  subject: Buffer,
+): Promise<AttemptsRow | undefined> {
+  return await trx("login_attempts").where({ tenant_id: tenantId, subject }).first();
 }
 
 /** Takes back an attempt that was none, or no failure, with the pause that it began. */

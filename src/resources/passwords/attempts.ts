@@ -90,7 +90,7 @@ async function count(pool: Knex, call: AttemptCall, whose: string, subject: Buff
     return [own, await counted(trx, subjectOf(call, whose), commonPace)];
   });
 
-  async function counted(trx: Knex, subject: Buffer, pace: store.Pace): Promise<store.AttemptsRow> {
+  async function counted(trx: Knex.Transaction, subject: Buffer, pace: store.Pace): Promise<store.AttemptsRow> {
     const row = await store.countAttempt(trx, tenantId, subject, pace, now);
     if (row !== undefined) return row;
     const retryTime = (await store.findAttempts(trx, tenantId, subject))?.retry_time ?? now;

@@ -65,7 +65,12 @@ function passwordsOfEmail(db: Knex, tenantId: string, email: string): Knex.Query
 }
 
 /** Writes the password of a locked customer, in place of the one before; the customer must come to show its id. */
-export async function replacePassword(trx: Knex, tenantId: string, customerId: string, columns: PasswordColumns) {
+export async function replacePassword(
+  trx: Knex.Transaction,
+  tenantId: string,
+  customerId: string,
+  columns: PasswordColumns,
+) {
   await trx("passwords")
     .insert({ tenant_id: tenantId, customer_id: customerId, ...columns })
     .onConflict(["tenant_id", "customer_id"])
@@ -78,6 +83,6 @@ export async function renewPassword(db: Knex, tenantId: string, { customer_id, i
 }
 
 /** Removes the password of a customer that shows none any more, by the end of the transaction. */
-export async function deletePasswordOf(trx: Knex, tenantId: string, customerId: string): Promise<void> {
+export async function deletePasswordOf(trx: Knex.Transaction, tenantId: string, customerId: string): Promise<void> {
   await trx("passwords").where({ tenant_id: tenantId, customer_id: customerId }).delete();
 }

@@ -39,7 +39,7 @@ const ofToken = "token_key = token_key_of(?)";
 
 /** Gives a token to a customer; undefined if a customer has it, or it is consumed. */
 export async function insertPaymentMethod(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   customerId: string,
   columns: PaymentMethodColumns,
@@ -61,7 +61,11 @@ export async function findToken(db: Knex, tenantId: string, id: string): Promise
 }
 
 /** Locks a token, of any customer or none. */
-export async function lockToken(trx: Knex, tenantId: string, id: string): Promise<PaymentMethodRow | undefined> {
+export async function lockToken(
+  trx: Knex.Transaction,
+  tenantId: string,
+  id: string,
+): Promise<PaymentMethodRow | undefined> {
   return await trx("payment_methods").where({ tenant_id: tenantId }).whereRaw(ofToken, [id]).forUpdate().first();
 }
 
@@ -106,13 +110,19 @@ export async function listPaymentMethods(
 }
 
 /** Whether a locked customer has any payment method. */
-export async function hasPaymentMethods(trx: Knex, tenantId: string, customerId: string): Promise<boolean> {
+export async function hasPaymentMethods(db: Knex, tenantId: string, customerId: string): Promise<boolean> {
   return (
-    (await trx("payment_methods").where({ tenant_id: tenantId, customer_id: customerId }).first("id")) !== undefined
+    (await db("payment_methods").where({ tenant_id: tenantId, customer_id: customerId }).first("id")) !== undefined
   );
 }
 
-export async function updateLabel(trx: Knex, tenantId: string, id: string, label: string | null, event: EventDraft) {
+export async function updateLabel(
+  trx: Knex.Transaction,
+  tenantId: string,
+  id: string,
+  label: string | null,
+  event: EventDraft,
+) {
   const change = trx("payment_methods")
     .where({ tenant_id: tenantId, id })
     .update({ label, version: trx.raw("version + 1"), update_time: event.time })
@@ -123,7 +133,7 @@ export async function updateLabel(trx: Knex, tenantId: string, id: string, label
 
 /** Takes one payment method from its customer, whose default it must not be any more. Answers what was detached. */
 export async function detachPaymentMethod(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   customerId: string,
   id: string,
@@ -138,7 +148,7 @@ export async function detachPaymentMethod(
 
 /** Takes all payment methods from a customer that has no default any more, with an event for each; answers how many. */
 export async function detachPaymentMethodsOf(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   customerId: string,
   detachment: PaymentMethodDetachment,
@@ -150,7 +160,12 @@ export async function detachPaymentMethodsOf(
 }
 
 // A consumed token keeps its row, so that it can never be attached again; a removed one leaves nothing.
-function detach(trx: Knex, rows: Knex.QueryBuilder, detachment: PaymentMethodDetachment, event: EventDraft) {
+function detach(
+  trx: Knex.Transaction,
+  rows: Knex.QueryBuilder,
+  detachment: PaymentMethodDetachment,
+  event: EventDraft,
+) {
   if (detachment === PaymentMethodDetachment.REMOVE) return rows.delete().returning("*");
   const owner = { customer_id: null, former_customer_id: trx.ref("customer_id") };
   const consumed = { ...owner, label: null, consume_time: event.time, update_time: event.time };

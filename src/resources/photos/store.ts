@@ -13,7 +13,7 @@ const written = ["id", "customer_id"];
 
 /** Stores the photo of a locked customer, in place of any before, which keeps its id. */
 export async function replacePhoto(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   customerId: string,
   photo: PhotoColumns & { readonly id: string },
@@ -31,7 +31,7 @@ export async function replacePhoto(
 
 /** Removes the photo of a locked customer; answers whether there was one. */
 export async function deletePhotoOf(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   customerId: string,
   event: EventDraft,

@@ -1,10 +1,10 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { type AccountSettings, PaymentMethodDetachment } from "../../../gen/clientele/v1/accounts_pb.js";
 import { workOnDue } from "../../db/due.js";
-import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import type { ChangeCall } from "../../rpc/callers/caller.js";
 import { systemEvent } from "../../rpc/calls/event-draft.js";
+import { transact } from "../../rpc/calls/transaction.js";
 import { revokeCustomerTokensOf } from "../customer-tokens/store.js";
 import { holdNumbers } from "../events/log-store.js";
 import { detachPaymentMethodsOf } from "../payment-methods/store.js";
@@ -61,16 +61,15 @@ async function eraseIfDue(
   { tenant_id: tenantId, id, customer_id: customerId }: Pick<store.ErasureRow, "tenant_id" | "id" | "customer_id">,
   now: Date,
 ): Promise<boolean> {
-  return await inTransaction(db, async (trx) => {
-    const rules = await settings.read(trx, tenantId);
-    await store.lockSubject(trx, tenantId, customerId);
-    const row = await store.lockStandingErasure(trx, tenantId, customerId);
+  return await transact({ db, tenantId, now, event: systemEvent(now) }, async (inside) => {
+    const rules = await settings.read(inside.db, tenantId);
+    await store.lockSubject(inside.db, tenantId, customerId);
+    const row = await store.lockStandingErasure(inside.db, tenantId, customerId);
     // Another replica was faster, or it was cancelled; then perhaps asked for again.
     if (row?.id !== id || row.state !== "scheduled" || row.due_time > now) return false;
-    const event = systemEvent(now);
-    const receipt = await eraseCustomer({ db: trx, tenantId, event, now }, customerId, rules.settings);
-    const done = event("erasure.completed", ["state", "complete_time", "receipt"]);
-    await store.endErasure(trx, tenantId, id, { state: "completed", receipt }, done);
+    const receipt = await eraseCustomer(inside, customerId, rules.settings);
+    const done = inside.event("erasure.completed", ["state", "complete_time", "receipt"]);
+    await store.endErasure(inside.db, tenantId, id, { state: "completed", receipt }, done);
     return true;
   });
 }

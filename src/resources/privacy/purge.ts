@@ -1,9 +1,9 @@
 import type { AccountSettings } from "../../../gen/clientele/v1/accounts_pb.js";
 import { workOnDue } from "../../db/due.js";
-import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import type { ChangeCall } from "../../rpc/callers/caller.js";
 import { systemEvent } from "../../rpc/calls/event-draft.js";
+import { transact } from "../../rpc/calls/transaction.js";
 import { emailKeyAfterDelete, reserveEmail } from "../customers/email.js";
 import type { CustomerRow } from "../customers/fields.js";
 import { listDueCustomers } from "../customers/lookup-store.js";
@@ -51,12 +51,12 @@ async function purgeIfDue(
   { tenant_id: tenantId, id }: Pick<CustomerRow, "tenant_id" | "id">,
   now: Date,
 ): Promise<boolean> {
-  return await inTransaction(db, async (trx) => {
-    const rules = await settings.read(trx, tenantId);
-    const row = await customers.lockCustomer(trx, tenantId, id);
+  return await transact({ db, tenantId, now, event: systemEvent(now) }, async (inside) => {
+    const rules = await settings.read(inside.db, tenantId);
+    const row = await customers.lockCustomer(inside.db, tenantId, id);
     // Another replica was faster, or the customer was brought back.
     if (row === undefined || row.purge_time === null || row.purge_time > now) return false;
-    await purgeCustomer({ db: trx, tenantId, now, event: systemEvent(now) }, row, rules.settings);
+    await purgeCustomer(inside, row, rules.settings);
     return true;
   });
 }

@@ -39,7 +39,7 @@ export const columnNames: readonly (keyof TaxCertificateRow)[] = [
 
 /** Adds a certificate to a locked customer. */
 export async function insertTaxCertificate(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   customerId: string,
   columns: TaxCertificateColumns & { readonly content: Uint8Array },
@@ -54,7 +54,11 @@ export async function insertTaxCertificate(
 }
 
 /** How many certificates a locked customer has. */
-export async function countTaxCertificates(trx: Knex, tenantId: string, customerId: string): Promise<number> {
+export async function countTaxCertificates(
+  trx: Knex.Transaction,
+  tenantId: string,
+  customerId: string,
+): Promise<number> {
   const ofCustomer = trx("tax_certificates").where({ tenant_id: tenantId, customer_id: customerId });
   const row = await ofCustomer.count("* as count").first();
   return Number(row?.count ?? 0);
@@ -121,7 +125,7 @@ export async function listTaxCertificatesOf(
 
 /** Removes one certificate of a locked customer. */
 export async function deleteTaxCertificate(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   customerId: string,
   id: string,

@@ -67,7 +67,7 @@ export async function findTaxIdentifier(
 }
 
 export async function lockTaxIdentifier(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   id: string,
 ): Promise<TaxIdentifierRow | undefined> {
@@ -109,7 +109,7 @@ export async function listTaxIdentifiersOf(
 
 /** Gives a locked tax identifier to a customer, or takes it away. Throws a violation if the customer has the type. */
 export async function updateOwner(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   id: string,
   owner: { readonly before: string | null; readonly after: string | null },
@@ -131,7 +131,12 @@ export async function updateOwner(
   return row!;
 }
 
-export async function deleteTaxIdentifier(trx: Knex, tenantId: string, id: string, event: EventDraft): Promise<void> {
+export async function deleteTaxIdentifier(
+  trx: Knex.Transaction,
+  tenantId: string,
+  id: string,
+  event: EventDraft,
+): Promise<void> {
   const change = trx("tax_identifiers").where({ tenant_id: tenantId, id }).delete().returning("*");
   await changeWithEvent(trx, tenantId, change, event);
 }

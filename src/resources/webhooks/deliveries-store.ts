@@ -62,7 +62,7 @@ export async function listWaitingEndpoints(db: Knex): Promise<{ tenant_id: strin
 
 /** Locks an enabled endpoint and answers its cursor; undefined if another process holds the lock. */
 export async function claimCursor(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   id: string,
 ): Promise<{ cursor: number; event_types: string[] } | undefined> {
@@ -75,7 +75,7 @@ export async function claimCursor(
 
 /** Inserts deliveries to a claimed endpoint and moves its cursor. Clients do not see the cursor, so there is no event. */
 export async function insertDeliveries(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   endpointId: string,
   deliveries: readonly NewDelivery[],
@@ -108,12 +108,12 @@ export async function insertByHand(
 
 /** Inserts a copy of a delivery, requested by a client; undefined if there is no such delivery. */
 export async function insertRedelivery(
-  db: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   { endpointId, of, id }: { endpointId: string; of: string; id: string },
   event: EventDraft,
 ): Promise<DeliveryRow | undefined> {
-  const change = db.raw(
+  const change = trx.raw(
     `insert into webhook_deliveries
        (tenant_id, id, endpoint_id, event_id, event_type, payload, state, next_attempt_time, by_hand, create_time)
      select tenant_id, ?, endpoint_id, event_id, event_type, payload, 'pending', ?, true, ?
@@ -121,7 +121,7 @@ export async function insertRedelivery(
      returning *`,
     [id, event.time, event.time, tenantId, endpointId, of],
   );
-  const [row] = await changeWithEvent<DeliveryRow>(db, tenantId, change, event);
+  const [row] = await changeWithEvent<DeliveryRow>(trx, tenantId, change, event);
   return row;
 }
 
@@ -209,32 +209,42 @@ const claimStatement = `
   returning claimed.*, leased.url, leased.secret_version, leased.previous_secret_until, leased.stalled`;
 
 /** Stores whether the last post to an endpoint ran into the time limit. Clients do not see it. */
-export async function markStalled(trx: Knex, tenantId: string, endpointId: string, stalled: boolean): Promise<void> {
+export async function markStalled(
+  trx: Knex.Transaction,
+  tenantId: string,
+  endpointId: string,
+  stalled: boolean,
+): Promise<void> {
   await trx("webhook_endpoints").where({ tenant_id: tenantId, id: endpointId, stalled: !stalled }).update({ stalled });
 }
 
 /** Stores an attempt and the state after it. A delivery that was deleted meanwhile stays deleted. */
 export async function recordAttempt(
-  db: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   id: string,
   attempt: AttemptColumns,
   { state, nextAttemptTime }: { state: DeliveryRow["state"]; nextAttemptTime: Date | null },
 ): Promise<void> {
-  await db(table)
+  await trx(table)
     .where({ tenant_id: tenantId, id })
     .update({
       state,
       next_attempt_time: nextAttemptTime,
-      attempts: db.raw("attempts || ?::jsonb", [JSON.stringify([attempt])]),
+      attempts: trx.raw("attempts || ?::jsonb", [JSON.stringify([attempt])]),
       complete_time: state === "pending" ? null : new Date(attempt.time),
-      version: db.raw("version + 1"),
+      version: trx.raw("version + 1"),
     });
 }
 
 /** Whether an endpoint accepted a delivery since a time. */
-export async function acceptedSince(db: Knex, tenantId: string, endpointId: string, since: Date): Promise<boolean> {
-  const found = await db(table)
+export async function acceptedSince(
+  trx: Knex.Transaction,
+  tenantId: string,
+  endpointId: string,
+  since: Date,
+): Promise<boolean> {
+  const found = await trx(table)
     .where({ tenant_id: tenantId, endpoint_id: endpointId, state: "succeeded" })
     .where("complete_time", ">=", since)
     .first("id");

@@ -164,7 +164,7 @@ function headersOf(due: DueDelivery, body: string, secretKey: Buffer, now: Date)
 // Disables an endpoint that accepted nothing for as long as one delivery was tried. An endpoint that was changed
 // meanwhile, such as one that was enabled again, gets that time once more.
 async function disable(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   endpointId: string,
   { since, now }: { since: Date; now: Date },

@@ -152,7 +152,7 @@ export function webhookService(deps: Deps): ServiceImpl<typeof WebhookService> {
     },
   };
 
-  async function locked(trx: Knex, tenantId: string, id: string) {
+  async function locked(trx: Knex.Transaction, tenantId: string, id: string) {
     const row = await store.lockEndpoint(trx, tenantId, id);
     if (row === undefined) throw notFound("webhook endpoint");
     return row;

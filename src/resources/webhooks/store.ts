@@ -39,7 +39,7 @@ const columnNames: readonly (keyof EndpointRow)[] = [
 
 /** Inserts an endpoint that gets the events behind the number `cursor`, unless the tenant has `limit` of them: then undefined. */
 export async function insertEndpoint(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   { id, columns, cursor, limit }: { id: string; columns: EndpointColumns; cursor: number; limit: number },
   event: EventDraft,
@@ -65,7 +65,11 @@ export async function findEndpoint(db: Knex, tenantId: string, id: string): Prom
     .first(...columnNames);
 }
 
-export async function lockEndpoint(trx: Knex, tenantId: string, id: string): Promise<EndpointRow | undefined> {
+export async function lockEndpoint(
+  trx: Knex.Transaction,
+  tenantId: string,
+  id: string,
+): Promise<EndpointRow | undefined> {
   return await trx(table)
     .where({ tenant_id: tenantId, id })
     .forUpdate()
@@ -78,7 +82,7 @@ export async function listEndpoints(db: Knex, tenantId: string, page: Page): Pro
 
 /** Changes a locked endpoint. */
 export async function updateEndpoint(
-  trx: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   id: string,
   columns: Partial<Omit<EndpointRow, "tenant_id" | "id" | "version" | "create_time" | "update_time">>,
@@ -93,7 +97,12 @@ export async function updateEndpoint(
 }
 
 /** Deletes an endpoint; its deliveries go with it. */
-export async function deleteEndpoint(trx: Knex, tenantId: string, id: string, event: EventDraft): Promise<void> {
+export async function deleteEndpoint(
+  trx: Knex.Transaction,
+  tenantId: string,
+  id: string,
+  event: EventDraft,
+): Promise<void> {
   const change = trx(table).where({ tenant_id: tenantId, id }).delete().returning("id");
   await changeWithEvent(trx, tenantId, change, event);
 }

@@ -1,13 +1,13 @@
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import type { HandlerContext, Interceptor, ServiceImpl } from "@connectrpc/connect";
 import type { Knex } from "knex";
-import { inTransaction } from "../../db/transaction.js";
 import { type Call, type Caller, callerKey, callKey, callOf, clientAddressKey } from "../callers/caller.js";
 import type { Clock } from "../ids.js";
 import { changeReasonOf } from "./event-draft.js";
 import { onBehalfOf } from "./fair-queue.js";
 import * as idempotency from "./idempotency.js";
 import { hasEffect } from "./method-facts.js";
+import { transact } from "./transaction.js";
 
 /** The dependencies of a call: its database, its clock, and the URL at which clients reach the service. */
 interface Opening {
@@ -105,8 +105,7 @@ function once(method: DescMethod, handler: Handler) {
     return await inTurn(change);
 
     async function inTurn(answer: Change<unknown>): Promise<unknown> {
-      return await inTransaction(pooled.db, async (trx) => {
-        const call = { ...pooled, db: trx };
+      return await transact(pooled, async (call) => {
         const remembered = await idempotency.take(call, claim);
         if (remembered !== undefined) return replay(remembered);
         ctx.values.set(callKey, call);

@@ -12,7 +12,7 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
-import type { Call, Caller } from "../callers/caller.js";
+import type { Call, Caller, TransactionCall } from "../callers/caller.js";
 import { invalidField, queueFull, rpcError } from "../errors.js";
 import { canonicalOf } from "../requests/canonical.js";
 import { refuseCardNumber } from "../requests/card-numbers.js";
@@ -79,7 +79,7 @@ export function hashOfKey(key: string): Buffer {
  * Takes the key for a call, so that a concurrent one with it waits for this one to end; or finds the first answer. Throws
  * FAILED_PRECONDITION if another request has it, or the person whom the first request was about is erased.
  */
-export async function take(call: Call, claim: Claim): Promise<Message | undefined> {
+export async function take(call: TransactionCall, claim: Claim): Promise<Message | undefined> {
   const { db, tenantId, now } = call;
   const expire_time = new Date(now.getTime() + lifetimeMs);
   const taken = { method: nameOf(claim.method), request_hash: claim.requestHash, expire_time };
@@ -112,7 +112,7 @@ export async function find({ db, tenantId, now }: Call, claim: Claim): Promise<M
  * Keeps the answer of the call that took the key, with the customer that it is about, so that both are erased together;
  * `answer` is what the handler gives.
  */
-export async function remember({ db, tenantId }: Call, claim: Claim, answer: unknown): Promise<void> {
+export async function remember({ db, tenantId }: TransactionCall, claim: Claim, answer: unknown): Promise<void> {
   const { output } = claim.method;
   const kept = clone(output, create(output, answer as MessageInitShape<DescMessage>));
   clearSecrets(output, kept);
@@ -126,13 +126,13 @@ export async function remember({ db, tenantId }: Call, claim: Claim, answer: unk
  * has it now.
  */
 export async function handOver(
-  db: Knex,
+  trx: Knex.Transaction,
   tenantId: string,
   service: DescService,
   resourceId: string,
   customerId: string,
 ): Promise<void> {
-  await db("idempotency_keys")
+  await trx("idempotency_keys")
     .where({ tenant_id: tenantId })
     .whereIn("method", service.methods.filter(isRemembered).map(nameOf))
     .whereRaw("position(convert_to(?, 'UTF8') in response) > 0", [resourceId])
