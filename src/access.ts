@@ -19,7 +19,7 @@ import { WebhookService } from "../gen/clientele/v1/webhooks_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection as ReflectionV1 } from "../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.js";
-import { serverFields, signUpFields, writableFields } from "./resources/customers/fields.js";
+import { signUpFields, writableFields } from "./resources/customers/fields.js";
 import { type AccessRule, hasField } from "./rpc/callers/access.js";
 
 type MethodsOf<Service extends DescService> = { readonly [Method in keyof Service["method"]]: AccessRule };
@@ -56,7 +56,7 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
   allow(CustomerService, {
     createCustomer: {
       callers: ["secret_key", "publishable_key"],
-      writes: { message: "customer", fields: signUpFields, ignored: serverFields },
+      writes: { message: "customer", fields: signUpFields },
     },
     getCustomer: own("id"),
     getCustomerOverview: secretKey,
@@ -67,7 +67,7 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     updateCustomer: {
       ...own("customer.id"),
       // The update itself refuses a field of the merchant, once it can tell that the value changes.
-      writes: { message: "customer", fields: writableFields, ignored: ["id", ...serverFields] },
+      writes: { message: "customer", fields: writableFields },
     },
     deleteCustomer: own("id"),
     undeleteCustomer: secretKey,

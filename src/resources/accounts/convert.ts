@@ -7,12 +7,11 @@ import {
   AccountSettingsSchema,
 } from "../../../gen/clientele/v1/accounts_pb.js";
 import { etagOf } from "../../rpc/etag.js";
+import { writableFieldsOf } from "../../rpc/requests/plan.js";
 import type { TenantRow } from "./store.js";
 
 /** The fields that a mask may name. */
-export const writableFields = AccountSettingsSchema.fields
-  .map((field) => field.name)
-  .filter((name) => name !== "update_time" && name !== "etag");
+export const writableFields = writableFieldsOf(AccountSettingsSchema);
 
 export function accountFromRow(row: TenantRow): Account {
   return create(AccountSchema, {

@@ -2,27 +2,11 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
 import { etagOf } from "../../rpc/etag.js";
+import { writableFieldsOf } from "../../rpc/requests/plan.js";
 import type { AddressColumns, AddressRow } from "./store.js";
 
 /** The fields that a mask may name. */
-export const writableFields = [
-  "label",
-  "name",
-  "first_name",
-  "last_name",
-  "organization",
-  "phone",
-  "email",
-  "line1",
-  "line2",
-  "city",
-  "county",
-  "state",
-  "postal_code",
-  "country",
-  "instructions",
-  "additional_address_info",
-];
+export const writableFields = writableFieldsOf(AddressSchema);
 
 export function addressFromRow(row: AddressRow, defaultAddressId: string | null): Address {
   const { neighborhood, division, phonetic_name } = row;

@@ -10,21 +10,11 @@ import {
 } from "../../../gen/clientele/v1/custom_fields_pb.js";
 import { enumColumn } from "../../db/enums.js";
 import { etagOf } from "../../rpc/etag.js";
+import { writableFieldsOf } from "../../rpc/requests/plan.js";
 import type { CustomFieldColumns, CustomFieldRow } from "./store.js";
 
 /** The fields that a mask may name. Slug and type may be named, not changed. */
-export const writableFields = [
-  "slug",
-  "name",
-  "description",
-  "type",
-  "rules",
-  "required",
-  "default_value",
-  "enabled",
-  "position",
-  "writable_by_customer",
-];
+export const writableFields = writableFieldsOf(CustomFieldSchema);
 
 const type = enumColumn<CustomFieldType>(CustomFieldTypeSchema);
 

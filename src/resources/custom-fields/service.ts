@@ -1,7 +1,6 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Knex } from "knex";
 import {
-  type CustomField,
   CustomFieldSchema,
   type CustomFieldService,
   ListCustomFieldsRequestSchema,
@@ -70,8 +69,8 @@ export function customFieldService(deps: Deps): ServiceImpl<typeof CustomFieldSe
         requireEtag("custom field", row, changes.etag);
         const before = customFieldFromRow(row);
         const masked = applyMask(CustomFieldSchema, before, changes, req.updateMask, writableFields);
-        const next = validCustomField(sameIdentity(before, masked.next));
-        const paths = masked.changedPaths.filter((path) => path !== "slug" && path !== "type");
+        const next = validCustomField(masked.next);
+        const paths = masked.changedPaths;
         if (paths.length === 0) return { customField: before };
         const columns = customFieldToColumns(next);
         const updated = await store.updateCustomField(
@@ -115,15 +114,6 @@ export function customFieldService(deps: Deps): ServiceImpl<typeof CustomFieldSe
 }
 
 const byPosition: readonly OrderTerm[] = [{ column: "position", descending: false, nullable: false }];
-
-// A mask of everything may leave out what cannot be changed.
-function sameIdentity(before: CustomField, next: CustomField): CustomField {
-  const { slug, type } = before;
-  if ((next.slug !== "" && next.slug !== slug) || (next.type !== 0 && next.type !== type)) {
-    throw refused("CUSTOM_FIELD_IMMUTABLE", "The slug and the type of a custom field cannot be changed.");
-  }
-  return { ...next, slug, type };
-}
 
 function slugTaken(error: unknown): never {
   if (violates(error, "custom_fields_slug_key")) {

@@ -201,8 +201,6 @@ export const writableFields = writtenBy("shopper", "shopper after sign-up", "mer
 export const signUpFields = writtenBy("shopper", "shopper at sign-up");
 /** The fields that a customer token may write. */
 export const shopperFields = writtenBy("shopper", "shopper after sign-up");
-/** The fields that nobody writes. */
-export const serverFields = writtenBy("server");
 
 /** The columns that a purge and an erasure clear, each with its value. */
 export const clearedColumns = rows.flatMap(({ column, cleared }) => (cleared && column ? { column, ...cleared } : []));

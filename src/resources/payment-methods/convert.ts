@@ -9,11 +9,12 @@ import {
 import { enumColumn } from "../../db/enums.js";
 import type { Card } from "../../external/card-vault.js";
 import { etagOf } from "../../rpc/etag.js";
+import { writableFieldsOf } from "../../rpc/requests/plan.js";
 import { stateAt } from "./state.js";
 import type { PaymentMethodColumns, PaymentMethodRow } from "./store.js";
 
 /** The fields that a mask may name. */
-export const writableFields = ["label"];
+export const writableFields = writableFieldsOf(PaymentMethodSchema);
 
 const type = enumColumn<PaymentMethodType>(PaymentMethodTypeSchema);
 

@@ -11,6 +11,7 @@ import {
 } from "../../../gen/clientele/v1/webhooks_pb.js";
 import { enumColumn } from "../../db/enums.js";
 import { etagOf } from "../../rpc/etag.js";
+import { writableFieldsOf } from "../../rpc/requests/plan.js";
 import type { AttemptColumns, DeliveryRow } from "./deliveries-store.js";
 import type { EndpointColumns, EndpointRow } from "./store.js";
 
@@ -19,7 +20,7 @@ const state = enumColumn<WebhookDeliveryState>(WebhookDeliveryStateSchema);
 export const stateToColumn = state.toColumn;
 
 /** The paths that a mask may name. */
-export const writableFields = ["url", "event_types", "label", "enabled"];
+export const writableFields = writableFieldsOf(WebhookEndpointSchema);
 
 export function endpointFromRow(row: EndpointRow): WebhookEndpoint {
   return create(WebhookEndpointSchema, {

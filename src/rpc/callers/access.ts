@@ -3,6 +3,7 @@ import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import type { Interceptor } from "@connectrpc/connect";
 import { accessDenied, notFound, notPermitted } from "../errors.js";
+import { isServerField } from "../requests/plan.js";
 import { type Caller, type CallerKind, callerKey } from "./caller.js";
 
 /** The callers of a method, and its limits for callers without a secret key. */
@@ -21,11 +22,10 @@ export interface AccessRule {
  */
 export type NamedCustomer = { readonly field: string; readonly isOptional: boolean } | "by row" | "nobody";
 
-/** Fields of a message in the request; `ignored` are those that no caller can write anyway. */
+/** Fields of a message in the request. A field that no caller writes may be sent back as it was read. */
 export interface WritableFields {
   readonly message: string;
   readonly fields: readonly string[];
-  readonly ignored: readonly string[];
 }
 
 /** The rule for a method; one without callers if no table names it. */
@@ -63,7 +63,9 @@ async function* restrictEach(
 function restrict(schema: DescMessage, message: Message, caller: Caller, { customer, writes }: AccessRule): void {
   const request = reflect(schema, message);
   if (typeof customer === "object") requireOwn(request, caller, customer);
-  if (writes !== undefined) requireWritable(request, writes);
+  if (writes === undefined) return;
+  const identity = typeof customer === "object" ? customer.field : undefined;
+  requireWritable(request, writes, (path) => path === identity);
 }
 
 // No customer has it as an id.
@@ -101,7 +103,11 @@ function placeOf(request: ReflectMessage, path: string): { message: ReflectMessa
 }
 
 // By the mask if there is one, as an update reads it; else by what is populated.
-function requireWritable(request: ReflectMessage, { message, fields, ignored }: WritableFields): void {
+function requireWritable(
+  request: ReflectMessage,
+  { message, fields }: WritableFields,
+  isIdentity: (path: string) => boolean,
+): void {
   const place = placeOf(request, message);
   if (place?.field.fieldKind !== "message" || !place.message.isSet(place.field)) return;
   const inner = place.message.get(place.field);
@@ -109,7 +115,11 @@ function requireWritable(request: ReflectMessage, { message, fields, ignored }: 
   const isWritten = (field: DescField) =>
     masked.size === 0 ? inner.isSet(field) : masked.has(field.name) || masked.has("*");
   const refused = inner.fields.filter(
-    (field) => isWritten(field) && !fields.includes(field.name) && !ignored.includes(field.name),
+    (field) =>
+      isWritten(field) &&
+      !fields.includes(field.name) &&
+      !isServerField(field) &&
+      !isIdentity(`${message}.${field.name}`),
   );
   if (refused.length > 0) throw notPermitted(refused.map(({ name }) => `${message}.${name}`));
 }

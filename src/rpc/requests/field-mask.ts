@@ -4,12 +4,15 @@ import {
   type DescField,
   type DescMessage,
   equals,
+  getOption,
   type JsonObject,
   type MessageShape,
 } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { type FieldMask, StructSchema } from "@bufbuild/protobuf/wkt";
-import { type FieldViolation, invalidField, invalidFields } from "../errors.js";
+import { immutable_reason } from "../../../gen/clientele/options/v1/options_pb.js";
+import { type FieldViolation, invalidField, invalidFields, type Reason, refused } from "../errors.js";
+import { fieldsOf } from "./plan.js";
 
 /** A message after an update, and the paths whose values it changed. */
 export interface Masked<Desc extends DescMessage> {
@@ -20,7 +23,8 @@ export interface Masked<Desc extends DescMessage> {
 /**
  * Applies an update (AIP-134) to a copy of `current`. Without a mask every populated field counts, with `*` every
  * writable one. A JSON object merges key by key, and a key that is null or "" is deleted; under `*` it is replaced.
- * Throws INVALID_ARGUMENT for a path that is not in `writable`, unless it names a field whose value stays as it is.
+ * Throws INVALID_ARGUMENT for a path that is not in `writable`, unless it names a field whose value stays as it is, and
+ * for the change of an IMMUTABLE field the reason that the field names.
  */
 export function applyMask<Desc extends DescMessage>(
   schema: Desc,
@@ -54,6 +58,7 @@ export function applyMask<Desc extends DescMessage>(
   }
   for (const [field, keys] of merged) mergeStruct(from, to, field, keys);
   if (violations.length > 0) throw invalidFields(violations);
+  keepImmutable(schema, current, next, touched);
   return {
     next,
     changedPaths: differing(
@@ -63,6 +68,35 @@ export function applyMask<Desc extends DescMessage>(
       next,
     ),
   };
+}
+
+// A field that keeps its value may be left out of an update.
+function keepImmutable<Desc extends DescMessage>(
+  schema: Desc,
+  current: MessageShape<Desc>,
+  next: MessageShape<Desc>,
+  touched: ReadonlySet<DescField>,
+): void {
+  const [from, to] = [reflect(schema, current), reflect(schema, next)];
+  for (const { field, isImmutable } of fieldsOf(schema)) {
+    if (!isImmutable || !touched.has(field) || !from.isSet(field)) continue;
+    if (differing(schema, [field], current, next).length === 0) continue;
+    if (to.isSet(field)) throw immutableChanged(field);
+    copyField(from, to, field);
+  }
+}
+
+/** The reason of an error that a field names for a change of its value; empty for none. */
+export function immutableReasonOf(field: DescField): string {
+  return getOption(field, immutable_reason);
+}
+
+function immutableChanged(field: DescField): Error {
+  const reason = immutableReasonOf(field);
+  if (reason === "") return invalidField("update_mask", `${field.name} cannot be changed`);
+  const names = fieldsOf(field.parent).flatMap(({ isImmutable, name }) => (isImmutable ? `the ${name}` : []));
+  const resource = field.parent.name.replace(/(?<=[a-z])[A-Z]/g, " $&").toLowerCase();
+  return refused(reason as Reason, `T${names.join(" and ").slice(1)} of a ${resource} cannot be changed.`);
 }
 
 /** The names of the fields in which two messages differ. */

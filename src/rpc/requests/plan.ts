@@ -19,6 +19,8 @@ export interface FieldPlan {
   readonly isSubject: boolean;
   readonly isSecret: boolean;
   readonly isOutputOnly: boolean;
+  /** Whether it keeps its value once it has one. */
+  readonly isImmutable: boolean;
   readonly isValidatedAfterMerge: boolean;
 }
 
@@ -74,13 +76,31 @@ function planOf(field: DescField): FieldPlan {
     isSubject: hasOption(field, subject) && getOption(field, subject),
     isSecret: field.proto.options?.debugRedact === true,
     isOutputOnly: isOutputOnly(field),
+    isImmutable: hasBehavior(field, FieldBehavior.IMMUTABLE),
     isValidatedAfterMerge: hasOption(field, validated_after_merge) && getOption(field, validated_after_merge),
   };
 }
 
 /** Whether only the service writes a field: what a client sends in it is ignored. */
 export function isOutputOnly(field: DescField): boolean {
-  return hasOption(field, field_behavior) && getOption(field, field_behavior).includes(FieldBehavior.OUTPUT_ONLY);
+  return hasBehavior(field, FieldBehavior.OUTPUT_ONLY);
+}
+
+/** Whether a client may send a field back as it was read, because nobody writes it. An etag is compared. */
+export function isServerField(field: DescField): boolean {
+  return isOutputOnly(field) || field.name === "etag";
+}
+
+/** The fields that an update mask may name: those that a client writes, without the identifier. */
+export function writableFieldsOf(schema: DescMessage): readonly string[] {
+  const writable = schema.fields.filter(
+    (field) => !isServerField(field) && !hasBehavior(field, FieldBehavior.IDENTIFIER),
+  );
+  return writable.map(({ name }) => name);
+}
+
+function hasBehavior(field: DescField, behavior: FieldBehavior): boolean {
+  return hasOption(field, field_behavior) && getOption(field, field_behavior).includes(behavior);
 }
 
 // A Struct in a Value is a message like any other. A singular StringValue is a plain text.
