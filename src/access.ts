@@ -30,14 +30,14 @@ const secretKey: AccessRule = { callers: ["secret_key"] };
 // Methods that a customer token may call too, with the field that names the customer.
 const own = (field: string): AccessRule => ({
   callers: ["secret_key", "customer_token"],
-  customer: { field, isOptional: false },
+  subject: { field, isOptional: false },
 });
 const ownByDefault = (field: string): AccessRule => ({
   callers: ["secret_key", "customer_token"],
-  customer: { field, isOptional: true },
+  subject: { field, isOptional: true },
 });
-const aboutNobody: AccessRule = { callers: ["secret_key", "customer_token"], customer: "nobody" };
-const ownByRow: AccessRule = { callers: ["secret_key", "customer_token"], customer: "by row" };
+const aboutNobody: AccessRule = { callers: ["secret_key", "customer_token"], subject: "nobody" };
+const ownByRow: AccessRule = { callers: ["secret_key", "customer_token"], subject: "by row" };
 const forGuests = (rule: AccessRule): AccessRule => ({ ...rule, callers: [...rule.callers, "publishable_key"] });
 
 // A line for each RPC, checked by the compiler: a service with an RPC that stands in no line does not compile.
@@ -75,7 +75,7 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
   allow(CustomerTokenService, {
     createCustomerToken: {
       callers: ["secret_key", "publishable_key"],
-      customer: { field: "customer_id", isOptional: true },
+      subject: { field: "customer_id", isOptional: true },
     },
     getCustomerToken: own("customer_id"),
     listCustomerTokens: own("customer_id"),
@@ -166,6 +166,9 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
   allow(ReflectionV1Alpha, { serverReflectionInfo: anybody }),
 ]);
 
+/** The word for the subject of a customer token in errors. */
+export const subjectName = "customer";
+
 const nobody: AccessRule = { callers: [] };
 
 /** The access rule of a method; without callers if the table does not name it. */
@@ -180,12 +183,12 @@ function allow<Service extends DescService>(
   rules: MethodsOf<Service>,
 ): [string, Readonly<Record<string, AccessRule>>] {
   for (const { localName, input } of service.methods) {
-    const { callers, customer, writes } = rules[localName as keyof MethodsOf<Service>];
-    const paths = [typeof customer === "object" && customer.field, writes?.message].filter(
+    const { callers, subject, writes } = rules[localName as keyof MethodsOf<Service>];
+    const paths = [typeof subject === "object" && subject.field, writes?.message].filter(
       (path) => typeof path === "string",
     );
     if (!paths.every((path) => hasField(input, path))) throw new Error(`${input.typeName} lacks one of ${paths}`);
-    if (callers.includes("customer_token") && customer === undefined) throw new Error(`${localName} has no owner`);
+    if (callers.includes("customer_token") && subject === undefined) throw new Error(`${localName} has no owner`);
   }
   return [service.typeName, rules];
 }

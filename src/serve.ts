@@ -4,7 +4,7 @@ import { Registry } from "prom-client";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.js";
-import { accessOf } from "./access.js";
+import { accessOf, subjectName } from "./access.js";
 import type { Config } from "./config.js";
 import { buildDeps, type Deps, type Overrides } from "./deps.js";
 import { createClientAddress } from "./formats/client-address.js";
@@ -56,11 +56,19 @@ async function start(
   const observe = createObserver({ logger: deps.logger, registry });
   let { httpPort } = config;
   const publicUrl = () => config.publicUrl ?? urlOf(config, httpPort);
-  const authenticate = { key: deps.keyring.authenticate, customerToken: deps.tokens.authenticate };
+  const authenticate = { key: deps.keyring.authenticate, token: deps.tokens.authenticate };
   const { announce } = deps.eventFeed;
   const ofTenant = async (tenantId: string) => (await deps.settings.read(deps.db, tenantId)).settings.allowedOrigins;
   const origins = { ofDeployment: config.allowedOrigins, ofTenant };
-  const interceptors = createInterceptors({ ...deps, publicUrl, authenticate, accessOf, origins, announce });
+  const interceptors = createInterceptors({
+    ...deps,
+    publicUrl,
+    authenticate,
+    accessOf,
+    subjectName,
+    origins,
+    announce,
+  });
   const reflection = reflectionServices([...services, Health]);
   const names = services.map((service) => service.typeName);
   const ours = createRoutes(deps);

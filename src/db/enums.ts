@@ -1,8 +1,8 @@
 import type { DescEnum } from "@bufbuild/protobuf";
 
 /**
- * How an enum is stored: the value's name without the enum's prefix, in lower case, so that `CUSTOMER_TYPE_BUSINESS` is
- * `business`. UNSPECIFIED is null.
+ * How an enum is stored: the value's name without the enum's prefix, in lower case, so that `THING_KIND_LARGE` is
+ * `large`. UNSPECIFIED is null.
  */
 export function enumColumn<Value extends number>(descriptor: DescEnum) {
   const prefix = descriptor.sharedPrefix?.length ?? 0;

@@ -157,16 +157,11 @@ export function notPermitted(fields: readonly string[]): ConnectError {
   return rpcError("FIELDS_NOT_PERMITTED", message, { violations });
 }
 
-/** There is no such resource in the caller's tenant. The text tells an absent id from a foreign one no more than 4G's. */
+/** A missing id and another tenant's id get the same message. */
 export function notFound(resource: string): ConnectError {
   return rpcError("RESOURCE_NOT_FOUND", `The ${resource} could not be found, please check the id.`, {
     metadata: { resource },
   });
-}
-
-/** 4Geeks: a search without a match is an error, where the settings say so. */
-export function nothingFound(query: string): ConnectError {
-  return rpcError("NOTHING_FOUND", `No customers found matching the query: '${query}'.`);
 }
 
 /** The state of things forbids it; the reason says which rule, PreconditionFailure what breaks it if there are several. */

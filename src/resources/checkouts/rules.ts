@@ -1,8 +1,8 @@
 import type { Knex } from "knex";
 import { CheckoutState } from "../../../gen/clientele/v1/checkouts_pb.js";
-import type { Owner } from "../../rpc/callers/caller.js";
 import { notFound, refused, rpcError } from "../../rpc/errors.js";
 import type { CustomerRow } from "../customers/fields.js";
+import type { Owner } from "../customers/owner.js";
 import { lockCustomer } from "../customers/store.js";
 import { stateOf, stateToColumn } from "./convert.js";
 import { type Happening, nextState } from "./state.js";

@@ -8,7 +8,7 @@ import {
 } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { type Call, callOf, ownerOf } from "../../rpc/callers/caller.js";
+import { type Call, callOf } from "../../rpc/callers/caller.js";
 import { prepared } from "../../rpc/calls/call.js";
 import { transact } from "../../rpc/calls/transaction.js";
 import { invalidField, notFound } from "../../rpc/errors.js";
@@ -16,6 +16,7 @@ import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { changedPaths } from "../../rpc/requests/field-mask.js";
 import { lockActiveCustomer, requireActive } from "../customers/lock.js";
+import { ownerOf } from "../customers/owner.js";
 import { findCustomer } from "../customers/store.js";
 import { attachingUse, describeToken, previewingUse } from "../payment-methods/token.js";
 import { checkoutFromRow, previewFromColumns, resolvedToColumns, stateOf, stateToColumn } from "./convert.js";

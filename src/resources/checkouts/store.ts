@@ -2,9 +2,9 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
 import { type Keys, shareRead } from "../../db/shared-reads.js";
 import { defineStatement } from "../../db/statements.js";
-import { isOf, type Owner } from "../../rpc/callers/caller.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { type Page, selectPage } from "../../rpc/lists/paging.js";
+import { isOf, type Owner } from "../customers/owner.js";
 import { changeWithEvent } from "../events/store.js";
 
 /** The columns that a checkout and its order share: copies of the resolved values, as proto JSON. */

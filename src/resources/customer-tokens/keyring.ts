@@ -73,7 +73,7 @@ export function createTokenKeyring(db: Knex, clock: Clock): TokenKeyring {
       accountId: row.account_id,
       liveMode: row.live_mode,
       actor: row.id,
-      customerId: row.customer_id,
+      subjectId: row.customer_id,
       pageTokenKey: row.page_token_key,
     };
     return { caller, owner: holderOf(tenantId, row.customer_id), expireTime: row.expire_time, loadTime };

@@ -13,7 +13,7 @@ import { cleanText } from "../../formats/text.js";
 import { type Call, callOf, type TransactionCall } from "../../rpc/callers/caller.js";
 import { prepared } from "../../rpc/calls/call.js";
 import { transact } from "../../rpc/calls/transaction.js";
-import { invalidField, notFound, nothingFound } from "../../rpc/errors.js";
+import { invalidField, notFound, rpcError } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { parseFilter } from "../../rpc/lists/filter.js";
 import { type OrderTerm, parseOrderBy } from "../../rpc/lists/order-by.js";
@@ -198,6 +198,11 @@ async function lockUnchanged({ db, tenantId }: TransactionCall, { id, etag }: { 
   if (row === undefined) throw notFound("customer");
   requireEtag("customer", row, etag);
   return row;
+}
+
+// 4Geeks: a search without a match is an error.
+function nothingFound(query: string) {
+  return rpcError("NOTHING_FOUND", `No customers found matching the query: '${query}'.`);
 }
 
 async function findDefaultAddress(

@@ -4,7 +4,7 @@ import { ListOrdersRequestSchema, type OrderService } from "../../../gen/cliente
 import { type PaymentMethod, PaymentMethodState } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { callOf, ownerOf } from "../../rpc/callers/caller.js";
+import { callOf } from "../../rpc/callers/caller.js";
 import { notFound, refused } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
@@ -12,6 +12,7 @@ import { namesPlace } from "../addresses/rules.js";
 import { checkoutFromRow } from "../checkouts/convert.js";
 import { lockWithCustomer, requireBuyer, requirePending } from "../checkouts/rules.js";
 import { updateCheckout } from "../checkouts/store.js";
+import { ownerOf } from "../customers/owner.js";
 import { stateAt } from "../payment-methods/state.js";
 import { lockToken } from "../payment-methods/store.js";
 import { checkoutToOrderColumns, orderFromRow } from "./convert.js";

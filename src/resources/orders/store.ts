@@ -1,10 +1,10 @@
 import type { Knex } from "knex";
 import { type Keys, shareRead } from "../../db/shared-reads.js";
 import { defineStatement } from "../../db/statements.js";
-import { isOf, type Owner } from "../../rpc/callers/caller.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { type Page, selectPage } from "../../rpc/lists/paging.js";
 import { listed, type SnapshotRow } from "../checkouts/store.js";
+import { isOf, type Owner } from "../customers/owner.js";
 import { changeWithEvent } from "../events/store.js";
 
 export interface OrderRow extends SnapshotRow {

@@ -1,9 +1,9 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
-import type { Owner } from "../../rpc/callers/caller.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { type Page, selectPage } from "../../rpc/lists/paging.js";
 import type { CustomerRow } from "../customers/fields.js";
+import type { Owner } from "../customers/owner.js";
 import { changeWithEvent } from "../events/store.js";
 import type { BelongingTable } from "./belongings.js";
 import type { PersonalRows } from "./manifest.js";

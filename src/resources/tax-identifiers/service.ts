@@ -4,13 +4,14 @@ import { ListTaxIdentifiersRequestSchema, TaxIdentifierService } from "../../../
 import { violates } from "../../db/errors.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
-import { callOf, ownerOf } from "../../rpc/callers/caller.js";
+import { callOf } from "../../rpc/callers/caller.js";
 import { handOver } from "../../rpc/calls/idempotency.js";
 import { conflict, notFound, refused } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { required } from "../../rpc/requests/validate.js";
 import { lockActiveCustomer } from "../customers/lock.js";
+import { ownerOf } from "../customers/owner.js";
 import { givenPaths, newTaxIdentifierColumns, taxIdentifierFromRow } from "./convert.js";
 import { taxTypeTaken, validTaxIdentifier } from "./rules.js";
 import * as store from "./store.js";

@@ -9,18 +9,18 @@ import { type Caller, type CallerKind, callerKey } from "./caller.js";
 /** The callers of a method, and its limits for callers without a secret key. */
 export interface AccessRule {
   readonly callers: readonly CallerKind[];
-  /** How a call names the customer that it is about. A method that customer tokens may call must say so. */
-  readonly customer?: NamedCustomer;
+  /** How a call names the subject that it is about. A method that customer tokens may call must say so. */
+  readonly subject?: NamedSubject;
   /** The fields of one message that such callers may write; absent for all. */
   readonly writes?: WritableFields;
 }
 
 /**
- * How a request names its customer: by a field, such as `customer_id` or `customer.id`. A customer token names its own by
- * the id or by `me`, and by leaving an optional field empty. A publishable key names none. `by row`: the request names
- * another resource, which the handler looks up among the rows of `ownerOf(call)`. `nobody`: it concerns no customer.
+ * How a request names its subject: by a field, such as `user_id` or `user.id`. A customer token names its own subject by
+ * the id or by `me`, and by leaving an optional field empty. A publishable key names none. `by row`: the request names a
+ * resource, which the handler looks up among the rows of the caller's subject. `nobody`: it concerns no subject.
  */
-export type NamedCustomer = { readonly field: string; readonly isOptional: boolean } | "by row" | "nobody";
+export type NamedSubject = { readonly field: string; readonly isOptional: boolean } | "by row" | "nobody";
 
 /** Fields of a message in the request. A field that no caller writes may be sent back as it was read. */
 export interface WritableFields {
@@ -32,58 +32,61 @@ export interface WritableFields {
 export type AccessOf = (method: DescMethod) => AccessRule;
 
 /**
- * Keeps callers without a secret key to what is theirs. Another customer answers NOT_FOUND, whether it exists or not;
- * a field that is not theirs to write is PERMISSION_DENIED.
+ * Keeps callers without a secret key to what is theirs. Another subject answers NOT_FOUND, whether it exists or not;
+ * a field that is not theirs to write is PERMISSION_DENIED. `subjectName` is the word for a subject in these errors.
  */
-export function ownInterceptor(accessOf: AccessOf): Interceptor {
+export function ownInterceptor(accessOf: AccessOf, subjectName: string): Interceptor {
   return (next) => async (req) => {
     const caller = req.contextValues.get(callerKey);
     if (caller === undefined || caller.kind === "secret_key") return await next(req);
     const rule = accessOf(req.method);
-    if (caller.kind === "customer_token" && rule.customer === undefined) throw accessDenied();
+    if (caller.kind === "customer_token" && rule.subject === undefined) throw accessDenied();
     const { input } = req.method;
-    if (req.stream) return await next({ ...req, message: restrictEach(input, req.message, caller, rule) });
-    restrict(input, req.message, caller, rule);
+    const check = (message: Message) => restrict(input, message, caller, rule, subjectName);
+    if (req.stream) return await next({ ...req, message: checkEach(req.message, check) });
+    check(req.message);
     return await next(req);
   };
 }
 
-async function* restrictEach(
-  schema: DescMessage,
-  messages: AsyncIterable<Message>,
-  caller: Caller,
-  rule: AccessRule,
-): AsyncIterable<Message> {
+async function* checkEach(messages: AsyncIterable<Message>, check: (message: Message) => void): AsyncIterable<Message> {
   for await (const message of messages) {
-    restrict(schema, message, caller, rule);
+    check(message);
     yield message;
   }
 }
 
-function restrict(schema: DescMessage, message: Message, caller: Caller, { customer, writes }: AccessRule): void {
+function restrict(
+  schema: DescMessage,
+  message: Message,
+  caller: Caller,
+  { subject, writes }: AccessRule,
+  subjectName: string,
+): void {
   const request = reflect(schema, message);
-  if (typeof customer === "object") requireOwn(request, caller, customer);
+  if (typeof subject === "object") requireOwn(request, caller, subject, subjectName);
   if (writes === undefined) return;
-  const identity = typeof customer === "object" ? customer.field : undefined;
+  const identity = typeof subject === "object" ? subject.field : undefined;
   requireWritable(request, writes, (path) => path === identity);
 }
 
-// No customer has it as an id.
+// No subject has it as an id.
 const self = "me";
 
 function requireOwn(
   request: ReflectMessage,
   caller: Caller,
-  { field, isOptional }: Extract<NamedCustomer, object>,
+  { field, isOptional }: Extract<NamedSubject, object>,
+  subjectName: string,
 ): void {
   const place = placeOf(request, field);
   const named = place === undefined ? "" : String(place.message.get(place.field));
-  if (caller.customerId === undefined) {
-    if (named !== "") throw accessDenied("It takes the customer's own token to name a customer.");
+  if (caller.subjectId === undefined) {
+    if (named !== "") throw accessDenied(`It takes the ${subjectName}'s own token to name a ${subjectName}.`);
   } else if (named === self || (named === "" && isOptional)) {
-    place?.message.set(place.field, caller.customerId);
-  } else if (named !== caller.customerId) {
-    throw notFound("customer");
+    place?.message.set(place.field, caller.subjectId);
+  } else if (named !== caller.subjectId) {
+    throw notFound(subjectName);
   }
 }
 
@@ -129,7 +132,7 @@ function maskOf(request: ReflectMessage): readonly string[] {
   return masks.find((mask) => isMessage(mask, FieldMaskSchema))?.paths ?? [];
 }
 
-/** Whether a request can name its customer as a rule says; for the table, which is checked before the first call. */
+/** Whether a request can name its subject as a rule says; for the table, which is checked before the first call. */
 export function hasField(schema: DescMessage, path: string): boolean {
   const [name, ...rest] = path.split(".");
   const field = schema.fields.find((one) => one.name === name);

@@ -11,7 +11,7 @@ type Find = (secret: string, address: string) => Found | Promise<Found>;
 /** Finds who a key or a customer token belongs to; undefined if it is unknown, revoked or expired. */
 export interface Authenticate {
   readonly key: Find;
-  readonly customerToken: Find;
+  readonly token: Find;
 }
 
 /**
@@ -83,7 +83,7 @@ async function* whileValid<T>(
 /** The credentials of a request: a key, a customer token, or a token beside a publishable key. */
 export interface Credentials {
   readonly key?: string;
-  readonly customerToken?: string;
+  readonly token?: string;
 }
 
 /**
@@ -95,11 +95,11 @@ export function credentialsOf(headers: Headers): Credentials {
   const given = authorization(headers.get("authorization"));
   const bearsToken = given?.startsWith(tokenPrefix) === true;
   const key = oneOf(bearsToken ? null : given, headers.get("api-key"), headers.get("x-api-key"));
-  const customerToken = oneOf(bearsToken ? given : null, headers.get("x-customer-token"));
+  const token = oneOf(bearsToken ? given : null, headers.get("x-customer-token"));
   if (key === undefined && !bearsToken) {
     throw rpcError("CREDENTIALS_MISSING", "Authentication credentials were not provided.");
   }
-  return { ...(key !== undefined && { key }), ...(customerToken !== undefined && { customerToken }) };
+  return { ...(key !== undefined && { key }), ...(token !== undefined && { token }) };
 }
 
 const tokenPrefix = "ct_";
@@ -111,18 +111,14 @@ function oneOf(...given: readonly (string | null)[]): string | undefined {
 }
 
 // Both must be valid, and of one tenant. A token narrows what a publishable key may do; beside a secret key it is a mistake
-// that would reach all customers.
-async function callerOf(
-  { key, customerToken }: Credentials,
-  authenticate: Authenticate,
-  address: string,
-): Promise<Caller> {
+// that would reach everybody.
+async function callerOf({ key, token }: Credentials, authenticate: Authenticate, address: string): Promise<Caller> {
   // Asked at once, so that two that are not at hand are looked for together.
   const findingKey = key === undefined ? undefined : authenticate.key(key, address);
-  const findingToken = customerToken === undefined ? undefined : authenticate.customerToken(customerToken, address);
+  const findingToken = token === undefined ? undefined : authenticate.token(token, address);
   const [byKey, byToken] =
     findingToken === undefined ? [await findingKey] : await Promise.all([findingKey, findingToken]);
-  const caller = customerToken === undefined ? byKey : byToken;
+  const caller = token === undefined ? byKey : byToken;
   if (caller === undefined || (key !== undefined && byKey?.tenantId !== caller.tenantId)) {
     throw rpcError("CREDENTIALS_INVALID", "The authentication credentials are not valid.");
   }

@@ -13,8 +13,8 @@ export interface Caller {
   readonly liveMode: boolean;
   /** The id of the key or of the customer token. */
   readonly actor: string;
-  /** Whose token it is; absent for a key. */
-  readonly customerId?: string;
+  /** The id of the subject whose token it is, the one person whose data it reaches; absent for a key. */
+  readonly subjectId?: string;
   /** Signs the tenant's page tokens. */
   readonly pageTokenKey: Uint8Array;
 }
@@ -27,7 +27,7 @@ export interface Call extends Caller {
   readonly now: Date;
   /** Where clients reach the public port, without a slash at its end. */
   readonly publicUrl: string;
-  /** The event of a change that the call makes: its type, such as `customer.updated`, and the paths it changes. */
+  /** The event of a change that the call makes: its type, such as `thing.updated`, and the paths it changes. */
   readonly event: (type: string, changedPaths?: readonly string[]) => EventDraft;
   /** Leaves something for when all of the call is committed, such as forgetting what was cached. It may run more than once. */
   readonly afterCommit: (fn: () => void) => void;
@@ -40,21 +40,6 @@ export interface TransactionCall extends Call {
 
 /** The part of a call that a change needs; a job has no more than this. */
 export type ChangeCall = Pick<TransactionCall, "db" | "tenantId" | "now" | "event">;
-
-/** The condition of every query for a caller that reaches one customer's rows alone. */
-export interface Owner {
-  readonly customer_id?: string;
-}
-
-/** The rows that a caller reaches, where the request does not name their customer: all of the tenant's, or its own. */
-export function ownerOf({ customerId }: Caller): Owner {
-  return customerId === undefined ? {} : { customer_id: customerId };
-}
-
-/** Whether an owner reaches a row. */
-export function isOf(owner: Owner, row: { readonly customer_id: string | null }): boolean {
-  return owner.customer_id === undefined || owner.customer_id === row.customer_id;
-}
 
 export const callerKey = createContextKey<Caller | undefined>(undefined);
 export const callKey = createContextKey<Call | undefined>(undefined);

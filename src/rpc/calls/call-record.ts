@@ -5,7 +5,7 @@ import { createContextKey } from "@connectrpc/connect";
  * It never holds personal data, credentials or anything a client typed freely.
  */
 export interface CallRecord {
-  /** Such as `clientele.v1.CustomerService/GetCustomer`; `unknown` when no such method exists. */
+  /** Such as `clientele.v1.ThingService/GetThing`; `unknown` when no such method exists. */
   method: string;
   /** `connect`, `grpc` or `grpc-web`; `http` for what is no call. */
   protocol: string;

@@ -3,7 +3,7 @@ import { refuseCardNumber } from "../requests/card-numbers.js";
 
 /** One change of one resource, before it is written; never a personal value. */
 export interface EventDraft {
-  /** The resource and what became of it, such as `customer.updated`. */
+  /** The resource and what became of it, such as `thing.updated`. */
   readonly type: string;
   /** Paths of the message, in snake_case. */
   readonly changedPaths: readonly string[];

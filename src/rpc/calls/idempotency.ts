@@ -32,8 +32,8 @@ export interface Claim {
   /** A key may name a person, so its text is stored nowhere. */
   readonly keyHash: Buffer;
   readonly requestHash: Buffer;
-  /** The customer that the request names, if it does. */
-  readonly customerId: string | undefined;
+  /** The subject that the request names, if it does. */
+  readonly subjectId: string | undefined;
 }
 
 /** Whether the answers of a method are remembered: it changes something, and gives one answer. */
@@ -53,21 +53,21 @@ export function keyIn(headers: Headers): string | undefined {
 }
 
 /**
- * The keys of servers, of pages and of each customer are apart, so that none learns or blocks what another remembers: a
+ * The keys of servers, of pages and of each subject are apart, so that none learns or blocks what another remembers: a
  * key of a client holds no space.
  */
 export async function claimOf(
   method: DescMethod,
-  { kind, tenantId, customerId }: Caller,
+  { kind, tenantId, subjectId }: Caller,
   key: string,
   request: Message,
 ): Promise<Claim> {
-  const ownKey = kind === "secret_key" ? key : `${customerId ?? kind} ${key}`;
-  const about = customerId ?? subjectIn(method.input, request);
+  const ownKey = kind === "secret_key" ? key : `${subjectId ?? kind} ${key}`;
+  const about = subjectId ?? subjectIn(method.input, request);
   const contentHash = await hashOf(method.input, request, `${tenantId} ${ownKey}`);
   // Whoever does not know the key cannot check a guess of the request.
   const requestHash = createHash("sha256").update(ownKey).update(contentHash).digest();
-  return { method, keyHash: hashOfKey(ownKey), requestHash, customerId: about };
+  return { method, keyHash: hashOfKey(ownKey), requestHash, subjectId: about };
 }
 
 /** The hash under which the record of a key is found. */
@@ -109,7 +109,7 @@ export async function find({ db, tenantId, now }: Call, claim: Claim): Promise<M
 }
 
 /**
- * Keeps the answer of the call that took the key, with the customer that it is about, so that both are erased together;
+ * Keeps the answer of the call that took the key, with the subject that it is about, so that both are erased together;
  * `answer` is what the handler gives.
  */
 export async function remember({ db, tenantId }: TransactionCall, claim: Claim, answer: unknown): Promise<void> {
@@ -117,12 +117,12 @@ export async function remember({ db, tenantId }: TransactionCall, claim: Claim, 
   const kept = clone(output, create(output, answer as MessageInitShape<DescMessage>));
   clearSecrets(output, kept);
   const response = Buffer.from(toBinary(output, kept));
-  const customer_id = subjectIn(output, kept) ?? claim.customerId ?? null;
+  const customer_id = subjectIn(output, kept) ?? claim.subjectId ?? null;
   await db("idempotency_keys").where(keyColumns(tenantId, claim)).update({ response, customer_id });
 }
 
 /**
- * Lets what a service has answered about a resource, which was nobody's or another's then, be erased with the customer who
+ * Lets what a service has answered about a resource, which was nobody's or another's then, be erased with the subject who
  * has it now.
  */
 export async function handOver(
@@ -130,13 +130,13 @@ export async function handOver(
   tenantId: string,
   service: DescService,
   resourceId: string,
-  customerId: string,
+  subjectId: string,
 ): Promise<void> {
   await trx("idempotency_keys")
     .where({ tenant_id: tenantId })
     .whereIn("method", service.methods.filter(isRemembered).map(nameOf))
     .whereRaw("position(convert_to(?, 'UTF8') in response) > 0", [resourceId])
-    .update({ customer_id: customerId });
+    .update({ customer_id: subjectId });
 }
 
 function keyColumns(tenantId: string, { keyHash }: Claim) {

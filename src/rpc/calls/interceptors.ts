@@ -19,6 +19,8 @@ interface InterceptorDeps {
   readonly logger: Logger;
   readonly authenticate: Authenticate;
   readonly accessOf: AccessOf;
+  /** The word for a subject in errors. */
+  readonly subjectName: string;
   readonly origins: Omit<Origins, "publicUrl">;
 }
 
@@ -37,7 +39,7 @@ export function createInterceptors(deps: InterceptorDeps): Interceptors {
       // Before a transaction is opened for a request that is refused anyway.
       validateInterceptor,
       // Before an answer is remembered or replayed, so that nobody gets another's.
-      ownInterceptor(deps.accessOf),
+      ownInterceptor(deps.accessOf, deps.subjectName),
       // Innermost, so that what is left for after the commit is done before the answer leaves.
       callInterceptor(deps),
     ],

@@ -12,7 +12,7 @@ const parameters = { text: "?::text", timestamp: "?::timestamptz", boolean: "?::
 
 /**
  * Narrows a query to the rows that a filter holds for. `columns` gives the SQL of each field, such as
- * `customers.email`: a column, or an expression that can stand before an operator; of a map or a record, a column of jsonb.
+ * `things.name`: a column, or an expression that can stand before an operator; of a map or a record, a column of jsonb.
  */
 export function applyFilter<Query extends Knex.QueryBuilder>(
   query: Query,

@@ -1,7 +1,7 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { leadsTo, oncePerType } from "./plan.js";
 
-/** The id of the customer that a message is about, as its fields with the option `subject` say; undefined if none does. */
+/** The id of the subject that a message is about, as its fields with the option `subject` say; undefined if none does. */
 export function subjectIn(schema: DescMessage, message: object): string | undefined {
   const { own, nested } = subjectsOf(schema);
   for (const { get } of own) {
@@ -16,7 +16,7 @@ export function subjectIn(schema: DescMessage, message: object): string | undefi
   return undefined;
 }
 
-// The field nearest to the top decides: a checkout is its customer's, whosever address it copies.
+// The field nearest to the top decides: a message is its own subject's, whosever data it copies.
 const subjectsOf = oncePerType((fields) => ({
   own: fields.filter(({ isSubject }) => isSubject),
   nested: fields.flatMap(({ get, inner, shape }) => {

@@ -43,7 +43,7 @@ const validator = createValidator({ regexMatch: (pattern, against) => expression
 
 /**
  * Throws INVALID_ARGUMENT, with a BadRequest path for each violation, unless a message keeps the rules of its proto.
- * `prefix` is the path of the message in the request, such as `customer`.
+ * `prefix` is the path of the message in the request, such as `thing`.
  */
 export function requireValid<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>, prefix = ""): void {
   const violations = violationsIn(schema, message, prefix);
