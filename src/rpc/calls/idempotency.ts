@@ -97,7 +97,7 @@ export async function find({ db, tenantId, now }: Call, claim: Claim): Promise<M
   const first = await db("idempotency_keys").where(keyColumns(tenantId, claim)).where("expire_time", ">", now).first();
   if (first === undefined) return undefined;
   if (first.request_hash === null) {
-    throw rpcError("IDEMPOTENCY_KEY_ERASED", "The customer of the first request with this Idempotency-Key is erased.");
+    throw rpcError("IDEMPOTENCY_KEY_ERASED", "The person of the first request with this Idempotency-Key is erased.");
   }
   if (first.method !== nameOf(claim.method)) {
     throw rpcError("IDEMPOTENCY_KEY_REUSED", "The Idempotency-Key was used for another method.");
