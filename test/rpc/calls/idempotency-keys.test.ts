@@ -58,7 +58,7 @@ describe.for(protocols)("over %s", (protocol) => {
       expect(await failureOf(retry())).toMatchObject({
         code: "FailedPrecondition",
         reason: "IDEMPOTENCY_KEY_ERASED",
-        message: "The customer of the first request with this Idempotency-Key is erased.",
+        message: "The person of the first request with this Idempotency-Key is erased.",
       });
     }
     const { customers } = await clients.customers.listCustomers({ showDeleted: true });
