@@ -50,24 +50,24 @@ async function startService(config: Config, databaseUrl: string): Promise<Servic
 
 // Starts the embedded Postgres, and starts it again when something kills it.
 async function keepEmbedded(config: Config): Promise<Embedded> {
-  let present = await startPostgres(config);
+  let postgres = await startPostgres(config);
   let round = Promise.resolve();
   const timer = setInterval(() => {
     round = round.then(revive).catch((error) => void process.stderr.write(`${reasonOf(error)}\n`));
   }, reviveMs);
   return {
-    url: present.url,
+    url: postgres.url,
     async stop() {
       clearInterval(timer);
       await round;
-      await present.stop();
+      await postgres.stop();
     },
   };
 
   async function revive(): Promise<void> {
     if ((await findEmbedded(config.dataDir)) !== undefined) return;
-    const before = present;
-    present = await startPostgres(config);
+    const before = postgres;
+    postgres = await startPostgres(config);
     await before.stop();
   }
 }

@@ -78,8 +78,8 @@ function reachableBinaries(identity: Identity, log: (message: string) => void): 
 }
 
 function postgresUser(): Identity {
-  const found = userNamed("postgres");
-  if (found !== undefined) return found;
+  const user = userNamed("postgres");
+  if (user !== undefined) return user;
   spawnSync("useradd", ["--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "postgres"]);
   const made = userNamed("postgres");
   if (made !== undefined) return made;

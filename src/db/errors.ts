@@ -37,8 +37,8 @@ const poolMessages = ["Timeout acquiring a connection", "Unable to acquire a con
 export function classify(error: unknown): Failure {
   const code = codeOf(error);
   if (isStaleStatement(error)) return "retry";
-  const known = failuresByCode.find(([pattern]) => pattern.test(code));
-  if (known !== undefined) return known[1];
+  const failure = failuresByCode.find(([pattern]) => pattern.test(code));
+  if (failure !== undefined) return failure[1];
   return code === "" && mentions(error, [...lostMessages, ...poolMessages]) ? "unavailable" : "unknown";
 }
 

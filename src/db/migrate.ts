@@ -38,8 +38,8 @@ export async function migrate(connectionString: string, migrations: Migrations):
 
 /** Names of the migrations that the database does not have yet. */
 export async function migrationsPending(db: Knex, migrations: Migrations): Promise<string[]> {
-  const found = await db.raw<{ rows: { present: boolean }[] }>("select to_regclass(?) is not null as present", [table]);
-  const applied = found.rows[0]?.present === true ? await db<{ name: string }>(table).pluck("name") : [];
+  const lookup = await db.raw<{ rows: { exists: boolean }[] }>("select to_regclass(?) is not null as exists", [table]);
+  const applied = lookup.rows[0]?.exists === true ? await db<{ name: string }>(table).pluck("name") : [];
   return Object.keys(migrations)
     .sort()
     .filter((name) => !applied.includes(name));

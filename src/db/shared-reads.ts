@@ -114,7 +114,7 @@ export function shareRead<Row>(statement: Statement<Row, Keys>, keyOf: (row: Row
 // Lets each reader leave at its own deadline or cancellation. The scope is that of all: it ends with the last of them.
 function watchReaders(readers: readonly Reader<never>[]): { readonly scope: Scope; end(): void } {
   const cancellation = createCancellation();
-  let present = readers.length;
+  let readerCount = readers.length;
   let latest = 0;
   for (const reader of readers) {
     latest = Math.max(latest, untilOf(reader));
@@ -131,8 +131,8 @@ function watchReaders(readers: readonly Reader<never>[]): { readonly scope: Scop
     if (reader.isGone) return;
     reader.isGone = true;
     reader.reject(error);
-    present -= 1;
-    if (present === 0) cancel(cancellation);
+    readerCount -= 1;
+    if (readerCount === 0) cancel(cancellation);
   }
 
   function nextDeadline(): NodeJS.Timeout | undefined {

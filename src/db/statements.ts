@@ -14,7 +14,7 @@ export interface StatementClient extends Knex.Client {
 }
 
 /** A query that is built once, with the values it is given each time. */
-export type Statement<Row, Given> = (db: Knex, given: Given) => Promise<Row[]>;
+export type Statement<Row, Values> = (db: Knex, given: Values) => Promise<Row[]>;
 
 // Knex as a builder alone: it never connects.
 const builder = knex({ client: "pg" });
@@ -33,9 +33,9 @@ class Parameter {
  * const [thing] = await findThing(call.db, { id: "t1" });
  * ```
  */
-export function defineStatement<Row, Given extends object>(
-  build: (db: Knex, given: Given) => Knex.QueryBuilder | Knex.Raw,
-): Statement<Row, Given> {
+export function defineStatement<Row, Values extends object>(
+  build: (db: Knex, given: Values) => Knex.QueryBuilder | Knex.Raw,
+): Statement<Row, Values> {
   let built: { readonly sql: string; readonly name: string; readonly values: readonly unknown[] } | undefined;
   return async (db, given) => {
     built ??= builtBy(build);
@@ -51,19 +51,19 @@ const mostShapes = 200;
  * Keeps the statements of a query whose text depends on what is asked for, by a `shape` that tells the texts apart. Only
  * the first shapes are kept; the others are built anew each time.
  */
-export function createShapes<Row, Given extends object>() {
-  const statements = new Map<string, Statement<Row, Given>>();
-  return (shape: string, build: (db: Knex, given: Given) => Knex.QueryBuilder | Knex.Raw): Statement<Row, Given> => {
-    const known = statements.get(shape);
-    if (known !== undefined) return known;
-    const statement = defineStatement<Row, Given>(build);
+export function createShapes<Row, Values extends object>() {
+  const statements = new Map<string, Statement<Row, Values>>();
+  return (shape: string, build: (db: Knex, given: Values) => Knex.QueryBuilder | Knex.Raw): Statement<Row, Values> => {
+    const cachedStatement = statements.get(shape);
+    if (cachedStatement !== undefined) return cachedStatement;
+    const statement = defineStatement<Row, Values>(build);
     if (statements.size < mostShapes) statements.set(shape, statement);
     return statement;
   };
 }
 
-function builtBy<Given extends object>(build: (db: Knex, given: Given) => Knex.QueryBuilder | Knex.Raw) {
-  const places = new Proxy({}, { get: (_, name) => new Parameter(String(name)) }) as Given;
+function builtBy<Values extends object>(build: (db: Knex, given: Values) => Knex.QueryBuilder | Knex.Raw) {
+  const places = new Proxy({}, { get: (_, name) => new Parameter(String(name)) }) as Values;
   const { sql, bindings } = build(builder, places).toSQL().toNative();
   return { sql, name: nameOf(sql), values: bindings as readonly unknown[] };
 }
@@ -91,8 +91,8 @@ export function createNames(): (query: {
 }) => string | undefined {
   const names = new Map<string, string>();
   return ({ sql, bindings }) => {
-    const known = names.get(sql);
-    if (known !== undefined || names.size >= mostNames) return known;
+    const cachedName = names.get(sql);
+    if (cachedName !== undefined || names.size >= mostNames) return cachedName;
     const several = sql.includes(";") && (bindings === undefined || bindings.length === 0);
     if (several || !/^\s*(select|insert|update|delete|with|merge|values)\b/i.test(sql)) return undefined;
     const name = nameOf(sql);
@@ -123,8 +123,8 @@ const parsers = new Map<number, Parse>([[builtins.INT8, safeInteger]]);
 
 /** How a value of a type is read from its text. */
 export function parserOf(oid: number): Parse {
-  const known = parsers.get(oid);
-  if (known !== undefined) return known;
+  const cachedParser = parsers.get(oid);
+  if (cachedParser !== undefined) return cachedParser;
   const parse: Parse = pg.types.getTypeParser(readAs.get(oid) ?? oid, "text");
   parsers.set(oid, parse);
   return parse;

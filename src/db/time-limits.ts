@@ -27,8 +27,8 @@ export function createTimeLimits(ownSessions: boolean) {
     next(connection: pg.Client, left: number): void {
       const scope = ownSessions ? "SET" : "SET LOCAL";
       if (scope === "SET LOCAL" && connection.getTransactionStatus() !== "T") return;
-      const present = limits.get(connection);
-      if (present !== undefined && present >= left && present <= left + toleranceMs) return;
+      const currentLimit = limits.get(connection);
+      if (currentLimit !== undefined && currentLimit >= left && currentLimit <= left + toleranceMs) return;
       const limit = Math.ceil(left / roundMs) * roundMs;
       limits.set(connection, limit);
       connection.query(`${scope} statement_timeout = ${limit}`, (error: Error | null) => {

@@ -32,8 +32,8 @@ export function literalOf({ hostname }: URL): string | undefined {
 export function lookupAmong(isAllowed: (address: string) => boolean): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }).then(
-      (found) => {
-        const allowed = found.filter(({ address }) => isAllowed(address));
+      (addresses) => {
+        const allowed = addresses.filter(({ address }) => isAllowed(address));
         const [first] = allowed;
         if (first === undefined) callback(new PrivateAddress(), "", 0);
         else if (options.all) callback(null, allowed);

@@ -62,9 +62,9 @@ function parseUrl(url: string): URL | undefined {
 
 // Empty if the name cannot be resolved in time. Each post resolves it again.
 async function addressesOf(hostname: string, timeoutMs: number): Promise<string[]> {
-  const found = resolve(hostname, { all: true }).then((all) => all.map(({ address }) => address));
+  const addresses = resolve(hostname, { all: true }).then((all) => all.map(({ address }) => address));
   const late = setTimeout(timeoutMs, [], { ref: false });
-  return await Promise.race([found.catch(() => []), late]);
+  return await Promise.race([addresses.catch(() => []), late]);
 }
 
 async function post(

@@ -37,7 +37,7 @@ function fromSource(
   country: string,
   { zip, zipex, postprefix, hasStates = false, states = [] }: CountrySource,
 ): AddressData {
-  const known = states.map(({ code, names, zip: zips }) => ({
+  const stateList = states.map(({ code, names, zip: zips }) => ({
     code,
     name: names[0] ?? code,
     names,
@@ -49,6 +49,6 @@ function fromSource(
     examples: zipex?.split(",") ?? [],
     prefix: postprefix?.replace(/[ -]/g, "") ?? country,
     hasStates,
-    states: [...known, ...(additionalStates[country] ?? [])],
+    states: [...stateList, ...(additionalStates[country] ?? [])],
   };
 }

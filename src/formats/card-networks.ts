@@ -12,9 +12,9 @@ const ranges = new Map<number, PrefixRange[]>();
 for (const type of Object.values(creditCardType.types)) {
   const { patterns, lengths } = creditCardType.getTypeInfo(type);
   for (const length of lengths) {
-    const known = ranges.get(length) ?? [];
-    known.push(...patterns.map(rangeOf));
-    ranges.set(length, known);
+    const rangesOfLength = ranges.get(length) ?? [];
+    rangesOfLength.push(...patterns.map(rangeOf));
+    ranges.set(length, rangesOfLength);
   }
 }
 

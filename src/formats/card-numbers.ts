@@ -24,7 +24,7 @@ export function holdsCardNumber(text: string, atLeast = shortest): boolean {
   if (text.length < shortest) return false;
   const plain = withPlainDigits(text);
   if (!longRun.test(plain)) return false;
-  return (plain.replace(hexadecimal, "x").match(run) ?? []).some((found) => isCardNumberIn(found, atLeast));
+  return (plain.replace(hexadecimal, "x").match(run) ?? []).some((digits) => isCardNumberIn(digits, atLeast));
 }
 
 /** Whether a text is such a number and nothing else. */
@@ -95,8 +95,8 @@ const values = new Map<string, number>();
 
 // The ten digits of a script follow each other, and nothing that is a digit precedes them.
 function digitOf(digit: string): number {
-  const known = values.get(digit);
-  if (known !== undefined) return known;
+  const cachedValue = values.get(digit);
+  if (cachedValue !== undefined) return cachedValue;
   let value = 0;
   const code = digit.codePointAt(0) ?? 0;
   while (value < 9 && /\p{Nd}/u.test(String.fromCodePoint(code - value - 1))) value += 1;

@@ -4,7 +4,7 @@ import { foldedName } from "./folding.js";
 
 /** The ISO 3166-1 alpha-2 codes, and `XK` for Kosovo, which ISO leaves to users and source systems export. Sorted. */
 export const countryCodes: readonly string[] = Object.keys(countries.getAlpha2Codes()).sort();
-const known = new Set(countryCodes);
+const codeSet = new Set(countryCodes);
 
 // Names by Unicode's CLDR, which Node carries. Computed once: a look-up by Intl costs as much as a query.
 const displayNames = new Map(namesByCldr("long"));
@@ -76,7 +76,7 @@ export function countryCode(codeOrName: string): string | undefined {
   if (codeOrName.length > maxNameLength) return undefined;
   const text = codeOrName.trim();
   const code = text.toUpperCase();
-  return known.has(code) ? code : (countries.alpha3ToAlpha2(code) ?? codeOfName.get(nameKey(text)));
+  return codeSet.has(code) ? code : (countries.alpha3ToAlpha2(code) ?? codeOfName.get(nameKey(text)));
 }
 
 /** The English name of a country, such as "Costa Rica" for `CR`. */

@@ -50,7 +50,7 @@ function e164(digits: string, country: string | undefined): string | undefined {
 }
 
 function possible(digits: string, country: string | undefined): string | undefined {
-  const known = country !== undefined && isSupportedCountry(country) ? { defaultCountry: country } : {};
-  const parsed = parsePhoneNumberFromString(digits, { ...known, extract: false });
+  const region = country !== undefined && isSupportedCountry(country) ? { defaultCountry: country } : {};
+  const parsed = parsePhoneNumberFromString(digits, { ...region, extract: false });
   return parsed?.isPossible() ? parsed.number : undefined;
 }

@@ -14,11 +14,11 @@ export function normalPostalCode(country: string, text: string): string | undefi
   if (typed === "" || typed.length > 2 * maxPostalCodeLength) return undefined;
   if (countCharacters(typed) > maxPostalCodeLength || hasControls(typed)) return undefined;
   const data = addressData(country);
-  const known = data?.postalCode === undefined ? undefined : knownPostalCode(country, typed, data);
-  return known ?? (country === "US" ? undefined : typed);
+  const postalCode = data?.postalCode === undefined ? undefined : postalCodeByData(country, typed, data);
+  return postalCode ?? (country === "US" ? undefined : typed);
 }
 
-function knownPostalCode(country: string, typed: string, data: AddressData): string | undefined {
+function postalCodeByData(country: string, typed: string, data: AddressData): string | undefined {
   const plain = plainText(typed).replace(/^〒 ?/, "");
   if (!/^[A-Za-z0-9]+(?:[ .-]{1,3}[A-Za-z0-9]+){0,2}$/.test(plain)) return undefined;
   const code = plain.toUpperCase();

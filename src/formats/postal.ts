@@ -48,7 +48,7 @@ export function postalCodesOf(country: string, { code, postalCodes }: State): Re
 
 function postalCodeFault(country: string, state: string, postalCode: string | undefined): string | undefined {
   if (postalCode === undefined) return "Enter a valid postal code.";
-  const known = stateOf(country, state);
-  if (known === undefined || postalCodesOf(country, known)?.test(postalCode) !== false) return undefined;
-  return `The postal code does not belong to ${known.name}.`;
+  const stateEntry = stateOf(country, state);
+  if (stateEntry === undefined || postalCodesOf(country, stateEntry)?.test(postalCode) !== false) return undefined;
+  return `The postal code does not belong to ${stateEntry.name}.`;
 }

@@ -23,8 +23,8 @@ export function stateOf(country: string, codeOrName: string): State | undefined 
   const typed = codeOrName.trim();
   const upper = typed.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
   const code = upper.startsWith(`${country}-`) ? upper.slice(country.length + 1) : upper;
-  const known = data.states.find((state) => state.code === code || state.code === typed);
-  if (known !== undefined) return known;
+  const exactMatch = data.states.find((state) => state.code === code || state.code === typed);
+  if (exactMatch !== undefined) return exactMatch;
   const index = indexes.get(country) ?? indexOf(country, data);
   indexes.set(country, index);
   return index.get(foldedName(code)) ?? index.get(foldedName(typed)) ?? index.get(shortName(country, typed));

@@ -121,17 +121,19 @@ const latin = "ABEKMHOPCTX";
  * not certain, the format alone counts.
  */
 export function compactTaxIdentifier(type: string, value: string): string | undefined {
-  const known = types.get(type);
-  if (known === undefined) return undefined;
+  const definition = types.get(type);
+  if (definition === undefined) return undefined;
   const typed = plainText(value)
     .toUpperCase()
     .replace(/[АВЕКМНОРСТХ]/g, (letter) => latin.charAt(cyrillic.indexOf(letter)))
     .replace(/\s/gu, "");
   const compact = typed.replace(/\p{P}/gu, (sign) => (/[&*]/.test(sign) ? sign : ""));
-  const bare = known.prefixes.filter((prefix) => compact.startsWith(prefix)).map((it) => compact.slice(it.length));
+  const bare = definition.prefixes.filter((prefix) => compact.startsWith(prefix)).map((it) => compact.slice(it.length));
   // First as it stands, because the letters in front may belong to the number. Last with the punctuation that says, in
   // Costa Rica, where zeros are missing.
-  return [compact, ...bare, typed].map((text) => checked(type, text, known)).find((result) => result !== undefined);
+  return [compact, ...bare, typed]
+    .map((text) => checked(type, text, definition))
+    .find((result) => result !== undefined);
 }
 
 function checked(type: string, text: string, { validator }: TaxIdentifierType): string | undefined {

@@ -4,7 +4,7 @@ import { AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
 import { type Customer, CustomerSchema, ExternalReferenceSchema } from "../../gen/clientele/v1/customers_pb.js";
 import { writableFields as addressFields } from "../resources/addresses/convert.js";
 import { customerToColumns } from "../resources/customers/convert.js";
-import { checkNewCustomer } from "../resources/customers/create.js";
+import { validNewCustomer } from "../resources/customers/create.js";
 import { writableFields } from "../resources/customers/fields.js";
 import { isCustomerId } from "../resources/customers/rules.js";
 import { passwordPath } from "../resources/passwords/rules.js";
@@ -56,7 +56,7 @@ function checkRow(row: SourceRow, rules: ImportRules): ImportedCustomer {
   const { settings, customFields, newId, now } = rules;
   const addresses = checkAddresses(row.addresses, rules);
   const preferred = defaultOf(row, settings);
-  const { customer } = checkNewCustomer(identified(row, rules), { settings, customFields, kind: "secret_key" });
+  const { customer } = validNewCustomer(identified(row, rules), { settings, customFields, kind: "secret_key" });
   const id = customer.id === "" ? newId("cus") : customer.id;
   const deletion = deletionOf(row, rules);
   const password = passwordOf(row, newId);

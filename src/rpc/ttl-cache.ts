@@ -38,15 +38,15 @@ export function createTtlCache<Value>(
 
   return {
     peek(key) {
-      const known = entries.get(key);
-      return known !== undefined && known.expires > performance.now() ? known.value : undefined;
+      const entry = entries.get(key);
+      return entry !== undefined && entry.expires > performance.now() ? entry.value : undefined;
     },
     get(key) {
       const now = performance.now();
-      const known = entries.get(key);
-      if (known !== undefined && known.expires > now) return known.value ?? known.loading;
+      const entry = entries.get(key);
+      if (entry !== undefined && entry.expires > now) return entry.value ?? entry.loading;
       if (misses.size > 0 && (misses.get(key) ?? 0) > now) return undefined as Value;
-      return begin(key, now, known?.value);
+      return begin(key, now, entry?.value);
     },
     forget(key) {
       entries.delete(key);
@@ -66,9 +66,9 @@ export function createTtlCache<Value>(
     const drop = () => {
       if (entries.get(key) === entry) entries.delete(key);
     };
-    loading.then((found) => {
-      entry.value = found;
-      if (found !== undefined) return;
+    loading.then((value) => {
+      entry.value = value;
+      if (value !== undefined) return;
       if (missTtlMs > 0 && entries.get(key) === entry) put(misses, key, performance.now() + missTtlMs);
       drop();
     }, drop);

@@ -47,25 +47,25 @@ export function createReadiness(): Readiness {
  * empty name, and every service of `serviceNames`, all of them alike. A watch ends, without error, when the process drains.
  */
 export function healthService(readiness: Readiness, serviceNames: readonly string[]): ServiceImpl<typeof Health> {
-  const known = new Set(["", ...serviceNames]);
+  const names = new Set(["", ...serviceNames]);
   const current = () => ({ status: readiness.serving ? Status.SERVING : Status.NOT_SERVING });
   return {
     check({ service }) {
-      if (!known.has(service)) throw notFound("service");
+      if (!names.has(service)) throw notFound("service");
       return current();
     },
     list() {
-      return { statuses: Object.fromEntries([...known].map((name) => [name, current()])) };
+      return { statuses: Object.fromEntries([...names].map((name) => [name, current()])) };
     },
     async *watch({ service }, { signal }) {
       let sent: Status | undefined;
       while (!signal.aborted) {
-        const { status } = known.has(service) ? current() : { status: Status.SERVICE_UNKNOWN };
+        const { status } = names.has(service) ? current() : { status: Status.SERVICE_UNKNOWN };
         if (status !== sent) yield { status };
         sent = status;
         if (readiness.closed) return;
         // A status that changed while the client took the last one is sent at once.
-        if (!known.has(service) || current().status === sent) await changed(readiness, signal);
+        if (!names.has(service) || current().status === sent) await changed(readiness, signal);
       }
     },
   };

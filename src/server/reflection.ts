@@ -58,8 +58,8 @@ function createAnswer(services: readonly DescService[]) {
       }
       case "allExtensionNumbersOfType": {
         if (!symbols.has(query.value)) return notFound();
-        const found = [...extensions.values()].filter((ext) => ext.extendee.typeName === query.value);
-        const extensionNumber = found.map((ext) => ext.number).sort((a, b) => a - b);
+        const matches = [...extensions.values()].filter((ext) => ext.extendee.typeName === query.value);
+        const extensionNumber = matches.map((ext) => ext.number).sort((a, b) => a - b);
         return { case: "allExtensionNumbersResponse" as const, value: { baseTypeName: query.value, extensionNumber } };
       }
       default:
@@ -79,9 +79,9 @@ function filesOrNotFound(file: DescFile | undefined) {
 const bytes = new WeakMap<DescFile, Uint8Array>();
 
 function bytesOf(file: DescFile): Uint8Array {
-  const known = bytes.get(file) ?? toBinary(FileDescriptorProtoSchema, file.proto);
-  bytes.set(file, known);
-  return known;
+  const content = bytes.get(file) ?? toBinary(FileDescriptorProtoSchema, file.proto);
+  bytes.set(file, content);
+  return content;
 }
 
 function notFound() {
@@ -93,14 +93,14 @@ function errorResponse(errorCode: Code, errorMessage: string) {
 }
 
 function closure(roots: readonly DescFile[]): DescFile[] {
-  const found = new Set<DescFile>();
+  const files = new Set<DescFile>();
   const visit = (file: DescFile) => {
-    if (found.has(file)) return;
-    found.add(file);
+    if (files.has(file)) return;
+    files.add(file);
     file.dependencies.forEach(visit);
   };
   roots.forEach(visit);
-  return [...found];
+  return [...files];
 }
 
 function symbolsOf(file: DescFile): string[] {

@@ -1,37 +1,37 @@
 import type { Knex } from "knex";
 
 /** How many rows break a setting, and the ids of the first ten. */
-interface Found {
+interface ViolationCount {
   readonly count: number;
   readonly ids: readonly string[];
 }
 
 /** Addresses of active customers without a value in one of the columns. */
-export async function findIncompleteAddresses(
+export async function countIncompleteAddresses(
   trx: Knex.Transaction,
   tenantId: string,
   columns: readonly string[],
-): Promise<Found> {
+): Promise<ViolationCount> {
   const names = columns.map((column) => `address.${column}`);
-  return await findBroken(trx, tenantId, `num_nulls(${names.map(() => "??").join(", ")}) > 0`, names);
+  return await countBroken(trx, tenantId, `num_nulls(${names.map(() => "??").join(", ")}) > 0`, names);
 }
 
 /** Addresses of active customers that lie in a country other than those. */
-export async function findAddressesElsewhere(
+export async function countAddressesElsewhere(
   trx: Knex.Transaction,
   tenantId: string,
   countries: readonly string[],
-): Promise<Found> {
-  return await findBroken(trx, tenantId, "address.country <> all(?)", [[...countries]]);
+): Promise<ViolationCount> {
+  return await countBroken(trx, tenantId, "address.country <> all(?)", [[...countries]]);
 }
 
-async function findBroken(
+async function countBroken(
   trx: Knex.Transaction,
   tenantId: string,
   condition: string,
   bindings: readonly Knex.RawBinding[],
-): Promise<Found> {
-  const found = await trx.raw<{ rows: Found[] }>(
+): Promise<ViolationCount> {
+  const result = await trx.raw<{ rows: ViolationCount[] }>(
     `with broken as materialized (
        select address.customer_id, address.id from addresses address
        join customers customer on customer.tenant_id = address.tenant_id and customer.id = address.customer_id
@@ -40,5 +40,5 @@ async function findBroken(
        array(select id from broken order by customer_id, id limit 10) as ids`,
     [tenantId, ...bindings],
   );
-  return found.rows[0]!;
+  return result.rows[0]!;
 }

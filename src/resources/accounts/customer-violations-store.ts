@@ -2,7 +2,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import type { Knex } from "knex";
 
 /** How many rows break a setting, and the ids of the first ten. */
-export interface Found {
+export interface ViolationCount {
   readonly count: number;
   readonly ids: readonly string[];
 }
@@ -10,46 +10,50 @@ export interface Found {
 const active = "tenant_id = ? and delete_time is null";
 
 /** Active customers without a value in one of the columns. */
-export async function findIncompleteCustomers(
+export async function countIncompleteCustomers(
   trx: Knex.Transaction,
   tenantId: string,
   columns: readonly string[],
-): Promise<Found> {
+): Promise<ViolationCount> {
   const names = columns.map(() => "??").join(", ");
   const query = `select id, id as place from customers where ${active} and num_nulls(${names}) > 0`;
-  return await findBroken(trx, query, [tenantId, ...columns]);
+  return await countBroken(trx, query, [tenantId, ...columns]);
 }
 
 /** Active customers that share their e-mail address, trimmed and in any case, with another one. */
-export async function findSharedEmails(trx: Knex.Transaction, tenantId: string): Promise<Found> {
+export async function countSharedEmails(trx: Knex.Transaction, tenantId: string): Promise<ViolationCount> {
   const address = "lower(btrim(email))";
   const query = `
     select id, (${address}, create_time, id) as place from customers
     where ${active} and ${address} in (
       select ${address} from customers where ${active} and email is not null group by 1 having count(*) > 1)`;
-  return await findBroken(trx, query, [tenantId, tenantId]);
+  return await countBroken(trx, query, [tenantId, tenantId]);
 }
 
 /** Active customers with more addresses than that. */
-export async function findCustomersWithMoreAddresses(
+export async function countCustomersWithMoreAddresses(
   trx: Knex.Transaction,
   tenantId: string,
   limit: number,
-): Promise<Found> {
+): Promise<ViolationCount> {
   const query = `
     select id, id as place from customers
     where ${active} and id in (
       select customer_id from addresses where tenant_id = ? group by customer_id having count(*) > ?)`;
-  return await findBroken(trx, query, [tenantId, tenantId, limit]);
+  return await countBroken(trx, query, [tenantId, tenantId, limit]);
 }
 
-async function findBroken(trx: Knex.Transaction, query: string, bindings: readonly Knex.RawBinding[]): Promise<Found> {
-  const found = await trx.raw<{ rows: Found[] }>(
+async function countBroken(
+  trx: Knex.Transaction,
+  query: string,
+  bindings: readonly Knex.RawBinding[],
+): Promise<ViolationCount> {
+  const result = await trx.raw<{ rows: ViolationCount[] }>(
     `with broken as materialized (${query})
      select (select count(*) from broken) as count, array(select id from broken order by place limit 10) as ids`,
     [...bindings],
   );
-  return found.rows[0]!;
+  return result.rows[0]!;
 }
 
 /** Limits of metadata as in the settings; null for none. */

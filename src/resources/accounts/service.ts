@@ -71,8 +71,8 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
 // Settings that no preset decides stay.
 function refilled(preset: SettingsPreset, before: AccountSettings): AccountSettings {
   const { updateTime, etag, allowedOrigins, identityProviders } = before;
-  const kept = { ...(updateTime && { updateTime }), etag, allowedOrigins, identityProviders };
-  return create(AccountSettingsSchema, { ...presetSettings(preset), ...kept });
+  const ownValues = { ...(updateTime && { updateTime }), etag, allowedOrigins, identityProviders };
+  return create(AccountSettingsSchema, { ...presetSettings(preset), ...ownValues });
 }
 
 // A tightened setting must hold for the existing rows.

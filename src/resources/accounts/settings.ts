@@ -45,28 +45,28 @@ export function createSettingsReader(pool: Knex): SettingsReader {
 
   async function readHeld(trx: Knex.Transaction, tenantId: string): Promise<TenantSettings> {
     const row = await store.holdTenant(trx, tenantId);
-    const known = held.get(tenantId);
-    if (known !== undefined && known.version === row?.rules_version) return known;
-    const found = await loadSettings(trx, tenantId);
+    const heldSettings = held.get(tenantId);
+    if (heldSettings !== undefined && heldSettings.version === row?.rules_version) return heldSettings;
+    const freshSettings = await loadSettings(trx, tenantId);
     held.delete(tenantId);
-    held.set(tenantId, found);
+    held.set(tenantId, freshSettings);
     // A Map keeps the order of insertion: the first is the oldest.
     for (const oldest of held.keys()) {
       if (held.size <= freshness.maxSize) break;
       held.delete(oldest);
     }
-    return found;
+    return freshSettings;
   }
 }
 
 /** Reads the present settings and custom fields of a tenant in one statement. */
 export async function loadSettings(db: Knex, tenantId: string): Promise<TenantSettings> {
-  const found = await store.findTenantRules(db, tenantId);
+  const rules = await store.findTenantRules(db, tenantId);
   // A caller's tenant exists: its key refers to it.
-  if (found === undefined) throw new Error("a caller without a tenant");
+  if (rules === undefined) throw new Error("a caller without a tenant");
   return {
-    settings: settingsFromRow(found.tenant),
-    customFields: found.fields.map(customFieldFromRow),
-    version: found.tenant.rules_version,
+    settings: settingsFromRow(rules.tenant),
+    customFields: rules.fields.map(customFieldFromRow),
+    version: rules.tenant.rules_version,
   };
 }

@@ -7,13 +7,13 @@ import {
   type SettingViolation,
   SettingViolationSchema,
 } from "../../../gen/clientele/v1/accounts_pb.js";
-import { findAddressesElsewhere, findIncompleteAddresses } from "./address-violations-store.js";
+import { countAddressesElsewhere, countIncompleteAddresses } from "./address-violations-store.js";
 import {
-  type Found,
-  findCustomersWithMoreAddresses,
-  findIncompleteCustomers,
-  findSharedEmails,
+  countCustomersWithMoreAddresses,
+  countIncompleteCustomers,
+  countSharedEmails,
   listLargeMetadata,
+  type ViolationCount,
 } from "./customer-violations-store.js";
 import { maxMetadataBytes, metadataViolations } from "./metadata.js";
 
@@ -22,7 +22,7 @@ interface Rule {
   readonly setting: string;
   readonly resourceType: "customer" | "address";
   readonly tightens: (before: AccountSettings, after: AccountSettings) => boolean;
-  readonly find: (trx: Knex.Transaction, tenantId: string, settings: AccountSettings) => Promise<Found>;
+  readonly countRows: (trx: Knex.Transaction, tenantId: string, settings: AccountSettings) => Promise<ViolationCount>;
   readonly describe: (settings: AccountSettings) => string;
 }
 
@@ -31,21 +31,21 @@ const rules: readonly Rule[] = [
     setting: "required_customer_fields",
     resourceType: "customer",
     tightens: (before, after) => adds(before.requiredCustomerFields, after.requiredCustomerFields),
-    find: (trx, tenantId, settings) => findIncompleteCustomers(trx, tenantId, settings.requiredCustomerFields),
+    countRows: (trx, tenantId, settings) => countIncompleteCustomers(trx, tenantId, settings.requiredCustomerFields),
     describe: (settings) => `Customers without ${anyOf(settings.requiredCustomerFields)}`,
   },
   {
     setting: "email_uniqueness",
     resourceType: "customer",
     tightens: (before, after) => !isUnique(before) && isUnique(after),
-    find: findSharedEmails,
+    countRows: countSharedEmails,
     describe: () => "Customers that share their e-mail address with another one",
   },
   {
     setting: "max_addresses_per_customer",
     resourceType: "customer",
     tightens: (before, after) => mostAddresses(after) < mostAddresses(before),
-    find: (trx, tenantId, settings) => findCustomersWithMoreAddresses(trx, tenantId, mostAddresses(settings)),
+    countRows: (trx, tenantId, settings) => countCustomersWithMoreAddresses(trx, tenantId, mostAddresses(settings)),
     describe: (settings) => `Customers with more than ${mostAddresses(settings)} addresses`,
   },
   {
@@ -53,14 +53,14 @@ const rules: readonly Rule[] = [
     resourceType: "address",
     tightens: ({ allowedCountries: before }, { allowedCountries: after }) =>
       after.length > 0 && (before.length === 0 || adds(after, before)),
-    find: (trx, tenantId, settings) => findAddressesElsewhere(trx, tenantId, settings.allowedCountries),
+    countRows: (trx, tenantId, settings) => countAddressesElsewhere(trx, tenantId, settings.allowedCountries),
     describe: () => "Addresses in a country that is not allowed",
   },
   {
     setting: "required_address_fields",
     resourceType: "address",
     tightens: (before, after) => adds(before.requiredAddressFields, after.requiredAddressFields),
-    find: (trx, tenantId, settings) => findIncompleteAddresses(trx, tenantId, settings.requiredAddressFields),
+    countRows: (trx, tenantId, settings) => countIncompleteAddresses(trx, tenantId, settings.requiredAddressFields),
     describe: (settings) => `Addresses without ${anyOf(settings.requiredAddressFields)}`,
   },
   {
@@ -68,7 +68,7 @@ const rules: readonly Rule[] = [
     resourceType: "customer",
     tightens: ({ metadataLimits: before }, { metadataLimits: after }) =>
       limitsOf(after).some((limit, index) => limit < limitsOf(before)[index]!),
-    find: findExcessiveMetadata,
+    countRows: countExcessiveMetadata,
     describe: () => "Customers whose metadata exceeds a limit",
   },
 ];
@@ -84,9 +84,9 @@ export async function settingViolations(
   after: AccountSettings,
 ): Promise<SettingViolation[]> {
   const violations: SettingViolation[] = [];
-  for (const { setting, resourceType, tightens, find, describe } of rules) {
+  for (const { setting, resourceType, tightens, countRows, describe } of rules) {
     if (!tightens(before, after)) continue;
-    const { count, ids } = await find(trx, tenantId, after);
+    const { count, ids } = await countRows(trx, tenantId, after);
     if (count === 0) continue;
     const description = describe(after);
     violations.push(
@@ -99,11 +99,11 @@ export async function settingViolations(
 const batchSize = 500;
 
 // In batches, because there may be any number of them, and each may be large.
-async function findExcessiveMetadata(
+async function countExcessiveMetadata(
   trx: Knex.Transaction,
   tenantId: string,
   { metadataLimits }: AccountSettings,
-): Promise<Found> {
+): Promise<ViolationCount> {
   const limits = {
     bytes: metadataLimits?.maxBytes ?? maxMetadataBytes,
     keys: metadataLimits?.maxKeys ?? null,

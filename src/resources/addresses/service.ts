@@ -49,9 +49,9 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
     async listAddresses(req, ctx) {
       const call = callOf(ctx);
       const page = pageOf(call, ListAddressesRequestSchema, req);
-      const found = await store.listAddresses(call.db, call.tenantId, req.customerId, page);
-      if (found === undefined) throw notFound("customer");
-      const { rows, ...tokens } = toPage(found, page);
+      const list = await store.listAddresses(call.db, call.tenantId, req.customerId, page);
+      if (list === undefined) throw notFound("customer");
+      const { rows, ...tokens } = toPage(list, page);
       return { addresses: rows.map((row) => addressFromRow(row, row.default_address_id)), ...tokens };
     },
 
@@ -60,7 +60,7 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
       const changes = required(req.address, "address");
       return await inTransaction(db, async (trx) => {
         const { settings } = await deps.settings.read(trx, tenantId);
-        const { row, customer } = await lockedAddress(trx, tenantId, req.customerId, changes.id);
+        const { row, customer } = await lockExistingAddress(trx, tenantId, req.customerId, changes.id);
         requireEtag("address", row, changes.etag);
         const before = addressFromRow(row, customer.default_address_id);
         const masked = applyMask(AddressSchema, before, changes, req.updateMask, writableFields);
@@ -79,7 +79,7 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
     async deleteAddress(req, ctx) {
       const { db, tenantId, event } = callOf(ctx);
       return await inTransaction(db, async (trx) => {
-        const { row, customer } = await lockedAddress(trx, tenantId, req.customerId, req.id);
+        const { row, customer } = await lockExistingAddress(trx, tenantId, req.customerId, req.id);
         requireEtag("address", row, req.etag);
         if (customer.default_address_id === row.id) {
           const changed = event("customer.updated", ["default_address_id"]);
@@ -93,7 +93,7 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
     async setDefaultAddress(req, ctx) {
       const { db, tenantId, event } = callOf(ctx);
       return await inTransaction(db, async (trx) => {
-        const { row, customer } = await lockedAddress(trx, tenantId, req.customerId, req.id);
+        const { row, customer } = await lockExistingAddress(trx, tenantId, req.customerId, req.id);
         if (customer.default_address_id !== row.id) {
           const changed = event("customer.updated", ["default_address_id"]);
           await customers.update(trx, tenantId, customer.id, { default_address_id: row.id }, changed);
@@ -105,7 +105,7 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
 }
 
 // The customer first, always: two calls that lock the same rows in one order cannot deadlock.
-async function lockedAddress(trx: Knex.Transaction, tenantId: string, customerId: string, id: string) {
+async function lockExistingAddress(trx: Knex.Transaction, tenantId: string, customerId: string, id: string) {
   const customer = await lockActiveCustomer(trx, tenantId, customerId);
   const row = await store.lockAddress(trx, tenantId, customerId, id);
   if (row === undefined) throw notFound("address");

@@ -4,7 +4,7 @@ import { invalidField, notFound, refused } from "../../rpc/errors.js";
 import { taxCertificateFromRow } from "../tax-certificates/convert.js";
 import { listTaxCertificatesOf } from "../tax-certificates/store.js";
 import { taxIdentifierFromRow } from "../tax-identifiers/convert.js";
-import { findTaxIdentifiers, listTaxIdentifiersOf } from "../tax-identifiers/store.js";
+import { listTaxIdentifiersById, listTaxIdentifiersOf } from "../tax-identifiers/store.js";
 import { inputPath } from "./input.js";
 import type { Candidates } from "./resolve.js";
 
@@ -19,7 +19,7 @@ export async function requestedTaxIdentifiers(
   customerId: string | undefined,
 ): Promise<TaxIdentifier[] | undefined> {
   if (ids.length === 0) return undefined;
-  const rows = await findTaxIdentifiers(db, tenantId, ids);
+  const rows = await listTaxIdentifiersById(db, tenantId, ids);
   const found = ids.map((id) => {
     const row = rows.find((one) => one.id === id);
     // A tax identifier without a customer belongs to the merchant.

@@ -12,7 +12,7 @@ export async function purgeDueCustomFields({ db, clock }: Pick<Deps, "db" | "clo
   for (const { tenant_id: tenantId, id } of due) {
     let after: string | undefined = "";
     while (after !== undefined) after = await store.eraseValues(db, tenantId, id, { after, limit: batchSize });
-    await store.removeCustomField(db, tenantId, id);
+    await store.purgeCustomField(db, tenantId, id);
   }
   return due.length;
 }

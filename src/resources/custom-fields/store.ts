@@ -171,7 +171,7 @@ export async function eraseValues(
 }
 
 /** Removes a definition that was deleted, and whose values are erased. */
-export async function removeCustomField(db: Knex, tenantId: string, id: string): Promise<void> {
+export async function purgeCustomField(db: Knex, tenantId: string, id: string): Promise<void> {
   await db("custom_fields").where({ tenant_id: tenantId, id }).whereNotNull("delete_time").delete();
 }
 

@@ -59,12 +59,13 @@ export function validValues(given: JsonObject, fields: readonly CustomField[], {
   );
   const writable = (field: CustomField) => kind === "secret_key" || field.writableByCustomer === true;
   const violations: FieldViolation[] = [];
-  const known = new Map(fields.filter(({ enabled }) => enabled).map((field) => [field.slug, field]));
+  const fieldsBySlug = new Map(fields.filter(({ enabled }) => enabled).map((field) => [field.slug, field]));
   for (const [key, value] of Object.entries(values)) {
-    if (!known.has(key)) violations.push({ field: pathOf(key.slice(0, 40)), description: "is no custom field in use" });
-    else if (isDeepStrictEqual(own(before, key), value)) known.delete(key);
+    if (!fieldsBySlug.has(key))
+      violations.push({ field: pathOf(key.slice(0, 40)), description: "is no custom field in use" });
+    else if (isDeepStrictEqual(own(before, key), value)) fieldsBySlug.delete(key);
   }
-  for (const [key, field] of known) {
+  for (const [key, field] of fieldsBySlug) {
     const value = own(values, key);
     const stored = own(before, key) !== undefined;
     if (value !== undefined || stored) requireWritable(field, writable(field));

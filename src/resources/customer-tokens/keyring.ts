@@ -15,7 +15,7 @@ export interface TokenKeyring {
   clear(): void;
 }
 
-interface Known {
+interface CachedToken {
   readonly caller: Caller;
   readonly owner: string;
   readonly expireTime: Date;
@@ -28,22 +28,22 @@ const freshness = { ttlMs: 5_000, maxSize: 10_000, missTtlMs: 5_000 };
 export function createTokenKeyring(db: Knex, clock: Clock): TokenKeyring {
   const nameOf = createSecretNames(["ct"]);
   const inTurn = createLookupTurns();
-  const cache = createTtlCache<Known | undefined>(load, freshness);
+  const cache = createTtlCache<CachedToken | undefined>(load, freshness);
   // When the tokens of an owner were forgotten: what was loaded before is not believed. Oldest first.
   const forgotten = new Map<string, number>();
-  const isCurrent = ({ owner, loadTime }: Known) => loadTime > (forgotten.get(owner) ?? Number.NEGATIVE_INFINITY);
-  const callerIn = (known: Known | undefined) =>
-    known !== undefined && clock() < known.expireTime ? known.caller : undefined;
+  const isCurrent = ({ owner, loadTime }: CachedToken) => loadTime > (forgotten.get(owner) ?? Number.NEGATIVE_INFINITY);
+  const callerIn = (token: CachedToken | undefined) =>
+    token !== undefined && clock() < token.expireTime ? token.caller : undefined;
 
   return {
     authenticate(secret, address) {
       const name = nameOf(secret);
       if (name === undefined) return undefined;
-      const known = cache.peek(name);
-      if (known !== undefined && isCurrent(known)) return callerIn(known);
+      const cachedToken = cache.peek(name);
+      if (cachedToken !== undefined && isCurrent(cachedToken)) return callerIn(cachedToken);
       return onBehalfOf(address, async () => {
-        const found = await cache.get(name);
-        if (found === undefined || isCurrent(found)) return callerIn(found);
+        const freshToken = await cache.get(name);
+        if (freshToken === undefined || isCurrent(freshToken)) return callerIn(freshToken);
         cache.forget(name);
         return callerIn(await cache.get(name));
       });
@@ -61,7 +61,7 @@ export function createTokenKeyring(db: Knex, clock: Clock): TokenKeyring {
     clear: () => cache.clear(),
   };
 
-  async function load(name: string, last: Known | undefined): Promise<Known | undefined> {
+  async function load(name: string, last: CachedToken | undefined): Promise<CachedToken | undefined> {
     const loadTime = performance.now();
     const { tenantId, secretHash } = partsOfName(name);
     const find = () => findTokenCredential(db, tenantId, secretHash);

@@ -41,9 +41,9 @@ export function customerTokenService(deps: Deps): ServiceImpl<typeof CustomerTok
     async listCustomerTokens(req, ctx) {
       const call = callOf(ctx);
       const page = pageOf(call, ListCustomerTokensRequestSchema, req);
-      const found = await store.listCustomerTokens(call.db, call.tenantId, req.customerId, page);
-      if (found === undefined) throw notFound("customer");
-      const { rows, ...tokens } = toPage(found, page);
+      const list = await store.listCustomerTokens(call.db, call.tenantId, req.customerId, page);
+      if (list === undefined) throw notFound("customer");
+      const { rows, ...tokens } = toPage(list, page);
       return { customerTokens: rows.map((row) => customerTokenFromRow(row, call.liveMode)), ...tokens };
     },
 

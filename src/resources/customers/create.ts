@@ -38,7 +38,7 @@ export async function createCustomer(
 ): Promise<Customer> {
   for (let attempt = 0; attempt < attempts; attempt++) {
     const rules = await settings.read(call.db, call.tenantId);
-    const checked = { ...checkNewCustomer(given, { ...rules, kind: call.kind }), passwordHash };
+    const checked = { ...validNewCustomer(given, { ...rules, kind: call.kind }), passwordHash };
     const inserted = await insertCustomer(call, newId, checked, rules.version);
     if (inserted !== undefined) return customerFromRow(inserted.row, { ...call, ...rules }, inserted.shipping);
     settings.forget(call.tenantId);
@@ -47,7 +47,7 @@ export async function createCustomer(
 }
 
 /** Checks a new customer. Throws INVALID_ARGUMENT, or FAILED_PRECONDITION for an id that the caller may not choose. */
-export function checkNewCustomer(given: Customer, rules: CustomerRules): CheckedCustomer {
+export function validNewCustomer(given: Customer, rules: CustomerRules): CheckedCustomer {
   const { settings } = rules;
   if (given.id !== "") requireAssignableId(given.id, settings);
   const customer = validCustomer(given, rules);

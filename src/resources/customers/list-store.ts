@@ -7,7 +7,7 @@ import { filterableFields } from "./list-fields.js";
 import { type ShownCustomerRow, selectShown, shownRow } from "./store.js";
 
 /** Which customers to list. */
-export interface Wanted {
+export interface ListQuery {
   readonly showDeleted: boolean;
   readonly filter: Filter;
   readonly includeTotalSize: boolean;
@@ -20,11 +20,11 @@ const filterColumns: Readonly<Record<string, string>> = {
 };
 
 /** A page of customers, and how many there are on all pages if that is wanted. One statement, unless the page is empty. */
-export async function listCustomers(db: Knex, tenantId: string, wanted: Wanted, page: Page) {
-  const rows: ListedRow[] = await selectCustomers(db, tenantId, wanted, page);
+export async function listCustomers(db: Knex, tenantId: string, listQuery: ListQuery, page: Page) {
+  const rows: ListedRow[] = await selectCustomers(db, tenantId, listQuery, page);
   const counted = rows[0]?.total_size;
-  const totalSize = wanted.includeTotalSize
-    ? (counted ?? Number((await count(db, tenantId, wanted))[0]?.count))
+  const totalSize = listQuery.includeTotalSize
+    ? (counted ?? Number((await count(db, tenantId, listQuery))[0]?.count))
     : undefined;
   return { rows: rows.map(shownRow), totalSize };
 }
@@ -36,12 +36,12 @@ interface ListedRow extends ShownCustomerRow {
 const shapes = createShapes<ListedRow, Record<string, string | null>>();
 
 // Without a filter there are few texts, which are built once.
-async function selectCustomers(db: Knex, tenantId: string, wanted: Wanted, page: Page): Promise<ListedRow[]> {
-  const shape = wanted.filter.clauses.length === 0 ? shapeOf(page) : undefined;
-  if (shape === undefined) return await buildList(db, tenantId, wanted, page);
-  const statement = shapes(`${shape} ${wanted.showDeleted} ${wanted.includeTotalSize}`, (builder, places) => {
+async function selectCustomers(db: Knex, tenantId: string, listQuery: ListQuery, page: Page): Promise<ListedRow[]> {
+  const shape = listQuery.filter.clauses.length === 0 ? shapeOf(page) : undefined;
+  if (shape === undefined) return await buildList(db, tenantId, listQuery, page);
+  const statement = shapes(`${shape} ${listQuery.showDeleted} ${listQuery.includeTotalSize}`, (builder, places) => {
     const values = valuesOf(page).map((value, index) => (value === null ? null : places[index]!));
-    return buildList(builder, places.tenantId!, wanted, withValues(page, values));
+    return buildList(builder, places.tenantId!, listQuery, withValues(page, values));
   });
   return await statement(db, { tenantId, ...Object.fromEntries(valuesOf(page).entries()) });
 }
@@ -50,18 +50,18 @@ function valuesOf({ cursor }: Page): readonly (string | null)[] {
   return cursor?.values ?? [];
 }
 
-function buildList(db: Knex, tenantId: string, wanted: Wanted, page: Page): Knex.QueryBuilder {
-  const query = narrow(selectShown(db, tenantId), wanted);
-  if (wanted.includeTotalSize) query.select(db.raw("(?) as total_size", [count(db, tenantId, wanted)]));
+function buildList(db: Knex, tenantId: string, listQuery: ListQuery, page: Page): Knex.QueryBuilder {
+  const query = narrow(selectShown(db, tenantId), listQuery);
+  if (listQuery.includeTotalSize) query.select(db.raw("(?) as total_size", [count(db, tenantId, listQuery)]));
   return selectPage(query, "customers", page);
 }
 
-function count(db: Knex, tenantId: string, wanted: Wanted) {
+function count(db: Knex, tenantId: string, listQuery: ListQuery) {
   const all = db("customers").where("customers.tenant_id", tenantId).whereRaw("not customers.purged");
-  return narrow(all, wanted).count({ count: "*" });
+  return narrow(all, listQuery).count({ count: "*" });
 }
 
-function narrow<Query extends Knex.QueryBuilder>(query: Query, { showDeleted, filter }: Wanted): Query {
+function narrow<Query extends Knex.QueryBuilder>(query: Query, { showDeleted, filter }: ListQuery): Query {
   if (!showDeleted) query.whereNull("customers.delete_time");
   // The index of custom fields leaves these rows out.
   const looksUp = filter.clauses.some(({ name, operator }) => name === "custom_fields" && /^(eq|in)$/.test(operator));

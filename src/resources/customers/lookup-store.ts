@@ -3,7 +3,11 @@ import type { CustomerRow, ExternalReferenceColumns } from "./fields.js";
 import { type ShownCustomerRow, selectShown, shownRow } from "./store.js";
 
 /** Finds the customers that exist, in no order. */
-export async function findCustomers(db: Knex, tenantId: string, ids: readonly string[]): Promise<ShownCustomerRow[]> {
+export async function listCustomersById(
+  db: Knex,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<ShownCustomerRow[]> {
   const rows: ShownCustomerRow[] = await selectShown(db, tenantId).where(db.raw("customers.id = any(?)", [[...ids]]));
   return rows.map(shownRow);
 }

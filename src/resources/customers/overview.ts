@@ -52,9 +52,9 @@ function attentionOf(
   taxIdentifiers: readonly TaxIdentifier[],
   now: Date,
 ): Attention[] {
-  const found: Attention[] = [];
+  const points: Attention[] = [];
   const note = (reason: AttentionReason, resourceId = "") =>
-    found.push(create(AttentionSchema, { reason, resourceId }));
+    points.push(create(AttentionSchema, { reason, resourceId }));
   if (!enabled) note(AttentionReason.CUSTOMER_DISABLED);
   if (shipping === null) note(AttentionReason.NO_DEFAULT_ADDRESS);
   if (method === null) note(AttentionReason.NO_DEFAULT_PAYMENT_METHOD);
@@ -65,7 +65,7 @@ function attentionOf(
   for (const { id, state } of taxIdentifiers) {
     if (state !== TaxIdentifierState.VERIFIED) note(AttentionReason.TAX_IDENTIFIER_NOT_VERIFIED, id);
   }
-  return found;
+  return points;
 
   function isExpired(at: Date): boolean {
     return method !== null && stateAt(at, method) === PaymentMethodState.EXPIRED;

@@ -3,7 +3,7 @@ import type { Page } from "../../rpc/lists/paging.js";
 import { type ShownCustomerRow, selectShown, shownRow } from "./store.js";
 
 /** A customer found: `match_rank` is 0 where the query begins one of the searched texts, else 1. */
-export interface FoundCustomerRow extends ShownCustomerRow {
+export interface SearchHit extends ShownCustomerRow {
   match_rank: number;
 }
 
@@ -22,25 +22,20 @@ export function foldsToNothing(query: string): boolean {
  * statement. For each rank it walks a bounded number of the newest customers; it asks an index only if they do not fill
  * the page, and walks on if the index has too many matches to sort.
  */
-export async function searchCustomers(
-  db: Knex,
-  tenantId: string,
-  query: string,
-  page: Page,
-): Promise<FoundCustomerRow[]> {
+export async function searchCustomers(db: Knex, tenantId: string, query: string, page: Page): Promise<SearchHit[]> {
   const backwards = page.cursor?.direction === "previous";
   const order = `create_time ${backwards ? "asc" : "desc"}, id ${backwards ? "asc" : "desc"}`;
   // The rank that comes first may fill the page alone.
   const ranks = backwards ? ([1, 0] as const) : ([0, 1] as const);
   const parts = ranks.map((rank, at) => hitsOf(rank, { page, query, order, first: at === 0 ? undefined : ranks[0] }));
-  const found = db.raw(
+  const hits = db.raw(
     `${folded}, ${parts.join(", ")}
      select * from hits_${ranks[0]} union all select * from hits_${ranks[1]}
      order by match_rank ${backwards ? "desc" : "asc"}, ${order} limit :limit offset :offset`,
     { ...bindingsOf(tenantId, query, page), walk: walkSize, most: sortSize },
   );
-  const rows: FoundCustomerRow[] = await selectShown(db, tenantId)
-    .join(db.raw("(?) as hit", [found]), "hit.id", "customers.id")
+  const rows: SearchHit[] = await selectShown(db, tenantId)
+    .join(db.raw("(?) as hit", [hits]), "hit.id", "customers.id")
     .select("hit.match_rank")
     .orderBy("hit.match_rank", backwards ? "desc" : "asc")
     .orderBy("customers.create_time", backwards ? "asc" : "desc")
@@ -49,7 +44,7 @@ export async function searchCustomers(
 }
 
 /** How many active customers match a query. Its cost grows with the matches. */
-export async function countFound(db: Knex, tenantId: string, query: string): Promise<number> {
+export async function countHits(db: Knex, tenantId: string, query: string): Promise<number> {
   const { rows } = await db.raw<{ rows: { count: number }[] }>(
     `${folded} select count(*)::int from customers where ${active} and ${indexed(query)} and ${contains}`,
     { tenantId, query },
@@ -75,19 +70,19 @@ interface Hits {
 // The parts of the statement that find the hits of one rank: a walk, an index, and a longer walk.
 function hitsOf(rank: 0 | 1, { page, query, order, first }: Hits): string {
   const matches = rank === 0 ? begins : `${contains} and not (${begins})`;
-  const wanted = first === undefined ? "true" : `(select count(*) from hits_${first}) < :last::int`;
+  const isNeeded = first === undefined ? "true" : `(select count(*) from hits_${first}) < :last::int`;
   const place = beyond(rank, page);
   const isFilled = `(select count(*) from walk_${rank}) >= :last::int`;
   const isFew = `(select count(*) from few_${rank}) <= :most::int`;
   return `
     walk_${rank} as materialized (
       select id, create_time from (
-        select id, create_time, search_text from customers where ${wanted} and ${active} and ${place}
+        select id, create_time, search_text from customers where ${isNeeded} and ${active} and ${place}
         order by ${order} limit :walk) newest
       where ${matches} limit :last::int),
     few_${rank} as materialized (
       select id, create_time from customers
-      where ${wanted} and not (${isFilled}) and ${active} and ${indexed(query)} and ${matches} limit :most::int + 1),
+      where ${isNeeded} and not (${isFilled}) and ${active} and ${indexed(query)} and ${matches} limit :most::int + 1),
     hits_${rank} as materialized (
       select id, create_time, ${rank} as match_rank from walk_${rank} where ${isFilled}
       union all

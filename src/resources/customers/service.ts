@@ -36,7 +36,7 @@ import { lockActiveCustomer } from "./lock.js";
 import * as lookups from "./lookup-store.js";
 import { overviewFromRow } from "./overview.js";
 import { findOverview } from "./overview-store.js";
-import { countFound, foldsToNothing, searchCustomers } from "./search-store.js";
+import { countHits, foldsToNothing, searchCustomers } from "./search-store.js";
 import * as store from "./store.js";
 import { applyUpdate, updateUnlocked, writeChange } from "./update.js";
 
@@ -66,7 +66,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
     async batchGetCustomers(req, ctx) {
       const call = callOf(ctx);
       const masked = parseReadMask(CustomerSchema, req.readMask);
-      const rows = await lookups.findCustomers(call.db, call.tenantId, req.ids);
+      const rows = await lookups.listCustomersById(call.db, call.tenantId, req.ids);
       const view = await viewOf(call);
       const byId = new Map(rows.map((row) => [row.id, masked(customerFromRow(row, view, row.shipping))]));
       const customers = req.ids.map((id) => byId.get(id));
@@ -88,8 +88,8 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const query = { ...req, filter: parseFilter(req.filter, filterableFields(view.customFields)) };
       const order = parseOrderBy(req.orderBy, orderableFields(view.customFields));
       const page = pageOf(call, ListCustomersRequestSchema, req, order);
-      const { rows: found, totalSize } = await listCustomers(call.db, call.tenantId, query, page);
-      const { rows, ...tokens } = toPage(found, page);
+      const { rows: list, totalSize } = await listCustomers(call.db, call.tenantId, query, page);
+      const { rows, ...tokens } = toPage(list, page);
       const customers = rows.map((row) => masked(customerFromRow(row, view, row.shipping)));
       return { customers, ...tokens, ...(totalSize !== undefined && { totalSize }) };
     },
@@ -100,11 +100,11 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       if (foldsToNothing(query)) throw invalidField("query", "The search query cannot be empty.");
       const masked = parseReadMask(CustomerSchema, req.readMask);
       const page = pageOf(call, SearchCustomersRequestSchema, req, bestMatchFirst);
-      const [found, totalSize] = await Promise.all([
+      const [hits, totalSize] = await Promise.all([
         searchCustomers(call.db, call.tenantId, query, page),
-        req.includeTotalSize ? countFound(call.db, call.tenantId, query) : undefined,
+        req.includeTotalSize ? countHits(call.db, call.tenantId, query) : undefined,
       ]);
-      const { rows, ...tokens } = toPage(found, page);
+      const { rows, ...tokens } = toPage(hits, page);
       const { settings, customFields } = await deps.settings.read(call.db, call.tenantId);
       const isEmpty = rows.length === 0 && req.pageToken === "" && req.page <= 1;
       if (isEmpty && settings.searchNoMatch === SearchNoMatch.NOT_FOUND) throw nothingFound(query);

@@ -70,7 +70,7 @@ const unnumbered = "exists (select from events where tenant_id = ? and id is nul
 // sides of its join are read by the index of unnumbered events, so its cost is that of the batch whatever the planner
 // assumes.
 async function numberSome(trx: Knex.Transaction, tenantId: string): Promise<number> {
-  const last = await holdNumbers(trx, tenantId, `, ${numberingSettings}`);
+  const last = await lockNumbers(trx, tenantId, `, ${numberingSettings}`);
   const numbered = await trx.raw(
     `with waiting as materialized (
        select position, row_number() over (order by position) as place from (
@@ -96,7 +96,7 @@ const numberingSettings = `set_config('enable_nestloop', 'off', true),
   case current_setting('synchronous_commit') when 'off' then set_config('synchronous_commit', 'on', true) end`;
 
 /** Locks the numbers of a tenant until the end of the transaction; answers the last one. A change of events locks first. */
-export async function holdNumbers(trx: Knex.Transaction, tenantId: string, settings = ""): Promise<number> {
+export async function lockNumbers(trx: Knex.Transaction, tenantId: string, settings = ""): Promise<number> {
   const { rows } = await trx.raw(
     `insert into event_logs as log (tenant_id, last_id) values (?, 0)
      on conflict (tenant_id) do update set last_id = log.last_id

@@ -141,8 +141,8 @@ async function listNext(db: Knex, tenantId: string, last: Place): Promise<EventR
   const range = { after: isFirst ? 0 : last.number - 1, upTo: Number.MAX_SAFE_INTEGER, limit: pageSize + 1 };
   const rows = await listEventsBetween(db, tenantId, everyEvent, range);
   if (isFirst) return rows.slice(0, pageSize);
-  const [known, ...next] = rows;
-  if (known === undefined || eventId(known) !== last.cursor) throw new LogReplaced("the event log was replaced");
+  const [lastRow, ...next] = rows;
+  if (lastRow === undefined || eventId(lastRow) !== last.cursor) throw new LogReplaced("the event log was replaced");
   return next;
 }
 

@@ -37,12 +37,12 @@ export interface VersionedConstraints {
 }
 
 // For as long as the settings are cached.
-const known = new WeakMap<TenantSettings, Map<boolean, VersionedConstraints>>();
+const constraintsCache = new WeakMap<TenantSettings, Map<boolean, VersionedConstraints>>();
 
 /** The constraints of a form under the settings: the merchant's own, or one that customers fill in. */
 export function versionedConstraints(tenant: TenantSettings, isMerchant: boolean): VersionedConstraints {
-  const answers = known.get(tenant) ?? new Map<boolean, VersionedConstraints>();
-  known.set(tenant, answers);
+  const answers = constraintsCache.get(tenant) ?? new Map<boolean, VersionedConstraints>();
+  constraintsCache.set(tenant, answers);
   const answer = answers.get(isMerchant) ?? versioned(constraintsFrom(tenant, isMerchant));
   answers.set(isMerchant, answer);
   return answer;
@@ -55,7 +55,7 @@ function versioned(constraints: FormConstraints): VersionedConstraints {
 
 function constraintsFrom({ settings, customFields }: TenantSettings, isMerchant: boolean): FormConstraints {
   const allowed = settings.allowedCountries.length === 0 ? countryCodes : settings.allowedCountries;
-  const asked = customFields.filter((field) => field.enabled && (isMerchant || field.writableByCustomer));
+  const visibleFields = customFields.filter((field) => field.enabled && (isMerchant || field.writableByCustomer));
   return create(FormConstraintsSchema, {
     customerFields: fieldsOf(CustomerSchema, customerPaths, countryCodes).map((field) => ({
       ...field,
@@ -68,7 +68,7 @@ function constraintsFrom({ settings, customFields }: TenantSettings, isMerchant:
     })),
     countries: countries.filter(({ code }) => allowed.includes(code)),
     maxAddresses: settings.maxAddressesPerCustomer ?? 0,
-    customFields: asked.map(customFieldConstraints),
+    customFields: visibleFields.map(customFieldConstraints),
     password: { minLength: minCharacters, maxBytes },
     photo: { contentTypes: [...photoTypes], maxBytes: maxPhotoBytes, maxPixels },
   });

@@ -7,7 +7,7 @@ import { transact } from "../../rpc/calls/transaction.js";
 import { conflict, invalidField, reasonOf, refused, rpcError, unavailable, violationsOf } from "../../rpc/errors.js";
 import type { NewId } from "../../rpc/ids.js";
 import type { TenantSettings } from "../accounts/settings.js";
-import { checkNewCustomer, insertCustomer } from "../customers/create.js";
+import { insertCustomer, validNewCustomer } from "../customers/create.js";
 import { lockLookup } from "../customers/lookup-store.js";
 import { customerFromClaims, verifiedEmail } from "./claims.js";
 import * as store from "./store.js";
@@ -65,8 +65,8 @@ export async function customerOfIdentity(
   identity: Confirmed,
 ): Promise<string> {
   const { tenantId } = call;
-  const known = await store.findCustomerId(call.db, tenantId, identity);
-  if (known !== undefined) return known;
+  const linkedId = await store.findCustomerId(call.db, tenantId, identity);
+  if (linkedId !== undefined) return linkedId;
   return await transact(call, async (inside) => {
     const trx = inside.db;
     await lockLookup(trx, tenantId, `identity ${identity.issuer} ${identity.subject}`);
@@ -74,8 +74,9 @@ export async function customerOfIdentity(
     if (meanwhile !== undefined) return meanwhile;
     const email = verifiedEmail(identity.claims);
     if (email !== undefined) await lockLookup(trx, tenantId, `email ${email.toLowerCase()}`);
-    const present = await settings.read(trx, tenantId);
-    const customerId = (await candidateFor(inside, email)) ?? (await makeCustomer(inside, newId, identity, present));
+    const rules = await settings.read(trx, tenantId);
+    const customerId =
+      (await candidateFor(inside, email)) ?? (await createLinkedCustomer(inside, newId, identity, rules));
     const linked = { id: newId("idn"), issuer: identity.issuer, subject: identity.subject, customerId };
     await store.linkIdentity(trx, tenantId, linked, call.event("customer_identity.created"));
     return customerId;
@@ -90,17 +91,15 @@ async function candidateFor({ db, tenantId }: TransactionCall, email: string | u
   return other === undefined ? candidate?.id : undefined;
 }
 
-async function makeCustomer(
+async function createLinkedCustomer(
   call: TransactionCall,
   newId: NewId,
   identity: Confirmed,
-  present: TenantSettings,
+  rules: TenantSettings,
 ): Promise<string> {
   if (identity.existingCustomersOnly) throw refused("IDENTITY_UNKNOWN", "No customer is known by this identity.");
-  const checked = explained(() =>
-    checkNewCustomer(customerFromClaims(identity.claims), { ...present, kind: call.kind }),
-  );
-  const made = await insertCustomer(call, newId, checked, present.version).catch(notLinked);
+  const checked = explained(() => validNewCustomer(customerFromClaims(identity.claims), { ...rules, kind: call.kind }));
+  const made = await insertCustomer(call, newId, checked, rules.version).catch(notLinked);
   if (made === undefined) throw conflict();
   return made.row.id;
 }

@@ -35,20 +35,20 @@ export async function countAttempt(
   { free, pauseMs, growth, longestMs }: Pace,
   now: Date,
 ): Promise<AttemptsRow | undefined> {
-  const counted = `case when kept.attempt_time <= :now::timestamptz - interval '${memory}' then 1 else least(kept.failures, 1000) + 1 end`;
+  const counted = `case when stored.attempt_time <= :now::timestamptz - interval '${memory}' then 1 else least(stored.failures, 1000) + 1 end`;
   const retry = (failures: string) => `case when ${failures} >= :free then
     :now::timestamptz + interval '1 ms' * least(:longestMs, :pauseMs * power(:growth::float8, least(${failures} - :free, 100))) end`;
-  const found = await trx.raw(
-    `insert into login_attempts as kept (tenant_id, subject, failures, attempt_time, retry_time, expire_time)
+  const result = await trx.raw(
+    `insert into login_attempts as stored (tenant_id, subject, failures, attempt_time, retry_time, expire_time)
      values (:tenantId, :subject, 1, :now, ${retry("1")}, :now::timestamptz + interval '${memory}')
      on conflict (tenant_id, subject) do update set
        failures = ${counted}, attempt_time = excluded.attempt_time, retry_time = ${retry(`(${counted})`)},
-       expire_time = greatest(kept.expire_time, excluded.expire_time)
-     where kept.retry_time is null or kept.retry_time <= :now
+       expire_time = greatest(stored.expire_time, excluded.expire_time)
+     where stored.retry_time is null or stored.retry_time <= :now
      returning *`,
     { tenantId, subject, now, free, pauseMs, growth, longestMs },
   );
-  return found.rows[0];
+  return result.rows[0];
 }
 
 /** The count of a subject. */

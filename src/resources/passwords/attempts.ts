@@ -16,7 +16,7 @@ export interface Attempt {
 
 /** The result of a verification. */
 export interface Verified<T> {
-  readonly found: T;
+  readonly match: T;
   /** Whether nobody else could have been meant: then the address is trusted from now on. */
   readonly isSole: boolean;
 }
@@ -79,7 +79,7 @@ async function verifyCounted<T>(
   } else {
     await uncount(counted);
   }
-  return verified.found;
+  return verified.match;
 }
 
 async function count(pool: Knex, call: AttemptCall, whose: string, subject: Buffer): Promise<store.AttemptsRow[]> {

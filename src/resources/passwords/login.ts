@@ -36,10 +36,10 @@ export async function logIn(
   const attempt = { whose: `email ${coarseEmail(email)}`, from };
   const signedIn = await verifyCounted(call, attempt, async (attemptNumber) => {
     const rows = await listPasswordsOfEmail(db, tenantId, email, maxHashes + 1);
-    const found = await (rows.length > maxHashes
+    const match = await (rows.length > maxHashes
       ? matchAmongMany(passwords, call, { email, password }, attemptNumber)
       : matchAmong(passwords, password, rows));
-    return found && { found, isSole: rows.length === 1 };
+    return match && { match, isSole: rows.length === 1 };
   });
   if (signedIn === undefined) {
     await evenOut(begun);

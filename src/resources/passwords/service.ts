@@ -46,7 +46,7 @@ export function passwordService(deps: Deps): ServiceImpl<typeof PasswordService>
     const id = await deps.verifyCounted(call, { whose: `customer ${customerId}`, from }, async () => {
       const row = await store.findPassword(call.db, call.tenantId, customerId);
       const match = await deps.passwords.match(password, row === undefined ? [] : [row.hash]);
-      return match && row && { found: row.id, isSole: true };
+      return match && row && { match: row.id, isSole: true };
     });
     if (id === undefined) throw passwordWrong();
     return id;

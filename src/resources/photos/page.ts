@@ -49,8 +49,8 @@ export function photoPage({ db, logger }: Pick<Deps, "db" | "logger">, observe: 
 
 // RFC 9110, 13.1.2: a list of etags, weak ones too, or any.
 function matches(header: string | undefined, etag: string): boolean {
-  const known = header?.split(",").map((one) => one.trim().replace(/^W\//, "")) ?? [];
-  return known.includes(etag) || known.includes("*");
+  const etags = header?.split(",").map((one) => one.trim().replace(/^W\//, "")) ?? [];
+  return etags.includes(etag) || etags.includes("*");
 }
 
 // Anyone with the URL may see the photo, also a page that draws it or is isolated from other origins.

@@ -6,7 +6,7 @@ import type { ChangeCall } from "../../rpc/callers/caller.js";
 import { systemEvent } from "../../rpc/calls/event-draft.js";
 import { transact } from "../../rpc/calls/transaction.js";
 import { revokeCustomerTokensOf } from "../customer-tokens/store.js";
-import { holdNumbers } from "../events/log-store.js";
+import { lockNumbers } from "../events/log-store.js";
 import { detachPaymentMethodsOf } from "../payment-methods/store.js";
 import { receiptToColumn } from "./convert.js";
 import { personal } from "./manifest.js";
@@ -33,8 +33,8 @@ export async function eraseCustomer(
     count("payment_methods", await detach());
   }
   // A caller that numbers events or copies them into deliveries ends before this lock, or waits for it.
-  await holdNumbers(db, tenantId);
-  await store.holdDeliveries(db, tenantId);
+  await lockNumbers(db, tenantId);
+  await store.lockDeliveries(db, tenantId);
   for (const rows of personal) {
     const change = rows.event === undefined ? undefined : event(rows.event);
     count(rows.table, await store.eraseRows(db, tenantId, customerId, rows, change, now));

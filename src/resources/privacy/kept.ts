@@ -1,12 +1,12 @@
 /** The part of one table that outlives an erasure, with the reason for the receipt. */
-interface Kept {
+interface KeptColumns {
   readonly table: string;
   readonly columns: readonly string[];
   readonly reason: string;
 }
 
 /** The columns that an erasure keeps. Personal columns stand in `personal` instead. */
-export const kept: readonly Kept[] = [
+export const keptColumns: readonly KeptColumns[] = [
   {
     table: "customers",
     columns: ["id", "create_time", "update_time", "delete_time"],

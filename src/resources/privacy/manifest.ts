@@ -22,7 +22,7 @@ export interface PersonalRows {
 
 type Columns = Readonly<Record<string, string>>;
 
-interface More {
+interface RowOptions {
   /** `customer_id` unless it is said. */
   readonly customer?: readonly string[];
   readonly only?: string;
@@ -175,7 +175,7 @@ function cleared(
   table: string,
   shown: Columns,
   hidden: Columns,
-  { customer = ["customer_id"], only, event, also = {} }: More = {},
+  { customer = ["customer_id"], only, event, also = {} }: RowOptions = {},
 ): PersonalRows {
   const names = { shown: Object.keys(shown), hidden: Object.keys(hidden) };
   const written = Object.entries({ ...shown, ...hidden }).filter(([, value]) => value !== generated);

@@ -22,13 +22,13 @@ export async function requestErasure(
   if (standing !== undefined) return standing;
   const delayed = now.getTime() + Number(settings.erasureDelay?.seconds ?? 0n) * 1000;
   const due_time = new Date(Math.max(delayed, notBefore?.getTime() ?? delayed));
-  const asked = { id: newId("era"), customer_id: customerId, create_time: now, due_time };
+  const erasure = { id: newId("era"), customer_id: customerId, create_time: now, due_time };
   if (due_time > now) {
-    const scheduled = { ...asked, state: "scheduled", end_time: null, receipt: null } as const;
+    const scheduled = { ...erasure, state: "scheduled", end_time: null, receipt: null } as const;
     return await store.insertErasure(db, tenantId, scheduled, event("erasure.requested"));
   }
   const receipt = await eraseCustomer(call, customerId, settings);
-  const completed = { ...asked, state: "completed", end_time: now, receipt } as const;
+  const completed = { ...erasure, state: "completed", end_time: now, receipt } as const;
   return await store.insertErasure(db, tenantId, completed, event("erasure.completed"));
 }
 

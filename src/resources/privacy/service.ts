@@ -49,8 +49,8 @@ export function privacyService(deps: Deps): ServiceImpl<typeof PrivacyService> {
     async cancelErasure(req, ctx) {
       return await transact(callOf(ctx), async (call) => {
         const { db, tenantId } = call;
-        const found = await store.findErasure(db, tenantId, req.id, ownerOf(call));
-        const customer = found && (await store.lockSubject(db, tenantId, found.customer_id));
+        const erasure = await store.findErasure(db, tenantId, req.id, ownerOf(call));
+        const customer = erasure && (await store.lockSubject(db, tenantId, erasure.customer_id));
         if (customer === undefined) throw notFound("erasure");
         const row = await store.lockErasure(db, tenantId, req.id);
         // A retry after a lost answer gets the same answer. The customer may have requested another erasure since.

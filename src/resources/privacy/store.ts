@@ -130,7 +130,7 @@ export async function deleteBelongings(
 }
 
 /** Lets nobody make deliveries of events until the end of the transaction. */
-export async function holdDeliveries(trx: Knex.Transaction, tenantId: string): Promise<void> {
+export async function lockDeliveries(trx: Knex.Transaction, tenantId: string): Promise<void> {
   await trx("webhook_endpoints").where({ tenant_id: tenantId }).orderBy("id").forUpdate().select("id");
 }
 

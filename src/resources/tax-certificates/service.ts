@@ -62,9 +62,9 @@ export function taxCertificateService({ newId }: Pick<Deps, "newId">): ServiceIm
     async listTaxCertificates(req, ctx) {
       const call = callOf(ctx);
       const page = pageOf(call, ListTaxCertificatesRequestSchema, req);
-      const found = await store.listTaxCertificates(call.db, call.tenantId, req.customerId, page);
-      if (found === undefined) throw notFound("customer");
-      const { rows, ...tokens } = toPage(found, page);
+      const list = await store.listTaxCertificates(call.db, call.tenantId, req.customerId, page);
+      if (list === undefined) throw notFound("customer");
+      const { rows, ...tokens } = toPage(list, page);
       return { taxCertificates: rows.map((row) => taxCertificateFromRow(row, call.now)), ...tokens };
     },
 

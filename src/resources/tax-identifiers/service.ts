@@ -88,13 +88,13 @@ export function taxIdentifierService({ newId }: Pick<Deps, "newId">): ServiceImp
       const call = callOf(ctx);
       const { db, tenantId, event } = call;
       return await inTransaction(db, async (trx) => {
-        const found = await store.findTaxIdentifier(trx, tenantId, req.id, ownerOf(call));
-        if (found === undefined) throw notFound("tax identifier");
-        if (found.customer_id !== null) await lockActiveCustomer(trx, tenantId, found.customer_id);
+        const unlockedRow = await store.findTaxIdentifier(trx, tenantId, req.id, ownerOf(call));
+        if (unlockedRow === undefined) throw notFound("tax identifier");
+        if (unlockedRow.customer_id !== null) await lockActiveCustomer(trx, tenantId, unlockedRow.customer_id);
         const row = await store.lockTaxIdentifier(trx, tenantId, req.id);
         if (row === undefined) throw notFound("tax identifier");
         // Somebody attached or detached it meanwhile.
-        if (row.customer_id !== found.customer_id) throw conflict();
+        if (row.customer_id !== unlockedRow.customer_id) throw conflict();
         requireEtag("tax identifier", row, req.etag);
         await store.deleteTaxIdentifier(trx, tenantId, row.id, event("tax_identifier.deleted"));
         return {};

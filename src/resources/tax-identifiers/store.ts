@@ -87,7 +87,7 @@ export async function listTaxIdentifiers(
 }
 
 /** Finds the tax identifiers that exist, in no order. */
-export async function findTaxIdentifiers(
+export async function listTaxIdentifiersById(
   db: Knex,
   tenantId: string,
   ids: readonly string[],

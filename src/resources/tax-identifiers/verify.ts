@@ -36,9 +36,9 @@ export async function verifyDueTaxIdentifiers(deps: VerifyDeps): Promise<number>
 async function settle({ db, clock, logger, taxVerifier }: VerifyDeps, row: ClaimedRow): Promise<boolean> {
   const { tenant_id: tenantId, id, live_mode: liveMode, attempts: attempt } = row;
   try {
-    const known = await taxVerifier.verify(row, { liveMode, attempt });
-    const state = known ? TaxIdentifierState.VERIFIED : TaxIdentifierState.NOT_VALID;
-    const type = known ? "tax_identifier.verified" : "tax_identifier.refused";
+    const isValid = await taxVerifier.verify(row, { liveMode, attempt });
+    const state = isValid ? TaxIdentifierState.VERIFIED : TaxIdentifierState.NOT_VALID;
+    const type = isValid ? "tax_identifier.verified" : "tax_identifier.refused";
     const event = systemEvent(clock())(type, ["state", "state_transitions"]);
     return await updateState(db, tenantId, id, stateToColumn(state), event);
   } catch (error) {

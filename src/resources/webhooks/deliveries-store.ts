@@ -244,11 +244,11 @@ export async function acceptedSince(
   endpointId: string,
   since: Date,
 ): Promise<boolean> {
-  const found = await trx(table)
+  const delivery = await trx(table)
     .where({ tenant_id: tenantId, endpoint_id: endpointId, state: "succeeded" })
     .where("complete_time", ">=", since)
     .first("id");
-  return found !== undefined;
+  return delivery !== undefined;
 }
 
 /** Deletes the deliveries that were created before a time, pending ones too. Looks across tenants: for the job alone. */

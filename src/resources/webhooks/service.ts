@@ -77,7 +77,7 @@ export function webhookService(deps: Deps): ServiceImpl<typeof WebhookService> {
       if (changes.url !== "" && mayName(req.updateMask, "url")) await requirePostable(deps.webhookSender, changes.url);
       return ({ db, tenantId, event }) =>
         inTransaction(db, async (trx) => {
-          const row = await locked(trx, tenantId, changes.id);
+          const row = await lockExistingEndpoint(trx, tenantId, changes.id);
           requireEtag("webhook endpoint", row, changes.etag);
           const before = endpointFromRow(row);
           const { next } = applyMask(WebhookEndpointSchema, before, changes, req.updateMask, writableFields);
@@ -95,7 +95,7 @@ export function webhookService(deps: Deps): ServiceImpl<typeof WebhookService> {
     async deleteWebhookEndpoint(req, ctx) {
       const { db, tenantId, event } = callOf(ctx);
       return await inTransaction(db, async (trx) => {
-        const row = await locked(trx, tenantId, req.id);
+        const row = await lockExistingEndpoint(trx, tenantId, req.id);
         requireEtag("webhook endpoint", row, req.etag);
         await store.deleteEndpoint(trx, tenantId, row.id, event("webhook_endpoint.deleted"));
         return {};
@@ -106,7 +106,7 @@ export function webhookService(deps: Deps): ServiceImpl<typeof WebhookService> {
       const { db, tenantId, now, event } = callOf(ctx);
       const secretKey = requireSecretKey(deps.secretKey);
       return await inTransaction(db, async (trx) => {
-        const row = await locked(trx, tenantId, req.id);
+        const row = await lockExistingEndpoint(trx, tenantId, req.id);
         const columns = {
           secret_version: row.secret_version + 1,
           previous_secret_until: new Date(now.getTime() + overlapMs),
@@ -152,7 +152,7 @@ export function webhookService(deps: Deps): ServiceImpl<typeof WebhookService> {
     },
   };
 
-  async function locked(trx: Knex.Transaction, tenantId: string, id: string) {
+  async function lockExistingEndpoint(trx: Knex.Transaction, tenantId: string, id: string) {
     const row = await store.lockEndpoint(trx, tenantId, id);
     if (row === undefined) throw notFound("webhook endpoint");
     return row;

@@ -4,9 +4,9 @@ import { accessDenied, rpcError } from "../errors.js";
 import type { AccessOf } from "./access.js";
 import { type Caller, callerKey, clientAddressKey } from "./caller.js";
 
-type Found = Caller | undefined;
+type CallerLookup = Caller | undefined;
 /** Looks for a secret that came from a network address; gives no promise where the caller is at hand. */
-type Find = (secret: string, address: string) => Found | Promise<Found>;
+type Find = (secret: string, address: string) => CallerLookup | Promise<CallerLookup>;
 
 /** Finds who a key or a customer token belongs to; undefined if it is unknown, revoked or expired. */
 export interface Authenticate {

@@ -20,10 +20,10 @@ export const unreadableKey = createContextKey(false);
  * Origin comes from no page of another site: an app, a server.
  */
 export function originInterceptor({ ofDeployment, ofTenant, publicUrl }: Origins): Interceptor {
-  const known = new Set(ofDeployment);
+  const deploymentOrigins = new Set(ofDeployment);
   return (next) => async (req) => {
     const origin = req.header.get("origin");
-    if (origin === null || known.has(origin) || isOwn(origin, req.header)) return await next(req);
+    if (origin === null || deploymentOrigins.has(origin) || isOwn(origin, req.header)) return await next(req);
     const caller = req.contextValues.get(callerKey);
     if (caller !== undefined && (await isListed(origin, caller))) return await next(req);
     req.contextValues.set(unreadableKey, true);

@@ -37,8 +37,8 @@ const mostNames = 10_000;
 export function createSecretNames(prefixes: readonly SecretPrefix[]): NameOfSecret {
   const names = new Map<string, string>();
   return (secret) => {
-    const known = names.get(secret);
-    if (known !== undefined) return known;
+    const cachedName = names.get(secret);
+    if (cachedName !== undefined) return cachedName;
     const tenantId = tenantOfSecret(secret, prefixes);
     if (tenantId === undefined) return undefined;
     const name = secretName(tenantId, hashOfSecret(secret));

@@ -45,8 +45,8 @@ async function* guarded<T>(
 }
 
 function failureOf(error: unknown, logger: Logger, record: CallRecord | undefined): ConnectError {
-  const known = error instanceof ConnectError ? withErrorInfo(error) : failureOfDatabase(error);
-  if (known !== undefined) return known;
+  const failure = error instanceof ConnectError ? withErrorInfo(error) : failureOfDatabase(error);
+  if (failure !== undefined) return failure;
   logger.error({ error, method: record?.method, traceId: record?.traceId }, "a call failed in a way nobody expected");
   return unexpected();
 }

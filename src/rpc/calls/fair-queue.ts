@@ -14,11 +14,11 @@ interface Bounds {
   readonly full: () => Error;
 }
 
-const present = new AsyncLocalStorage<string>();
+const turnOwner = new AsyncLocalStorage<string>();
 
 /** Runs a call on behalf of one of those who take turns, such as a tenant's servers, or one of its pages' visitors. */
 export function onBehalfOf<T>(whose: string, run: () => T): T {
-  return present.run(whose, run);
+  return turnOwner.run(whose, run);
 }
 
 interface Waiter {
@@ -34,7 +34,7 @@ export function createTurns({ places, queue, full }: Bounds): InTurn {
   const waiting = createQueue();
   let busy = 0;
   return async (run) => {
-    const whose = present.getStore() ?? "";
+    const whose = turnOwner.getStore() ?? "";
     if (busy < places) {
       busy += 1;
     } else {

@@ -114,10 +114,10 @@ export async function find({ db, tenantId, now }: Call, claim: Claim): Promise<M
  */
 export async function remember({ db, tenantId }: TransactionCall, claim: Claim, answer: unknown): Promise<void> {
   const { output } = claim.method;
-  const kept = clone(output, create(output, answer as MessageInitShape<DescMessage>));
-  clearSecrets(output, kept);
-  const response = Buffer.from(toBinary(output, kept));
-  const customer_id = subjectIn(output, kept) ?? claim.subjectId ?? null;
+  const copy = clone(output, create(output, answer as MessageInitShape<DescMessage>));
+  clearSecrets(output, copy);
+  const response = Buffer.from(toBinary(output, copy));
+  const customer_id = subjectIn(output, copy) ?? claim.subjectId ?? null;
   await db("idempotency_keys").where(keyColumns(tenantId, claim)).update({ response, customer_id });
 }
 

@@ -58,7 +58,7 @@ export function parseFilter(text: string, fields: Fields): Filter {
 function readClause(input: Input, fields: Fields): Clause {
   const start = input.at();
   const given = input.take(/[a-z_]+/y);
-  const operator = operators.find((known) => known === given);
+  const operator = operators.find((name) => name === given);
   if (operator === undefined) throw input.wrong(`expected an operator: ${operators.join(", ")}`, start);
   input.require(/\(/y, '"("');
   const at = input.at();
@@ -153,14 +153,14 @@ function inputOf(text: string): Input {
     },
     take(pattern) {
       pattern.lastIndex = input.at();
-      const found = pattern.exec(text)?.[0];
-      index += found?.length ?? 0;
-      return found;
+      const match = pattern.exec(text)?.[0];
+      index += match?.length ?? 0;
+      return match;
     },
     require(pattern, what) {
-      const found = input.take(pattern);
-      if (found === undefined) throw input.wrong(`expected ${what}`);
-      return found;
+      const match = input.take(pattern);
+      if (match === undefined) throw input.wrong(`expected ${what}`);
+      return match;
     },
     wrong: (why, at = input.at()) => invalid(`at character ${[...text.slice(0, at)].length + 1}: ${why}`),
   };

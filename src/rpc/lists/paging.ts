@@ -226,9 +226,9 @@ function whereAfter(
 }
 
 /** The rows of a page in the order of the list, and the tokens of its neighbours; an empty token where there is none. */
-export function toPage<Row extends PagedRow>(found: readonly Row[], page: Page) {
-  const more = found.length > page.size;
-  const rows = found.slice(0, page.size);
+export function toPage<Row extends PagedRow>(listed: readonly Row[], page: Page) {
+  const more = listed.length > page.size;
+  const rows = listed.slice(0, page.size);
   const backwards = page.cursor?.direction === "previous";
   if (backwards) rows.reverse();
   const token = (row: Row | undefined, direction: Cursor["direction"], exists: boolean) =>

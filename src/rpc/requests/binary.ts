@@ -49,8 +49,8 @@ function countMessages(schema: DescMessage, bytes: Uint8Array): number {
 const inners = new Map<DescMessage, Inner>();
 
 function innerOf(schema: DescMessage): Inner {
-  const known = inners.get(schema);
-  if (known !== undefined) return known;
+  const cachedInner = inners.get(schema);
+  if (cachedInner !== undefined) return cachedInner;
   const fields = new Map(schema.fields.map((field) => [field.number, field]));
   const inner: Inner = (number) => {
     const field = fields.get(number);

@@ -29,15 +29,15 @@ function walk(visits: readonly Visit[], message: object, prefix: string, finding
   for (const visit of visits) visit(message, prefix, findings);
 }
 
-const known = new Map<DescMessage, Visit[]>();
+const visitCache = new Map<DescMessage, Visit[]>();
 const open = new Set<DescMessage>();
 
 // A field in which nothing can be refused has no visit, and a message without visits is never walked.
 function visitsOf(schema: DescMessage): readonly Visit[] {
-  const found = known.get(schema);
-  if (found !== undefined) return found;
+  const cachedVisits = visitCache.get(schema);
+  if (cachedVisits !== undefined) return cachedVisits;
   const visits: Visit[] = [];
-  known.set(schema, visits);
+  visitCache.set(schema, visits);
   open.add(schema);
   for (const field of fieldsOf(schema)) {
     const visit = visitOf(field);

@@ -132,8 +132,8 @@ const plans = new Map<DescMessage, Plan>();
 
 // Worked out once for each type of message. The fields are filled in after, because messages may hold themselves.
 function planOf(schema: DescMessage): Plan {
-  const known = plans.get(schema);
-  if (known !== undefined) return known;
+  const cachedPlan = plans.get(schema);
+  if (cachedPlan !== undefined) return cachedPlan;
   const fields = new Map<string, FieldEntry>();
   const plan = { fields, names: schema.fields.map((field) => field.jsonName) };
   plans.set(schema, plan);
@@ -196,8 +196,8 @@ function nameOf(desc: DescEnum, given: string, path: string, violations: FieldVi
 const enumPlans = new Map<DescEnum, { byName: Map<string, string>; names: string[] }>();
 
 function enumPlanOf(desc: DescEnum) {
-  const known = enumPlans.get(desc);
-  if (known !== undefined) return known;
+  const cachedPlan = enumPlans.get(desc);
+  if (cachedPlan !== undefined) return cachedPlan;
   const prefix = desc.sharedPrefix?.toUpperCase() ?? "";
   const byName = new Map<string, string>();
   for (const { name } of desc.values) byName.set(name, name).set(name.slice(prefix.length).toUpperCase(), name);

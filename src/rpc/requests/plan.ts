@@ -33,8 +33,8 @@ export function oncePerType<T>(
 ): (schema: DescMessage) => T {
   const results = new Map<DescMessage, T>();
   return (schema) => {
-    const known = results.get(schema);
-    if (known !== undefined) return known;
+    const cachedResult = results.get(schema);
+    if (cachedResult !== undefined) return cachedResult;
     const result = compile(fieldsOf(schema), schema);
     results.set(schema, result);
     return result;
@@ -54,8 +54,8 @@ const plans = new Map<DescMessage, readonly FieldPlan[]>();
 
 /** The plan of a type: its fields in the order of the proto. */
 export function fieldsOf(schema: DescMessage): readonly FieldPlan[] {
-  const known = plans.get(schema);
-  if (known !== undefined) return known;
+  const cachedFields = plans.get(schema);
+  if (cachedFields !== undefined) return cachedFields;
   const fields = schema.fields.map(planOf);
   plans.set(schema, fields);
   return fields;

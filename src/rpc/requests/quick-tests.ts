@@ -32,8 +32,8 @@ const expressions = new Map<string, RegExp>();
 
 /** A pattern of the contract, compiled once. It is linear in time, so the platform's expressions may run it. */
 export function expressionOf(pattern: string): RegExp {
-  const known = expressions.get(pattern);
-  if (known !== undefined) return known;
+  const cachedExpression = expressions.get(pattern);
+  if (cachedExpression !== undefined) return cachedExpression;
   const expression = new RegExp(pattern, "u");
   expressions.set(pattern, expression);
   return expression;

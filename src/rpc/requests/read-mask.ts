@@ -19,16 +19,16 @@ export function parseReadMask<Desc extends DescMessage>(
   const paths = mask?.paths ?? [];
   if (paths.length === 0 || paths.includes("*")) return (message) => message;
   if (paths.length > maxPaths) throw invalidField("read_mask", `must name at most ${maxPaths} paths`);
-  const kept = new Map<DescField, Set<string>>();
+  const selection = new Map<DescField, Set<string>>();
   for (const path of paths) {
     const { field, key } = resolve(schema, path);
-    const keys = kept.get(field) ?? new Set();
-    kept.set(field, keys.add(key));
+    const keys = selection.get(field) ?? new Set();
+    selection.set(field, keys.add(key));
   }
   return (message) => {
     const reflected = reflect(schema, message);
     for (const field of schema.fields) {
-      const keys = kept.get(field);
+      const keys = selection.get(field);
       if (keys === undefined) reflected.clear(field);
       else if (!keys.has(wholeField)) keepKeys(message, field, keys);
     }

@@ -14,7 +14,8 @@ export function textRulesOf(field: DescField): TextRules {
   if (!hasOption(field, rulesOption)) return {};
   const { type, cel } = getOption(field, rulesOption);
   const rules = type.case === "string" ? type.value : undefined;
-  const pattern = rules?.pattern || cel.map(({ expression }) => patternIn(expression)).find((found) => found !== "");
+  const pattern =
+    rules?.pattern || cel.map(({ expression }) => patternIn(expression)).find((candidate) => candidate !== "");
   return { ...(rules?.maxLen && { maxLength: Number(rules.maxLen) }), ...(pattern && { pattern }) };
 }
 

@@ -19,13 +19,13 @@ import { expressionOf, quickTestOf } from "./quick-tests.js";
 /** Refuses a request by what it holds, before anything else looks at it. */
 export const validateInterceptor: Interceptor = (next) => async (req) => {
   if (req.stream) return await next({ ...req, message: checked(req.method, req.message) });
-  checkRequest(req.method, req.message);
+  requireValidRequest(req.method, req.message);
   return await next(req);
 };
 
 async function* checked(method: DescMethod, messages: AsyncIterable<Message>): AsyncIterable<Message> {
   for await (const message of messages) {
-    checkRequest(method, message);
+    requireValidRequest(method, message);
     yield message;
   }
 }
@@ -34,7 +34,7 @@ async function* checked(method: DescMethod, messages: AsyncIterable<Message>): A
  * Refuses a request that holds too much, the number of a card or text that cannot be stored, or that breaks the rules of
  * the proto. Throws INVALID_ARGUMENT.
  */
-export function checkRequest({ input }: DescMethod, message: Message): void {
+export function requireValidRequest({ input }: DescMethod, message: Message): void {
   requireContents(input, message);
   requireValid(input, message);
 }

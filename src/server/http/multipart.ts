@@ -35,14 +35,14 @@ export async function readForm(
   const texts = new Map<string, string>();
   const pieces: Buffer[] = [];
   let size = 0;
-  let found = false;
+  let hasFile = false;
   let failure: Error | undefined;
   const fail = (error: Error) => {
     failure ??= error;
   };
   form.on("file", (name, file) => {
-    found = name === field;
-    if (!found) fail(invalidField(field, requiredMessage));
+    hasFile = name === field;
+    if (!hasFile) fail(invalidField(field, requiredMessage));
     file.on("error", () => fail(malformed()));
     file.on("data", (piece: Buffer) => {
       if (size <= maxBytes) pieces.push(piece);
@@ -70,7 +70,7 @@ export async function readForm(
   if (failure === undefined && size <= maxBytes) await new Promise<void>((resolve) => form.end(() => resolve()));
   else form.destroy();
   if (failure !== undefined) throw failure;
-  if (!found) throw invalidField(field, requiredMessage);
+  if (!hasFile) throw invalidField(field, requiredMessage);
   return { file: Buffer.concat(pieces), texts };
 
   function unexpected() {
