@@ -1,42 +1,54 @@
 import { type DescMessage, fromJson, type JsonObject, type JsonValue, type MessageShape } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type Address, AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
-import { CustomerSchema, CustomerState } from "../../gen/clientele/v1/customers_pb.js";
-import { refusal } from "./refusal.js";
-import { booleanOf, objectsOf, type SourceRow, textOf } from "./source-row.js";
+import { type Customer, CustomerSchema, CustomerState } from "../../gen/clientele/v1/customers_pb.js";
+import type { FieldViolation } from "../rpc/errors.js";
+import { violationsIn } from "../rpc/requests/json.js";
+import { isObject, type SourceObject } from "./source-object.js";
+import { isList, type Reader, type SourceRow } from "./source-row.js";
+
+/** Reads what `clientele export` writes, or the API answers: a customer, an answer with one, or a page of them. */
+export const clientele: Reader = { unwrap, refuse: () => undefined, read };
+
+const besideCustomer = new Set(["customer", "created"]);
+const besideCustomers = new Set(["customers", "nextPageToken", "previousPageToken", "totalSize"]);
+
+function unwrap(object: JsonObject): string | undefined {
+  const keys = Object.keys(object);
+  if (isObject(object.customer) && keys.every((key) => besideCustomer.has(key))) return "customer";
+  return isList(object.customers) && keys.every((key) => besideCustomers.has(key)) ? "customers" : undefined;
+}
 
 /**
- * Reads what `clientele export` writes, or the API answers: the proto JSON of a Customer, and its addresses in a list of
- * that name, with the hash of a password in `passwordHash`. Unlike the API it refuses unknown fields, which would be lost,
- * and takes the tax identifiers, which are verified anew. Where an address has an id, the row says which one is the
- * default, also that none is.
+ * The proto JSON of a Customer, and its addresses in a list of that name, with the hash of a password in `passwordHash`. Tax
+ * identifiers are verified anew. Where an address has an id, the row says which one is the default, also that none is. One
+ * who asked to be forgotten is taken with that wish.
  */
-export function readClientele(object: JsonObject): SourceRow {
-  const { addresses: _, passwordHash: __, password_hash: ___, ...rest } = object;
-  const customer = messageOf(CustomerSchema, rest, "customer");
-  const addresses = objectsOf(object, "addresses").map((it, index) =>
-    messageOf(AddressSchema, it, `addresses[${index}]`),
-  );
-  if (customer.defaultPaymentMethodId) {
-    const field = "customer.default_payment_method_id";
-    throw refusal("FIELDS_INVALID", "Payment methods cannot be imported.", field);
-  }
-  if (customer.password !== "") {
-    throw refusal("FIELDS_INVALID", "Passwords are imported as their hash, in passwordHash.", "customer.password");
-  }
+function read(object: SourceObject): SourceRow {
+  const { problems, json } = object;
+  const { addresses: _, passwordHash: __, password_hash: ___, ...rest } = json;
+  const customer = messageOf(CustomerSchema, rest, "customer", problems);
+  const addresses = object
+    .objects("addresses")
+    .map((it, index) => messageOf(AddressSchema, it.json, `addresses[${index}]`, problems));
+  const refuse = (field: string, description: string) =>
+    void problems.push({ field: `customer.${field}`, description });
+  if (customer.defaultPaymentMethodId) refuse("default_payment_method_id", "Payment methods cannot be imported.");
+  if (customer.password !== "") refuse("password", "Passwords are imported as their hash, in passwordHash.");
   const { shipping, createTime, deleteTime, purgeTime } = customer;
   const view = shipping !== undefined && !addresses.some(({ id }) => id !== "" && id === shipping.id);
   const deleted = customer.state === CustomerState.DELETED || deleteTime !== undefined;
   const all = view ? [...addresses, shipping] : addresses;
   return {
     id: customer.id === "" ? undefined : customer.id,
-    customer,
+    customer: { ...customer, requestToBeForgotten: undefined },
     addresses: all,
     taxIdentifiers: customer.taxIdentifiers,
-    defaultAddress: view ? addresses.length : defaultOf(customer.defaultAddressId, all),
-    liveMode: booleanOf(object, "liveMode" in object ? "liveMode" : "live_mode"),
+    defaultAddress: view ? addresses.length : defaultOf(customer, all, problems),
+    liveMode: object.boolean("liveMode" in json ? "liveMode" : "live_mode"),
     createTime: createTime && timestampDate(createTime),
-    passwordHash: textOf(object, "password_hash" in object ? "password_hash" : "passwordHash"),
+    passwordHash: object.text("password_hash" in json ? "password_hash" : "passwordHash"),
+    wantsErasure: customer.requestToBeForgotten === true,
     ...(deleted && {
       deletion: {
         deleteTime: deleteTime && timestampDate(deleteTime),
@@ -46,27 +58,52 @@ export function readClientele(object: JsonObject): SourceRow {
   };
 }
 
-function defaultOf(id = "", addresses: readonly Address[]): number | null | undefined {
+function defaultOf(
+  { defaultAddressId: id = "" }: Customer,
+  addresses: readonly Address[],
+  problems: FieldViolation[],
+): number | null | undefined {
   if (id !== "") {
     const index = addresses.findIndex((address) => address.id === id);
     if (index >= 0) return index;
-    throw refusal("FIELDS_INVALID", "must be one of the customer's addresses", "customer.default_address_id");
+    problems.push({ field: "customer.default_address_id", description: "must be one of the customer's addresses" });
   }
   const marked = addresses.flatMap(({ isDefault }, index) => (isDefault ? [index] : []));
-  if (marked.length > 1) throw refusal("FIELDS_INVALID", "Only one address can be the default.", "addresses");
+  if (marked.length > 1) problems.push({ field: "addresses", description: "Only one address can be the default." });
   return marked[0] ?? (addresses.some((address) => address.id !== "") ? null : undefined);
 }
 
-// The library's own messages quote the value.
-function messageOf<Desc extends DescMessage>(schema: Desc, json: JsonValue, path: string): MessageShape<Desc> {
+// Field by field, so that every one of a wrong type is named. The library's own messages quote the value.
+function messageOf<Desc extends DescMessage>(
+  schema: Desc,
+  json: JsonObject,
+  path: string,
+  problems: FieldViolation[],
+): MessageShape<Desc> {
+  const known = violationsIn(schema, json, path, true);
+  problems.push(...known);
+  if (known.length === 0 && isReadable(schema, json)) return fromJson(schema, json);
+  const fields = new Map(schema.fields.flatMap((field) => [field.name, field.jsonName].map((name) => [name, field])));
+  const readable = new Map<string, JsonValue>();
+  for (const [key, value] of Object.entries(json)) {
+    const field = fields.get(key);
+    if (field === undefined) continue;
+    if (readable.has(field.name)) problems.push({ field: `${path}.${field.name}`, description: "is given twice" });
+    else if (isReadable(schema, { [key]: value })) readable.set(field.name, value);
+    else if (!known.some((it) => it.field.startsWith(`${path}.${field.name}`))) {
+      problems.push({ field: `${path}.${field.name}`, description: "does not have the type of this field" });
+    }
+  }
+  return fromJson(schema, Object.fromEntries(readable));
+}
+
+function isReadable(schema: DescMessage, json: JsonObject): boolean {
   try {
-    return fromJson(schema, json);
+    fromJson(schema, json);
+    return true;
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const unknown = /key "([A-Za-z0-9_]{1,60})" is unknown/.exec(error.message)?.[1];
-    if (unknown !== undefined) throw refusal("FIELDS_INVALID", `has no field ${unknown}`, path);
-    const named = /field clientele\.v1\.\w+\.(\w+)/.exec(error.message)?.[1];
-    const field = named === undefined ? path : `${path}.${named}`;
-    throw refusal("FIELDS_INVALID", "does not have the type of this field", field);
+    // The stack is too small for it.
+    if (error instanceof RangeError || !(error instanceof Error)) throw error;
+    return false;
   }
 }

@@ -1,27 +1,40 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { addressOf, isObject, objectOf, objectsOf, present, type SourceRow, textOf, timeOf } from "./source-row.js";
+import { isObject, type SourceObject } from "./source-object.js";
+import { addressOf, isList, nameIn, present, type Reader, type SourceRow } from "./source-row.js";
+
+/** Reads Elastic Path customers: bare, as the `data` of an answer, or in the list that is the `data` of a page. */
+export const elasticPath: Reader = {
+  unwrap: ({ data }) => (isList(data) || isObject(data) ? "data" : undefined),
+  refuse,
+  read,
+};
+
+function refuse({ type, errors }: JsonObject): string | undefined {
+  if (type === "customer") return undefined;
+  if (errors !== undefined) return "This is an error of Elastic Path, and no customer.";
+  return `This is an Elastic Path object of the type ${nameIn(type) ?? "unknown"}, and no customer.`;
+}
 
 // The fields of every customer object of the v2 API. All others are custom fields, which flows add.
 const standard = new Set(["type", "id", "name", "email", "password", "meta", "links", "relationships", "addresses"]);
 
 /**
- * Reads an Elastic Path customer object, bare or as the `data` of an answer, with its address objects in an `addresses`
- * list if there are any. Custom fields are kept in the metadata. Passwords cannot be imported: nobody shows them.
+ * Custom fields are kept in the metadata. Address objects are read if they are in an `addresses` list. Passwords cannot be
+ * imported: nobody shows them.
  */
-export function readElasticPath(object: JsonObject): SourceRow {
-  const data = objectOf(object, "data") ?? object;
-  const custom = Object.entries(data).filter(([key, value]) => !standard.has(key) && value !== null);
-  const times = objectOf(objectOf(data, "meta") ?? {}, "timestamps") ?? {};
-  const addresses = isObject(data.addresses) ? objectsOf(data.addresses, "data") : objectsOf(data, "addresses");
+function read(object: SourceObject): SourceRow {
+  const custom = Object.entries(object.json).filter(([key, value]) => !standard.has(key) && value !== null);
+  const owner = isObject(object.json.addresses) ? object.object("addresses") : undefined;
+  const addresses = owner === undefined ? object.objects("addresses") : owner.objects("data");
   return {
-    id: textOf(data, "id"),
+    id: object.text("id"),
     customer: present({
-      name: textOf(data, "name"),
-      email: textOf(data, "email"),
+      name: object.text("name"),
+      email: object.text("email"),
       metadata: Object.fromEntries(custom),
     }),
     addresses: addresses.map((address) => addressOf(address, addressFields)),
-    createTime: timeOf(times, "created_at"),
+    createTime: object.object("meta")?.object("timestamps")?.time("created_at"),
   };
 }
 

@@ -1,35 +1,54 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { addressOf, booleanOf, objectOf, objectsOf, present, type SourceRow, textOf, timeOf } from "./source-row.js";
+import type { SourceObject } from "./source-object.js";
+import { addressOf, isList, present, type Reader, type SourceRow } from "./source-row.js";
+
+/** Reads 4Geeks customers, bare, in a page of results, or in the list that a search answers. */
+export const fourGeeks: Reader = {
+  unwrap: ({ results }) => (isList(results) ? "results" : undefined),
+  hasBareLists: true,
+  refuse,
+  read,
+};
+
+// 4Geeks shows every field of a customer, null where it has none, and requires these three.
+function refuse(object: JsonObject): string | undefined {
+  const missing = ["first_name", "last_name", "email"].filter((key) => !Object.hasOwn(object, key));
+  if (missing.length < 2 && !Object.hasOwn(object, "amount")) return undefined;
+  if (object.title !== undefined || object.detail !== undefined || object.message !== undefined) {
+    return "This is an error or a message of 4Geeks, and no customer.";
+  }
+  return "This is no customer of 4Geeks: it has no names and e-mail address of a person.";
+}
 
 /**
- * Reads a 4Geeks customer. The customer's ids at payment providers become references; a photo that was uploaded there is
- * kept by its address in the metadata. Its addresses are read if they are in an `addresses` list.
+ * The customer's ids at payment providers become references; a photo that was uploaded there is kept by its address in the
+ * metadata. Addresses are read if they are in an `addresses` list.
  */
-export function readFourGeeks(object: JsonObject): SourceRow {
-  const photo = textOf(object, "photo");
+function read(object: SourceObject): SourceRow {
+  const photo = object.text("photo");
   const uploaded = photo !== undefined && !/^https:\/\/[^/]*libravatar\.org\//.test(photo) ? { photo } : {};
   const customer = present({
-    firstName: textOf(object, "first_name"),
-    lastName: textOf(object, "last_name"),
-    email: textOf(object, "email"),
-    phone: textOf(object, "phone"),
-    country: textOf(object, "country"),
-    metadata: { ...uploaded, ...objectOf(object, "metadata") },
-    externalReferences: objectsOf(object, "pay_providers").map((provider) => ({
-      name: textOf(provider, "name") ?? "",
-      id: textOf(provider, "id") ?? "",
+    firstName: object.text("first_name"),
+    lastName: object.text("last_name"),
+    email: object.text("email"),
+    phone: object.text("phone"),
+    country: object.text("country"),
+    metadata: { ...uploaded, ...object.object("metadata")?.json },
+    externalReferences: object.objects("pay_providers").map((provider) => ({
+      name: provider.text("name") ?? "",
+      id: provider.text("id") ?? "",
     })),
   });
-  const test = booleanOf(object, "test");
-  const addresses = objectsOf(object, "addresses");
-  const preferred = addresses.findIndex((address) => booleanOf(address, "is_default") === true);
+  const test = object.boolean("test");
+  const addresses = object.objects("addresses");
+  const preferred = addresses.findIndex((address) => address.boolean("is_default") === true);
   return {
-    id: textOf(object, "id"),
+    id: object.text("id"),
     customer,
     addresses: addresses.map((address) => addressOf(address, addressFields)),
     defaultAddress: preferred < 0 ? undefined : preferred,
     liveMode: test === undefined ? undefined : !test,
-    createTime: timeOf(object, "created_on"),
+    createTime: object.time("created_on"),
   };
 }
 

@@ -6,7 +6,7 @@ import type { Reader } from "./source-row.js";
 /** The rules and facts that every row of an import is checked against. */
 export interface ImportRules {
   readonly source: string;
-  readonly read: Reader;
+  readonly reader: Reader;
   readonly settings: AccountSettings;
   readonly customFields: readonly CustomField[];
   readonly liveMode: boolean;

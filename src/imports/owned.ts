@@ -11,6 +11,7 @@ import type { TaxIdentifierColumns } from "../resources/tax-identifiers/store.js
 import { refused } from "../rpc/errors.js";
 import type { NewId } from "../rpc/ids.js";
 import type { ImportRules } from "./import-rules.js";
+import type { Problems } from "./problems.js";
 import { refusal } from "./refusal.js";
 import type { AddressInit, SourceRow } from "./source-row.js";
 import type { ImportedAddress } from "./store.js";
@@ -19,15 +20,22 @@ import { pastTime } from "./times.js";
 // An id of an address that a source may bring along.
 const idPattern = /^[!-~]{1,40}$/;
 
-/** The addresses of a customer. Throws a refusal, or what the API throws for such an address. */
-export function checkAddresses(given: readonly AddressInit[], { settings, newId, now }: ImportRules) {
+/** The addresses of a customer; those that the API would refuse are noted as problems. */
+export function checkAddresses(
+  given: readonly AddressInit[],
+  { settings, newId, now }: ImportRules,
+  problems: Problems,
+) {
   const limit = settings.maxAddressesPerCustomer ?? 0;
-  if (limit > 0 && given.length > limit) {
+  const ids = new Set<string>();
+  if (limit > 0 && given.length > limit) problems.attempt(refuseTooMany);
+  return given.flatMap((init, index) => problems.attempt(() => [check(init, `addresses[${index}]`)]) ?? []);
+
+  function refuseTooMany(): never {
     throw refused("ADDRESS_LIMIT_REACHED", `Customer already has ${limit} addresses registered.`);
   }
-  const ids = new Set<string>();
-  return given.map((init, index) => {
-    const path = `addresses[${index}]`;
+
+  function check(init: AddressInit, path: string) {
     const address: Address = validAddress(create(AddressSchema, init), settings, path);
     const id = address.id === "" ? newId("adr") : address.id;
     if (!idPattern.test(id) || ids.has(id)) {
@@ -38,7 +46,7 @@ export function checkAddresses(given: readonly AddressInit[], { settings, newId,
     const create_time = pastTime(createTime, `${path}.create_time`, now) ?? now;
     const columns: ImportedAddress = { id, ...addressToColumns(address), create_time };
     return { address, columns };
-  });
+  }
 }
 
 /** Which of the addresses is the default. */

@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import type { Rejection } from "./write.js";
 
-/** A file of what was rejected, one JSON object a line: `line`, `reason`, `message`, `field`, `violations`. */
+/** A file of what was rejected, one JSON object a line: `line`, `column`, `reason`, `message`, `field`, `violations`. */
 export interface Rejects {
   /** Writes the rejections of a batch, in place of those that the same batch had before. */
   keep(batch: number, rejections: readonly Rejection[]): void;
@@ -31,9 +31,9 @@ export function openRejects(path: string, line: number): Rejects {
   };
 }
 
-function lineOf({ line, reason, message, violations }: Rejection): string {
+function lineOf({ line, column, reason, message, violations }: Rejection): string {
   const field = violations[0]?.field;
-  return `${JSON.stringify({ line, reason, message, ...(field !== undefined && { field }), violations })}\n`;
+  return `${JSON.stringify({ line, column, reason, message, field, violations })}\n`;
 }
 
 // The byte behind the last whole entry that tells of those lines.

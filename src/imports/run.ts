@@ -9,7 +9,6 @@ import { type ImportFile, identityOf } from "./file.js";
 import type { ImportRules } from "./import-rules.js";
 import { type Line, readLines } from "./lines.js";
 import { readers } from "./readers.js";
-import { refusalOf } from "./refusal.js";
 import * as store from "./store.js";
 import { type Rejection, type Row, writeRows } from "./write.js";
 
@@ -78,10 +77,10 @@ export async function runImport(deps: ImportDeps, plan: Plan): Promise<store.Imp
 
   async function check({ lines }: Batch, { settings, customFields }: TenantSettings): Promise<Checked> {
     const { clock, newId } = deps;
-    const read = readers.get(source)!;
+    const reader = readers.get(source)!;
     const rules: ImportRules = {
       source,
-      read,
+      reader,
       settings,
       customFields,
       liveMode: tenant.live_mode,
@@ -92,13 +91,9 @@ export async function runImport(deps: ImportDeps, plan: Plan): Promise<store.Imp
     for (const [index, line] of lines.entries()) {
       // Another turn of the event loop writes the batch before.
       if (index % linesAtATime === 0) await turn();
-      try {
-        checked.rows.push({ line: line.number, customer: checkLine(line, rules) });
-      } catch (error) {
-        const refusal = refusalOf(error);
-        if (refusal === undefined) throw error;
-        checked.rejections.push({ line: line.number, ...refusal });
-      }
+      const { rows, refusals } = checkLine(line, rules);
+      checked.rows.push(...rows.map((row) => ({ line: line.number, ...row })));
+      checked.rejections.push(...refusals.map((refusal) => ({ line: line.number, ...refusal })));
     }
     return checked;
   }

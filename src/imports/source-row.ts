@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue, MessageInitShape } from "@bufbuild/protobuf
 import type { Address, AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
 import type { CustomerSchema } from "../../gen/clientele/v1/customers_pb.js";
 import type { TaxIdentifier } from "../../gen/clientele/v1/tax_identifiers_pb.js";
-import { refusal } from "./refusal.js";
+import type { SourceObject } from "./source-object.js";
 
 export type CustomerInit = MessageInitShape<typeof CustomerSchema>;
 export type AddressInit = MessageInitShape<typeof AddressSchema>;
@@ -23,17 +23,20 @@ export interface SourceRow {
   readonly passwordHash?: string | undefined;
   /** Present on a deleted customer. */
   readonly deletion?: { readonly deleteTime: Date | undefined; readonly purgeTime: Date | undefined };
+  /** Whether the customer asked to be forgotten, and is still there. */
+  readonly wantsErasure?: boolean;
 }
 
-/** Reads a source's customer object. Throws a refusal if it is none. */
-export type Reader = (object: JsonObject) => SourceRow;
-
-/** The text of a key, a number as its digits; undefined if it is absent, null or blank. */
-export function textOf(object: JsonObject, key: string): string | undefined {
-  const value = object[key] ?? "";
-  if (typeof value === "number") return String(value);
-  if (typeof value !== "string") throw wrong(key, "must be text");
-  return value.trim() === "" ? undefined : value;
+/** How the customers of a source are found and read. */
+export interface Reader {
+  /** The key under which a page of results, or an answer that wraps a customer, holds them; undefined for a bare object. */
+  readonly unwrap: (object: JsonObject) => string | undefined;
+  /** Whether the source also answers bare lists of customers. */
+  readonly hasBareLists?: boolean;
+  /** Why an object is no customer of the source, in a sentence; undefined for a customer. It quotes no value. */
+  readonly refuse: (object: JsonObject) => string | undefined;
+  /** Reads a customer, and notes the problems of its fields. Throws a refusal for a customer that is not imported. */
+  readonly read: (object: SourceObject) => SourceRow;
 }
 
 type AddressText = Exclude<
@@ -42,37 +45,8 @@ type AddressText = Exclude<
 >;
 
 /** The texts of an address object, by the source's name for each field. */
-export function addressOf(object: JsonObject, names: Partial<Record<AddressText, string>>): AddressInit {
-  return present(Object.fromEntries(Object.entries(names).map(([field, name]) => [field, textOf(object, name)])));
-}
-
-export function booleanOf(object: JsonObject, key: string): boolean | undefined {
-  const value = object[key] ?? undefined;
-  if (value !== undefined && typeof value !== "boolean") throw wrong(key, "must be true or false");
-  return value;
-}
-
-/** The object of a key; undefined if it is absent or null. */
-export function objectOf(object: JsonObject, key: string): JsonObject | undefined {
-  const value = object[key] ?? undefined;
-  if (value !== undefined && !isObject(value)) throw wrong(key, "must be an object");
-  return value;
-}
-
-/** The objects of a list; none if it is absent or null. */
-export function objectsOf(object: JsonObject, key: string): JsonObject[] {
-  const value = object[key] ?? [];
-  if (!Array.isArray(value) || !value.every(isObject)) throw wrong(key, "must be a list of objects");
-  return value;
-}
-
-/** A time as RFC 3339, or as seconds since 1970; undefined if it is absent or null. */
-export function timeOf(object: JsonObject, key: string): Date | undefined {
-  const value = object[key] ?? undefined;
-  if (value === undefined) return undefined;
-  const time = typeof value === "number" ? new Date(value * 1000) : new Date(timestamp(value));
-  if (Number.isNaN(time.getTime())) throw wrong(key, "must be a time");
-  return time;
+export function addressOf(object: SourceObject, names: Partial<Record<AddressText, string>>): AddressInit {
+  return present(Object.fromEntries(Object.entries(names).map(([field, name]) => [field, object.text(name)])));
 }
 
 /** An object without the keys that are undefined. */
@@ -81,15 +55,12 @@ export function present<Value extends object>(value: Value): { [Key in keyof Val
   return Object.fromEntries(entries) as { [Key in keyof Value]?: Exclude<Value[Key], undefined> };
 }
 
-/** Whether a JSON value is an object. */
-export function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+/** Whether the value is a list. */
+export function isList(value: JsonValue | undefined): value is JsonValue[] {
+  return Array.isArray(value);
 }
 
-function timestamp(value: JsonValue): string {
-  return typeof value === "string" && /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(value) ? value : "";
-}
-
-function wrong(key: string, description: string): Error {
-  return refusal("FIELDS_INVALID", description, key);
+/** The name of a kind or a field, to be quoted in a refusal; undefined for what may be more than a name. */
+export function nameIn(value: unknown): string | undefined {
+  return typeof value === "string" && /^[A-Za-z][A-Za-z_.-]{0,39}$/.test(value) ? value : undefined;
 }

@@ -29,14 +29,25 @@ export interface ImportedCustomer {
   readonly password: PasswordColumns | undefined;
   readonly addresses: readonly ImportedAddress[];
   readonly taxIdentifiers: readonly TaxIdentifierColumns[];
+  /** The erasure that the customer asked for, if it did. */
+  readonly erasure: ImportedErasure | undefined;
   /** The ids elsewhere that must be its own. */
   readonly references: readonly ExternalReferenceColumns[];
   readonly events: readonly ManyEventsRow[];
 }
 
+/** An erasure that waits for its time. */
+interface ImportedErasure {
+  readonly id: string;
+  readonly state: "scheduled";
+  readonly create_time: Date;
+  readonly due_time: Date;
+}
+
 export type ImportedAddress = AddressColumns & { readonly id: string; readonly create_time: Date };
 
 interface ImportedTimes {
+  readonly request_to_be_forgotten: boolean;
   readonly create_time: Date;
   readonly delete_time: Date | null;
   readonly purge_time: Date | null;
@@ -116,6 +127,9 @@ export async function insertCustomers(
   const passwords = customers.flatMap(({ columns, password }) =>
     password === undefined ? [] : [{ customer_id: columns.id, ...password }],
   );
+  const erasures = customers.flatMap(({ columns, erasure }) =>
+    erasure === undefined ? [] : [{ customer_id: columns.id, ...erasure }],
+  );
   const taxIdentifiers = customers.flatMap((customer) =>
     customer.taxIdentifiers.map((columns) => newTaxIdentifierRow(columns, now)),
   );
@@ -142,6 +156,7 @@ export async function insertCustomers(
   if (taxIdentifiers.length > 0)
     query.with("tax_identifier", insertOwned(trx, tenantId, "tax_identifiers", taxIdentifiers));
   if (passwords.length > 0) query.with("password", insertOwned(trx, tenantId, "passwords", passwords));
+  if (erasures.length > 0) query.with("erasure", insertOwned(trx, tenantId, "erasures", erasures));
   if (references.length > 0) query.with("reference", insertOwned(trx, tenantId, "external_references", references));
   const events = customers.flatMap((customer) => customer.events);
   query.with("event", manyEvents(trx, tenantId, events, systemOrigin(now)));

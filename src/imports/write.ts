@@ -4,12 +4,14 @@ import { isDataRefused } from "../db/errors.js";
 import { inTransaction } from "../db/transaction.js";
 import { explainConflict } from "../resources/customers/conflicts.js";
 import { emailsAreUnique } from "../resources/customers/email.js";
-import { type Refusal, refusalOf } from "./refusal.js";
+import { type Refusal, refusalAt, refusalOf } from "./refusal.js";
 import * as store from "./store.js";
 
 /** A checked row, and the line that it stands in. */
 export interface Row {
   readonly line: number;
+  /** The path of the object in a line that holds several, such as `data[3]`; empty for the line itself. */
+  readonly place: string;
   readonly customer: store.ImportedCustomer;
 }
 
@@ -108,19 +110,19 @@ const conflicts = {
 // As the API would say it.
 function rejected(row: Row, conflict: keyof typeof conflicts): Rejection {
   const { constraint, field } = conflicts[conflict];
-  const rejection = explained(row, { code: "23505", constraint });
-  return { ...rejection, violations: [{ field, description: rejection.message }] };
+  const refusal = explanationOf({ code: "23505", constraint });
+  const violations = [{ field, description: refusal.message }];
+  return { line: row.line, ...refusalAt(row.place, { ...refusal, violations }) };
 }
 
-function explained({ line }: Row, error: unknown): Rejection {
+function explained({ line, place }: Row, error: unknown): Rejection {
+  return { line, ...refusalAt(place, explanationOf(error)) };
+}
+
+function explanationOf(error: unknown): Refusal {
   try {
     return explainConflict(error);
   } catch (meaning) {
-    const refusal = refusalOf(meaning) ?? {
-      reason: "ROW_REFUSED",
-      message: "The database refuses the row.",
-      violations: [],
-    };
-    return { line, ...refusal };
+    return refusalOf(meaning) ?? { reason: "ROW_REFUSED", message: "The database refuses the row.", violations: [] };
   }
 }

@@ -27,7 +27,7 @@ describe("clientele import", () => {
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ rows: 5, imported: 2, rejected: 3, lines: 6, resumedAfterLine: 0 });
     expect(stderr.trim().split("\n")).toEqual([
-      "line 3: The line is not JSON.",
+      "line 3: The line is not JSON: it breaks off at column 10.",
       "line 4: customer.email: A customer with this e-mail address exists already.",
       "line 5: customer.email: Enter a valid email address.",
     ]);

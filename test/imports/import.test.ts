@@ -46,7 +46,12 @@ describe("an import", () => {
   const refused = [
     { name: "broken JSON", row: "{", want: "JSON_INVALID" },
     { name: "no object", row: "[1]", want: "JSON_INVALID" },
-    { name: "an unknown field", row: '{"email":"a@x.io","emial":"b@x.io"}', want: "FIELDS_INVALID", field: "customer" },
+    {
+      name: "an unknown field",
+      row: '{"email":"a@x.io","emial":"b@x.io"}',
+      want: "FIELDS_INVALID",
+      field: "customer.emial",
+    },
     { name: "a wrong type", row: '{"email":7}', want: "FIELDS_INVALID", field: "customer.email" },
     { name: "no e-mail address", row: "{}", want: "FIELDS_INVALID", field: "customer.email" },
     { name: "a bad e-mail address", row: '{"email":"nobody"}', want: "FIELDS_INVALID", field: "customer.email" },

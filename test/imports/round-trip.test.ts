@@ -39,6 +39,7 @@ const customer = fc.record({
   locale: optional(fc.constantFrom("en_US", "es_CR")),
   type: optional(fc.constantFrom("CUSTOMER_TYPE_INDIVIDUAL", "CUSTOMER_TYPE_BUSINESS")),
   enabled: optional(fc.boolean()),
+  requestToBeForgotten: optional(fc.boolean()),
   metadata: optional(fc.dictionary(fc.stringMatching(/^[a-z]{1,10}$/), json, { maxKeys: 4 })),
   addresses: fc.array(address, { maxLength: 3 }),
   taxIdentifiers: fc.subarray([
