@@ -20,8 +20,7 @@ import { type Line, maxLineBytes } from "./lines.js";
 import { checkAddresses, checkTaxIdentifiers, defaultOf, passwordOf } from "./owned.js";
 import { Problems } from "./problems.js";
 import { brokenJson, type Refusal, refusal, refusalAt, refusalOf } from "./refusal.js";
-import { isObject, SourceObject } from "./source-object.js";
-import type { Reader, SourceRow } from "./source-row.js";
+import { isObject, type Reader, SourceObject, type SourceRow } from "./source-row.js";
 import type { ImportedCustomer } from "./store.js";
 import { pastTime } from "./times.js";
 

@@ -1,14 +1,11 @@
-import { type DescMessage, fromJson, type JsonObject, type JsonValue, type MessageShape } from "@bufbuild/protobuf";
+import type { JsonObject } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type Address, AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
 import { type Customer, CustomerSchema, CustomerState } from "../../gen/clientele/v1/customers_pb.js";
-import type { FieldViolation } from "../rpc/errors.js";
-import { violationsIn } from "../rpc/requests/json.js";
-import { isObject, type SourceObject } from "./source-object.js";
-import { isList, type Reader, type SourceRow } from "./source-row.js";
+import { isList, isObject, type Reader, type SourceObject, type SourceRow } from "./source-row.js";
 
 /** Reads what `clientele export` writes, or the API answers: a customer, an answer with one, or a page of them. */
-export const clientele: Reader = { unwrap, refuse: () => undefined, read };
+export const clientele: Reader = { unwrap, refuse: () => undefined, read: readClientele };
 
 const besideCustomer = new Set(["customer", "created"]);
 const besideCustomers = new Set(["customers", "nextPageToken", "previousPageToken", "totalSize"]);
@@ -24,13 +21,10 @@ function unwrap(object: JsonObject): string | undefined {
  * identifiers are verified anew. Where an address has an id, the row says which one is the default, also that none is. One
  * who asked to be forgotten is taken with that wish.
  */
-function read(object: SourceObject): SourceRow {
-  const { problems, json } = object;
-  const { addresses: _, passwordHash: __, password_hash: ___, ...rest } = json;
-  const customer = messageOf(CustomerSchema, rest, "customer", problems);
-  const addresses = object
-    .objects("addresses")
-    .map((it, index) => messageOf(AddressSchema, it.json, `addresses[${index}]`, problems));
+export function readClientele(object: SourceObject): SourceRow {
+  const { json, problems } = object;
+  const customer = object.message(CustomerSchema, "customer", ["addresses", "passwordHash", "password_hash"]);
+  const addresses = object.objects("addresses").map((it, index) => it.message(AddressSchema, `addresses[${index}]`));
   const refuse = (field: string, description: string) =>
     void problems.push({ field: `customer.${field}`, description });
   if (customer.defaultPaymentMethodId) refuse("default_payment_method_id", "Payment methods cannot be imported.");
@@ -44,7 +38,7 @@ function read(object: SourceObject): SourceRow {
     customer: { ...customer, requestToBeForgotten: undefined },
     addresses: all,
     taxIdentifiers: customer.taxIdentifiers,
-    defaultAddress: view ? addresses.length : defaultOf(customer, all, problems),
+    defaultAddress: view ? addresses.length : defaultOf(customer, all, object),
     liveMode: object.boolean("liveMode" in json ? "liveMode" : "live_mode"),
     createTime: createTime && timestampDate(createTime),
     passwordHash: object.text("password_hash" in json ? "password_hash" : "passwordHash"),
@@ -61,7 +55,7 @@ function read(object: SourceObject): SourceRow {
 function defaultOf(
   { defaultAddressId: id = "" }: Customer,
   addresses: readonly Address[],
-  problems: FieldViolation[],
+  { problems }: SourceObject,
 ): number | null | undefined {
   if (id !== "") {
     const index = addresses.findIndex((address) => address.id === id);
@@ -71,39 +65,4 @@ function defaultOf(
   const marked = addresses.flatMap(({ isDefault }, index) => (isDefault ? [index] : []));
   if (marked.length > 1) problems.push({ field: "addresses", description: "Only one address can be the default." });
   return marked[0] ?? (addresses.some((address) => address.id !== "") ? null : undefined);
-}
-
-// Field by field, so that every one of a wrong type is named. The library's own messages quote the value.
-function messageOf<Desc extends DescMessage>(
-  schema: Desc,
-  json: JsonObject,
-  path: string,
-  problems: FieldViolation[],
-): MessageShape<Desc> {
-  const known = violationsIn(schema, json, path, true);
-  problems.push(...known);
-  if (known.length === 0 && isReadable(schema, json)) return fromJson(schema, json);
-  const fields = new Map(schema.fields.flatMap((field) => [field.name, field.jsonName].map((name) => [name, field])));
-  const readable = new Map<string, JsonValue>();
-  for (const [key, value] of Object.entries(json)) {
-    const field = fields.get(key);
-    if (field === undefined) continue;
-    if (readable.has(field.name)) problems.push({ field: `${path}.${field.name}`, description: "is given twice" });
-    else if (isReadable(schema, { [key]: value })) readable.set(field.name, value);
-    else if (!known.some((it) => it.field.startsWith(`${path}.${field.name}`))) {
-      problems.push({ field: `${path}.${field.name}`, description: "does not have the type of this field" });
-    }
-  }
-  return fromJson(schema, Object.fromEntries(readable));
-}
-
-function isReadable(schema: DescMessage, json: JsonObject): boolean {
-  try {
-    fromJson(schema, json);
-    return true;
-  } catch (error) {
-    // The stack is too small for it.
-    if (error instanceof RangeError || !(error instanceof Error)) throw error;
-    return false;
-  }
 }

@@ -1,14 +1,13 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { CustomerType } from "../../gen/clientele/v1/customers_pb.js";
 import { refusal } from "./refusal.js";
-import { SourceObject } from "./source-object.js";
-import { type AddressInit, isList, nameIn, present, type Reader, type SourceRow } from "./source-row.js";
+import { type AddressInit, isList, nameIn, present, type Reader, SourceObject, type SourceRow } from "./source-row.js";
 
 /** Reads Digital River Customers, bare or in a page of results. */
 export const digitalRiver: Reader = {
   unwrap: ({ data }) => (isList(data) ? "data" : undefined),
   refuse,
-  read,
+  read: readDigitalRiver,
 };
 
 // The fields of a customer, at Digital River and in its guide. An object there does not say of what kind it is.
@@ -37,7 +36,7 @@ const types = new Map([
  * The shipping address becomes the default, the default source a reference, because sources cannot be imported. One who
  * asked to be forgotten is refused.
  */
-function read(object: SourceObject): SourceRow {
+export function readDigitalRiver(object: SourceObject): SourceRow {
   if (object.boolean("requestToBeForgotten") === true) {
     throw refusal("SOURCE_DELETED", "The customer asked to be forgotten.", "requestToBeForgotten");
   }

@@ -1,12 +1,20 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { isObject, type SourceObject } from "./source-object.js";
-import { addressOf, isList, nameIn, present, type Reader, type SourceRow } from "./source-row.js";
+import {
+  addressOf,
+  isList,
+  isObject,
+  nameIn,
+  present,
+  type Reader,
+  type SourceObject,
+  type SourceRow,
+} from "./source-row.js";
 
 /** Reads Elastic Path customers: bare, as the `data` of an answer, or in the list that is the `data` of a page. */
 export const elasticPath: Reader = {
   unwrap: ({ data }) => (isList(data) || isObject(data) ? "data" : undefined),
   refuse,
-  read,
+  read: readElasticPath,
 };
 
 function refuse({ type, errors }: JsonObject): string | undefined {
@@ -22,7 +30,7 @@ const standard = new Set(["type", "id", "name", "email", "password", "meta", "li
  * Custom fields are kept in the metadata. Address objects are read if they are in an `addresses` list. Passwords cannot be
  * imported: nobody shows them.
  */
-function read(object: SourceObject): SourceRow {
+export function readElasticPath(object: SourceObject): SourceRow {
   const custom = Object.entries(object.json).filter(([key, value]) => !standard.has(key) && value !== null);
   const owner = isObject(object.json.addresses) ? object.object("addresses") : undefined;
   const addresses = owner === undefined ? object.objects("addresses") : owner.objects("data");

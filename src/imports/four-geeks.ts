@@ -1,13 +1,12 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import type { SourceObject } from "./source-object.js";
-import { addressOf, isList, present, type Reader, type SourceRow } from "./source-row.js";
+import { addressOf, isList, present, type Reader, type SourceObject, type SourceRow } from "./source-row.js";
 
 /** Reads 4Geeks customers, bare, in a page of results, or in the list that a search answers. */
 export const fourGeeks: Reader = {
   unwrap: ({ results }) => (isList(results) ? "results" : undefined),
   hasBareLists: true,
   refuse,
-  read,
+  read: readFourGeeks,
 };
 
 // 4Geeks shows every field of a customer, null where it has none, and requires these three.
@@ -24,7 +23,7 @@ function refuse(object: JsonObject): string | undefined {
  * The customer's ids at payment providers become references; a photo that was uploaded there is kept by its address in the
  * metadata. Addresses are read if they are in an `addresses` list.
  */
-function read(object: SourceObject): SourceRow {
+export function readFourGeeks(object: SourceObject): SourceRow {
   const photo = object.text("photo");
   const uploaded = photo !== undefined && !/^https:\/\/[^/]*libravatar\.org\//.test(photo) ? { photo } : {};
   const customer = present({

@@ -1,15 +1,22 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { isLocale } from "../formats/locales.js";
 import { refusal } from "./refusal.js";
-import type { SourceObject } from "./source-object.js";
-import { type AddressInit, isList, nameIn, present, type Reader, type SourceRow } from "./source-row.js";
+import {
+  type AddressInit,
+  isList,
+  nameIn,
+  present,
+  type Reader,
+  type SourceObject,
+  type SourceRow,
+} from "./source-row.js";
 
 /** Reads Stripe Customers, bare or in a list. */
 export const stripe: Reader = {
   unwrap: ({ object, data }) =>
     (object === "list" || object === "search_result") && isList(data) ? "data" : undefined,
   refuse,
-  read,
+  read: readStripe,
 };
 
 // Every object of Stripe names its kind; a line that was made by hand may have the id of a customer instead.
@@ -25,7 +32,7 @@ function refuse({ object, id, error }: JsonObject): string | undefined {
  * gives its country alone. The description is kept in the metadata, the default payment method as a reference, because
  * cards cannot be imported. Stripe shows that one by its id, or expanded.
  */
-function read(object: SourceObject): SourceRow {
+export function readStripe(object: SourceObject): SourceRow {
   if (object.json.deleted === true) throw refusal("SOURCE_DELETED", "The customer is deleted at its source.");
   const shipping = object.object("shipping");
   const billing = object.object("address");
