@@ -774,7 +774,7 @@ export enum PaymentMethodDetachment {
   CONSUME = 1,
 
   /**
-   * It can be attached again, to any customer.
+   * It can be attached again, to any customer. Another customer can also take the token of a softly deleted one.
    *
    * @generated from enum value: PAYMENT_METHOD_DETACHMENT_REMOVE = 2;
    */

@@ -1449,7 +1449,7 @@ export const CustomerService: GenService<{
    * UndeleteCustomer brings back a soft-deleted customer that is not purged yet.
    *
    * If another customer has its e-mail address by now, the call is ALREADY_EXISTS. A customer that is not deleted is
-   * FAILED_PRECONDITION.
+   * FAILED_PRECONDITION. A payment method that another customer took in the meantime does not come back.
    *
    * @generated from rpc clientele.v1.CustomerService.UndeleteCustomer
    */

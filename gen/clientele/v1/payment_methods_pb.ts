@@ -566,6 +566,9 @@ export const PaymentMethodService: GenService<{
    * or ALREADY_EXISTS if the label differs. An expired card is attached, and its state says so. The call is UNAVAILABLE
    * while the vault does not answer.
    *
+   * Where the account settings detach by REMOVE, a token of a softly deleted customer can be attached by another one. It
+   * is detached from the deleted customer in the same transaction.
+   *
    * @generated from rpc clientele.v1.PaymentMethodService.AttachPaymentMethod
    */
   attachPaymentMethod: {

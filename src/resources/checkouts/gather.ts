@@ -17,7 +17,13 @@ import { customerFromRow } from "../customers/convert.js";
 import type { CustomerRow } from "../customers/fields.js";
 import { paymentMethodFromCard, paymentMethodFromRow } from "../payment-methods/convert.js";
 import { findToken } from "../payment-methods/store.js";
-import { type DescribedToken, requireAttachedBefore, requireOwn, type UseToken } from "../payment-methods/token.js";
+import {
+  type DescribedToken,
+  requireAttachedBefore,
+  requireOwn,
+  type UseToken,
+  useReclaims,
+} from "../payment-methods/token.js";
 import { inputPath } from "./input.js";
 import type { Candidates } from "./resolve.js";
 import { requestedTaxIdentifiers, taxOf } from "./tax.js";
@@ -92,7 +98,7 @@ async function customerPaymentMethod(customer: CustomerRow, { described, setting
   if (described === undefined) return undefined;
   requireAttachedBefore(described, settings);
   const firstBecomesDefault = settings.firstPaymentMethodBecomesDefault === true;
-  return await use(customer, { ...described, firstBecomesDefault });
+  return await use(customer, { ...described, firstBecomesDefault, reclaims: useReclaims(settings) });
 }
 
 // The output-only fields are dropped: the copy would name an address, a customer and times that it never had.

@@ -23,7 +23,7 @@ export function paymentMethodFromRow(row: PaymentMethodRow, defaultId: string | 
     id: row.id,
     customerId: row.customer_id ?? "",
     type: type.fromColumn(row.type),
-    card: { brand: row.brand, last4: row.last4, expMonth: row.exp_month, expYear: row.exp_year },
+    card: cardFromRow(row),
     ...(row.label !== null && { label: row.label }),
     isDefault: row.id === defaultId,
     state: stateAt(now, row),
@@ -31,6 +31,10 @@ export function paymentMethodFromRow(row: PaymentMethodRow, defaultId: string | 
     updateTime: timestampFromDate(row.update_time),
     etag: etagOf(row.version),
   });
+}
+
+export function cardFromRow({ brand, last4, exp_month, exp_year }: PaymentMethodRow): Card {
+  return { brand, last4, expMonth: exp_month, expYear: exp_year };
 }
 
 export function cardToColumns(token: string, card: Card, label: string | undefined): PaymentMethodColumns {

@@ -20,7 +20,15 @@ import { lockActiveCustomer } from "../customers/lock.js";
 import * as customers from "../customers/store.js";
 import { paymentMethodFromRow, writableFields } from "./convert.js";
 import * as store from "./store.js";
-import { attachToken, canonicalToken, describeToken, isToken, requireAttachedBefore } from "./token.js";
+import {
+  attachReclaims,
+  attachToken,
+  canonicalToken,
+  describeToken,
+  isToken,
+  requireAttachedBefore,
+  useReclaims,
+} from "./token.js";
 
 export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMethodService> {
   return {
@@ -39,7 +47,7 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
           }
           const customer = await lockActiveCustomer(db, tenantId, req.customerId);
           const firstBecomesDefault = settings.firstPaymentMethodBecomesDefault === true;
-          const attachment = { ...described, label, firstBecomesDefault };
+          const attachment = { ...described, label, firstBecomesDefault, reclaims: attachReclaims(settings) };
           const { row, attached, defaultId } = await attachToken(inside, customer, attachment);
           const isRepeat = attached || label === undefined || (label.trim() || null) === row.label;
           if (!isRepeat) throw rpcError("PAYMENT_METHOD_ATTACHED", "The customer has this payment method already.");
@@ -91,7 +99,7 @@ export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMeth
           const { settings } = await deps.settings.read(db, tenantId);
           const customer = await lockActiveCustomer(db, tenantId, req.customerId);
           requireAttachedBefore(described, settings);
-          const attachment = { ...described, firstBecomesDefault: false };
+          const attachment = { ...described, firstBecomesDefault: false, reclaims: useReclaims(settings) };
           const { row } = await attachToken(inside, customer, attachment);
           if (customer.default_payment_method_id !== row.id) {
             const changed = inside.event("customer.updated", ["default_payment_method_id"]);

@@ -1,10 +1,15 @@
-import { type AccountSettings, PaymentMethodAttachment } from "../../../gen/clientele/v1/accounts_pb.js";
+import type { Knex } from "knex";
+import {
+  type AccountSettings,
+  PaymentMethodAttachment,
+  PaymentMethodDetachment,
+} from "../../../gen/clientele/v1/accounts_pb.js";
 import type { PaymentMethod } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import type { Card, CardVault } from "../../external/card-vault.js";
 import type { Call, TransactionCall } from "../../rpc/callers/caller.js";
 import { conflict, invalidField, notFound, refused } from "../../rpc/errors.js";
 import * as customers from "../customers/store.js";
-import { cardToColumns, paymentMethodFromCard, paymentMethodFromRow } from "./convert.js";
+import { cardFromRow, cardToColumns, paymentMethodFromCard, paymentMethodFromRow } from "./convert.js";
 import * as store from "./store.js";
 
 const vaultToken = /^cct_(sandbox|live)_[A-Za-z0-9_-]{1,200}$/;
@@ -79,14 +84,28 @@ interface Attachment extends DescribedToken {
   readonly label?: string | undefined;
   /** Whether the customer's first payment method becomes its default. */
   readonly firstBecomesDefault: boolean;
+  /** Whether the token may be taken from a softly deleted customer. */
+  readonly reclaims: boolean;
+}
+
+/** Whether AttachPaymentMethod may take a token from a softly deleted customer: where a detached token is free again. */
+export function attachReclaims({ paymentMethodDetachment }: AccountSettings): boolean {
+  return paymentMethodDetachment === PaymentMethodDetachment.REMOVE;
+}
+
+/** Whether use may take a token from a softly deleted customer: where it may attach a token at all. */
+export function useReclaims(settings: AccountSettings): boolean {
+  return attachReclaims(settings) && settings.paymentMethodAttachment !== PaymentMethodAttachment.EXPLICIT;
 }
 
 /**
  * Gives a token to a locked customer, inside of its transaction. One that the customer already has is left as it is:
  * `attached` is false then. Throws FAILED_PRECONDITION if it is consumed or another customer's.
  */
-export async function attachToken({ db, tenantId, event }: TransactionCall, customer: Owner, attachment: Attachment) {
-  const { token, card, label, firstBecomesDefault } = attachment;
+export async function attachToken(call: TransactionCall, customer: Owner, attachment: Attachment) {
+  const { db, tenantId, event } = call;
+  const { token, label, firstBecomesDefault, reclaims } = attachment;
+  const card = (reclaims ? await reclaim(call, customer.id, token) : undefined) ?? attachment.card;
   const isFirst = firstBecomesDefault && !(await store.hasPaymentMethods(db, tenantId, customer.id));
   const columns = card && cardToColumns(token, card, label);
   const attachedEvent = event("payment_method.attached", label ? ["label"] : []);
@@ -105,6 +124,32 @@ export async function attachToken({ db, tenantId, event }: TransactionCall, cust
   return { row: inserted, attached: true, defaultId: isFirst ? token : customer.default_payment_method_id };
 }
 
+// SimpleCheckout: a person whose customer is deleted comes back as a new customer, with the same card. Answers the card of
+// the token that the deleted customer gave up.
+async function reclaim({ db, tenantId, event }: TransactionCall, customerId: string, token: string) {
+  const holderId = await deletedHolder(db, tenantId, customerId, token);
+  // An active customer is never locked after another one: two that want each other's tokens would deadlock.
+  const holder = holderId && (await customers.lockCustomer(db, tenantId, holderId));
+  if (!holder || holder.delete_time === null) return undefined;
+  const row = await store.lockToken(db, tenantId, token);
+  if (row?.customer_id !== holder.id) return undefined;
+  if (holder.default_payment_method_id === token) {
+    const changed = event("customer.updated", ["default_payment_method_id"]);
+    await customers.update(db, tenantId, holder.id, { default_payment_method_id: null }, changed);
+  }
+  const detached = event("payment_method.detached");
+  await store.detachPaymentMethod(db, tenantId, holder.id, token, PaymentMethodDetachment.REMOVE, detached);
+  return cardFromRow(row);
+}
+
+// The softly deleted customer that has a token, if it is another one.
+async function deletedHolder(db: Knex, tenantId: string, customerId: string, token: string) {
+  const holderId = (await store.findToken(db, tenantId, token))?.customer_id ?? customerId;
+  if (holderId === customerId) return undefined;
+  const holder = await customers.findCustomer(db, tenantId, holderId);
+  return holder && holder.delete_time !== null ? holder.id : undefined;
+}
+
 /** Uses a token for an active customer. Answers the payment method as the customer then has it. */
 export type UseToken = (customer: Owner, attachment: Attachment) => Promise<PaymentMethod>;
 
@@ -118,9 +163,11 @@ export function attachingUse(call: TransactionCall): UseToken {
 
 /** Answers or throws as `attachingUse`, but changes and locks nothing. A token not attached yet has no times and no etag. */
 export function previewingUse({ db, tenantId, now }: Call): UseToken {
-  return async (customer, { token, card, firstBecomesDefault }) => {
+  return async (customer, { token, card: described, firstBecomesDefault, reclaims }) => {
     const row = await store.findToken(db, tenantId, token);
-    if (row !== undefined) {
+    const isReclaimed = reclaims && (await deletedHolder(db, tenantId, customer.id, token)) !== undefined;
+    const card = isReclaimed && row ? cardFromRow(row) : described;
+    if (row !== undefined && !isReclaimed) {
       requireOwn(row, customer.id);
       return paymentMethodFromRow(row, customer.default_payment_method_id, now);
     }

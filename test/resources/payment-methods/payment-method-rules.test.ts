@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { beforeEach, expect, test } from "vitest";
 import { PaymentMethodAttachment, PaymentMethodDetachment } from "../../../gen/clientele/v1/accounts_pb.js";
-import { PaymentMethodState } from "../../../gen/clientele/v1/payment_methods_pb.js";
+import { PaymentMethodService, PaymentMethodState } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import type { CardVault } from "../../../src/external/card-vault.js";
 import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer } from "../../support/customers.js";
@@ -10,6 +10,7 @@ import { allAtOnce, createCallers } from "../../support/parallel.js";
 import { attachPaymentMethod, newToken } from "../../support/payment-methods.js";
 import { createCheckout, guest } from "../../support/purchases.js";
 import { changeSettings } from "../../support/settings.js";
+import { ways } from "../../support/ways.js";
 
 const { CHARGEABLE, EXPIRED } = PaymentMethodState;
 const { CONSUME, REMOVE } = PaymentMethodDetachment;
@@ -110,6 +111,110 @@ test("a token whose customer is deleted softly stays that customer's", async () 
   expect(await failureOf(attachPaymentMethod(clients, other.id, { id }))).toMatchObject(unavailable);
   await clients.customers.undeleteCustomer({ id: customerId });
   expect(await stateOf(customerId, id)).toEqual([CHARGEABLE, CHARGEABLE]);
+});
+
+const claims: { name: string; claim: (customerId: string, id: string) => Promise<unknown> }[] = [
+  { name: "attached", claim: (customerId, id) => attachPaymentMethod(clients, customerId, { id }) },
+  {
+    name: "made the default",
+    claim: (customerId, id) => clients.paymentMethods.setDefaultPaymentMethod({ customerId, id }),
+  },
+  {
+    name: "used in a checkout",
+    claim: (customerId, id) => createCheckout(clients, { customerId, paymentMethodId: id }),
+  },
+];
+
+test.for(claims)(
+  "under REMOVE the card of a softly deleted customer can be $name by a new customer",
+  async ({ claim }) => {
+    await changeSettings(clients, { paymentMethodDetachment: REMOVE });
+    const [{ id: former }, { id: customerId }] = [await createCustomer(clients), await createCustomer(clients)];
+    const { id, card } = await attachPaymentMethod(clients, former, { label: "Mine" });
+    const unavailable = { reason: "PAYMENT_METHOD_UNAVAILABLE" };
+    expect(await failureOf(claim(customerId, id))).toMatchObject(unavailable);
+    await clients.customers.deleteCustomer({ id: former });
+    const { checkout: preview } = await clients.checkouts.previewCheckout({
+      checkout: { url: "https://shop.example", customerId, paymentMethodId: id },
+    });
+    expect(preview!.paymentMethod).toMatchObject({ id, customerId, card });
+    await claim(customerId, id);
+    const { paymentMethods } = await clients.paymentMethods.listPaymentMethods({ customerId });
+    expect(paymentMethods).toMatchObject([{ id, customerId, card, isDefault: true }]);
+    expect(paymentMethods[0]!.label).toBeUndefined();
+    await clients.customers.undeleteCustomer({ id: former });
+    expect((await clients.paymentMethods.listPaymentMethods({ customerId: former })).paymentMethods).toEqual([]);
+    expect((await getCustomer(clients, former)).defaultPaymentMethodId).toBeUndefined();
+  },
+);
+
+test.for(ways.filter(({ name }) => name !== "buf curl, Connect"))(
+  "under REMOVE a new customer gets the card of a deleted one: $name",
+  async ({ open }) => {
+    const account = await clientele.createAccount();
+    await changeSettings(account.test, { paymentMethodDetachment: REMOVE });
+    const [{ id: former }, { id: customerId }] = [
+      await createCustomer(account.test),
+      await createCustomer(account.test),
+    ];
+    const { id } = await attachPaymentMethod(account.test, former);
+    const call = open(clientele, account.testKey);
+    const { attachPaymentMethod: method } = PaymentMethodService.method;
+    const attach = () => call(method, { customerId, paymentMethod: { id } });
+    expect(await failureOf(attach())).toMatchObject({ reason: "PAYMENT_METHOD_UNAVAILABLE" });
+    await account.test.customers.deleteCustomer({ id: former });
+    expect(await attach()).toMatchObject({ paymentMethod: { id, customerId } });
+    const events = await clientele
+      .db("events")
+      .where({ resource_id: id })
+      .orderBy("position")
+      .select("type", "customer_id");
+    expect(events).toEqual([
+      { type: "payment_method.attached", customer_id: former },
+      { type: "payment_method.detached", customer_id: former },
+      { type: "payment_method.attached", customer_id: customerId },
+    ]);
+  },
+);
+
+test.for([
+  { name: "stays deleted", undeleted: false },
+  { name: "is brought back meanwhile", undeleted: true },
+])("of 50 customers that want the card of a deleted one that $name, one has it in the end", async ({ undeleted }) => {
+  const account = await clientele.createAccount();
+  clients = account.test;
+  await changeSettings(clients, { paymentMethodDetachment: REMOVE });
+  const owner = await createCustomer(clients);
+  const { id } = await attachPaymentMethod(clients, owner.id);
+  await clients.customers.deleteCustomer({ id: owner.id });
+  const callers = createCallers(clientele, account.testKey);
+  const customers = await Promise.all(callers.map((by) => createCustomer(by)));
+  const { failures } = await allAtOnce(callers, async (by, index) => {
+    if (undeleted && index === 10) return await by.customers.undeleteCustomer({ id: owner.id });
+    return await attachPaymentMethod(by, customers[index]!.id, { id });
+  });
+  expect(new Set(failures.map(({ reason }) => reason))).toEqual(new Set(["PAYMENT_METHOD_UNAVAILABLE"]));
+  const rows = await clientele.db("payment_methods").where({ id });
+  expect(rows).toHaveLength(1);
+  const wasTaken = rows[0].customer_id !== owner.id;
+  if (!undeleted) expect(wasTaken).toBe(true);
+  expect(failures).toHaveLength(callers.length - Number(undeleted) - Number(wasTaken));
+  const types = await clientele.db("events").where({ resource_id: id }).orderBy("position").pluck("type");
+  const taken = wasTaken ? ["payment_method.detached", "payment_method.attached"] : [];
+  expect(types).toEqual(["payment_method.attached", ...taken]);
+  const holder = await getCustomer(clients, rows[0].customer_id);
+  expect(holder.defaultPaymentMethodId).toBe(id);
+  if (wasTaken) expect((await getCustomer(clients, owner.id)).defaultPaymentMethodId).toBeUndefined();
+});
+
+test("under CONSUME the card of a deleted customer stays where it is", async () => {
+  await changeSettings(clients, { paymentMethodDetachment: CONSUME });
+  const [{ id: former }, { id: customerId }] = [await createCustomer(clients), await createCustomer(clients)];
+  const { id } = await attachPaymentMethod(clients, former);
+  await clients.customers.deleteCustomer({ id: former });
+  for (const { claim } of claims) {
+    expect(await failureOf(claim(customerId, id))).toMatchObject({ reason: "PAYMENT_METHOD_UNAVAILABLE" });
+  }
 });
 
 test("who has a token cannot be told from how it is refused", async () => {
