@@ -30,16 +30,14 @@ const beside = new Set([
 
 /** Every row of every resource, so that later tables are seen by themselves; of one tenant if it is named. */
 export async function snapshot(db: Knex, tenantId?: string): Promise<Map<string, Row>> {
-  const rows: Row[] = [];
-  for (const table of await tablesOf(db)) {
-    if (beside.has(table)) continue;
-    const found = await db.raw(
-      `select coalesce(row.json->>'id', row.json->>'tenant_id') id, (row.json->>'version')::int + coalesce((row.json->>'settings_version')::int, 0) version,
-         xmin::text transaction, row.json::text text from (select xmin, to_jsonb(t.*) - 'custom_fields_version' - 'rules_version' json from ?? t where tenant_id = coalesce(?, tenant_id)) row`,
-      [table, tenantId ?? null],
-    );
-    rows.push(...found.rows.map((row: Omit<Row, "table">) => ({ table, ...row })));
-  }
+  const tables = (await tablesOf(db)).filter((table) => !beside.has(table));
+  const rows = await selectFrom<Row>(
+    db,
+    tables,
+    `coalesce(json->>'id', json->>'tenant_id') id,
+     (json->>'version')::int + coalesce((json->>'settings_version')::int, 0) version, transaction, json::text text`,
+    tenantId,
+  );
   return new Map(rows.map((row) => [`${row.table} ${keyOf(row)}`, row]));
 }
 
@@ -61,14 +59,22 @@ export function changesBetween(before: ReadonlyMap<string, Row>, after: Readonly
     });
 }
 
-/** Everything that the database holds, as text; bytes in hexadecimal. */
-export async function dump(db: Knex): Promise<string> {
-  const rows: string[] = [];
-  for (const table of await tablesOf(db)) {
-    const found = await db.raw("select t::text as text from ?? t", [table]);
-    rows.push(...found.rows.map((row: { text: string }) => `${table}: ${row.text}`));
-  }
-  return rows.join("\n");
+/** Everything that the database holds, as text; bytes in hexadecimal. Of one tenant if it is named. */
+export async function dump(db: Knex, tenantId?: string): Promise<string> {
+  const rows = await selectFrom<{ table: string; text: string }>(db, await tablesOf(db), "text", tenantId);
+  return rows.map(({ table, text }) => `${table}: ${text}`).join("\n");
+}
+
+// One statement for all tables. A row of a table has its `text`, its `json` and the `transaction` that wrote it.
+async function selectFrom<Selected>(db: Knex, tables: readonly string[], columns: string, tenantId?: string) {
+  const ofTenant = tenantId === undefined ? "" : "where tenant_id = :tenantId";
+  const selects = tables.map(
+    (table) => `select '${table}' "table", ${columns} from (
+       select t::text as text, xmin::text transaction, to_jsonb(t.*) - 'custom_fields_version' - 'rules_version' json
+       from ${table} t ${ofTenant}) row`,
+  );
+  const { rows } = await db.raw(selects.join(" union all "), { tenantId: tenantId ?? "" });
+  return rows as Selected[];
 }
 
 async function tablesOf(db: Knex): Promise<string[]> {

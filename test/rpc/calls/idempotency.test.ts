@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { ApiKeyService } from "../../../gen/clientele/v1/api_keys_pb.js";
 import { CustomerService } from "../../../gen/clientele/v1/customers_pb.js";
 import { PasswordService } from "../../../gen/clientele/v1/passwords_pb.js";
+import { tenantOfSecret } from "../../../src/rpc/callers/secret.js";
 import { hashOfKey } from "../../../src/rpc/calls/idempotency.js";
 import { useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
@@ -25,7 +26,14 @@ beforeEach(() => {
 async function tenant() {
   const account = await clientele.createAccount();
   const world = await populate(account.test);
-  return { account, world, call: overFetch(clientele.httpUrl, account.testKey), send: sender(account.testKey) };
+  const effects = () => effectsOn(tenantOfSecret(account.testKey, ["sk"])!);
+  return {
+    account,
+    world,
+    effects,
+    call: overFetch(clientele.httpUrl, account.testKey),
+    send: sender(account.testKey),
+  };
 }
 
 /** Calls with an Idempotency-Key and shows whether the answer was replayed. */
@@ -40,9 +48,9 @@ function sender(apiKey: string) {
   };
 }
 
-// All that the database holds but the remembered answers: what an effect would show in.
-async function effects(): Promise<string[]> {
-  return (await dump(clientele.db))
+// All rows of a tenant but the remembered answers: what an effect would show in.
+async function effectsOn(tenantId: string): Promise<string[]> {
+  return (await dump(clientele.db, tenantId))
     .split("\n")
     .filter((line) => !line.startsWith("idempotency_keys:"))
     .sort();
@@ -50,7 +58,7 @@ async function effects(): Promise<string[]> {
 
 describe.for(casesOf(mutations))("$name", ({ method }) => {
   test("replays its first answer for the same key and request, with one effect", async () => {
-    const { world, send } = await tenant();
+    const { world, effects, send } = await tenant();
     const request = requestFor(method, world);
     const first = await send(method, request, "key-1");
     expect(first).toMatchObject({ status: 200, replayed: null });
@@ -63,7 +71,7 @@ describe.for(casesOf(mutations))("$name", ({ method }) => {
   });
 
   test("refuses another request under the key", async () => {
-    const { world, call } = await tenant();
+    const { world, effects, call } = await tenant();
     const request = requestFor(method, world);
     await call(method, request, { "idempotency-key": "key-1" });
     const after = await effects();
@@ -73,9 +81,9 @@ describe.for(casesOf(mutations))("$name", ({ method }) => {
   });
 
   test("has one effect for ten calls at once", async () => {
-    const { world, send } = await tenant();
+    const { world, effects, send } = await tenant();
     const request = requestFor(method, world);
-    const growth = await growthBy(async () => {
+    const growth = await growthOf(effects, async () => {
       const answers = await Promise.all(Array.from({ length: 10 }, () => send(method, request, "key-1")));
       expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
       expect(answers.filter(({ replayed }) => replayed === null)).toHaveLength(1);
@@ -83,12 +91,12 @@ describe.for(casesOf(mutations))("$name", ({ method }) => {
       expect(new Set(bodies).size).toBe(1);
     });
     const twin = await tenant();
-    expect(growth).toBe(await growthBy(() => twin.call(method, requestFor(method, twin.world))));
+    expect(growth).toBe(await growthOf(twin.effects, () => twin.call(method, requestFor(method, twin.world))));
   });
 });
 
 // How many rows a call adds, events too.
-async function growthBy(act: () => Promise<unknown>): Promise<number> {
+async function growthOf(effects: () => Promise<string[]>, act: () => Promise<unknown>): Promise<number> {
   const before = await effects();
   await act();
   return (await effects()).length - before.length;
