@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { createRequire } from "node:module";
 import { promisify } from "node:util";
 import { type DescMethodUnary, fromBinary, fromJson, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
@@ -126,7 +127,10 @@ function overBufCurl(protocol: string, baseUrl: string, key: string): Call {
   };
 }
 
+// The program itself, because `node_modules/.bin/buf` starts a Node for each call.
+const buf = createRequire(import.meta.url).resolve(`@bufbuild/buf-${process.platform}-${process.arch}/bin/buf`);
+
 /** Runs the buf of this checkout. Rejects, with `stderr`, if it fails. */
 export async function runBuf(args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
-  return await run("node_modules/.bin/buf", args);
+  return await run(buf, args);
 }

@@ -178,12 +178,22 @@ test.for(texts)("text that Postgres cannot keep is refused in $at", async ({ met
   expect(await call("a\ud800b")).toMatchObject({ code: "InvalidArgument" });
 });
 
-test.for(texts)("a very long text fails in a typed way in $at", async ({ at, method, path, field }) => {
-  const long = "x".repeat(1_000_000);
-  const value = field.fieldKind === "list" ? [long] : long;
-  const own = await clientele.createAccount();
-  const request = replaceField(method, requestFor(method, await populate(own.test)), path, () => value);
-  await expectTyped(overFetch(clientele.httpUrl, own.testKey)(method, request), at);
+// In a tenant of their own, because a text that is ignored lets the call have its effect.
+describe("a very long text", () => {
+  let own: TestAccount;
+  let ownWorld: World;
+  beforeAll(async () => {
+    own = await clientele.createAccount();
+    ownWorld = await populate(own.test);
+  });
+
+  test.for(texts)("fails in a typed way in $at", async ({ at, method, path, field }) => {
+    // As long as a request may be.
+    const long = "x".repeat(250_000);
+    const value = field.fieldKind === "list" ? [long] : long;
+    const request = replaceField(method, requestFor(method, ownWorld), path, () => value);
+    await expectTyped(overFetch(clientele.httpUrl, own.testKey)(method, request), at);
+  });
 });
 
 const enums = methods.flatMap((method) =>
