@@ -15,7 +15,7 @@ const examples = [
   },
 ];
 
-test.for(examples)("$file prints what SimpleCheckout's example prints, as often as it is run", async (example) => {
+test.for(examples)("$file prints the output of SimpleCheckout's example, on every run", async (example) => {
   const { testKey } = await clientele.createAccount(SettingsPreset.SIMPLE_CHECKOUT);
   const runs = [
     await runOf(example.file, example.target(), testKey),

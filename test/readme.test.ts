@@ -30,7 +30,7 @@ test("the examples work word for word after a first start, one after the other a
   }
 }, 120_000);
 
-test("what the first start prints works word for word", async () => {
+test("the commands that the first start prints work word for word", async () => {
   await using home = await createHome();
   const serving = await home.serve();
   const lines = serving.welcome

@@ -21,7 +21,7 @@ test("a key is made beside the data, for nobody else to read, and is the same fr
   expect(keyOf()).toBe(made);
 });
 
-test("one that is given is used, and with a database of one's own none is made", async () => {
+test("a given key is used, and beside an external database none is made", async () => {
   const given = "0123456789abcdef0123456789abcdef";
   expect(keyOf({ CLIENTELE_SECRET_KEY: given })).toBe(given);
   expect(keyOf({ DATABASE_URL: "postgres://127.0.0.1/clientele" })).toBeUndefined();

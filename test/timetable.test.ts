@@ -20,7 +20,7 @@ test("each job is handed out at its minutes, and none after the end", async () =
   expect(addJob).toHaveBeenCalledTimes(4);
 });
 
-test("what cannot be handed out is with the next minute", async () => {
+test("a job that cannot be queued is queued a minute later", async () => {
   const addJob = vi.fn().mockResolvedValue({});
   const stop = followTimetable(crontab, addJob, () => new Date());
   await vi.advanceTimersByTimeAsync(2 * 60_000);

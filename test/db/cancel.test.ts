@@ -210,7 +210,7 @@ test("a connection that a cancel request may still reach later is used no more",
 
 const cancelRequest = Buffer.from([0, 0, 0, 16, 4, 210, 22, 46]).toString("latin1");
 
-test("what several calls wait for does not end with the first of them", async () => {
+test("work that several calls wait for does not end with the first of them", async () => {
   const { outcome, cancel } = call(() => withoutDeadline(() => db.raw("select pg_sleep(0.1)")));
   await expectState("active");
   cancel();

@@ -81,7 +81,7 @@ test("a second start joins the first, and the last to leave stops it", async () 
   expect(await findEmbedded(dataDir)).toBeUndefined();
 });
 
-test("one that a killed program left behind is taken over with its data", async () => {
+test("a server that a killed program left behind is taken over with its data", async () => {
   const { url, program } = await startProgram();
   await ask(url, "create table kept as select 7 as n");
   program.kill("SIGKILL");
@@ -93,7 +93,7 @@ test("one that a killed program left behind is taken over with its data", async 
   expect(await findEmbedded(dataDir)).toBeUndefined();
 });
 
-test("one that another living program uses goes on when this one leaves", async () => {
+test("a server that another program uses goes on when this one leaves", async () => {
   const { url } = await startProgram();
   const joined = await start();
   await joined.stop();

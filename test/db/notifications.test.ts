@@ -58,7 +58,7 @@ test("a lost connection is replaced, and the gap is told", async () => {
   await close();
 });
 
-test("what a listener throws does not end the listening", async () => {
+test("an error of a listener does not end the listening", async () => {
   const errors: unknown[] = [];
   const heard: string[] = [];
   const { close } = await listen(database.url, "throws", {

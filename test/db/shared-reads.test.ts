@@ -67,7 +67,7 @@ test("the reads of one turn travel as one statement, and each gets its row", asy
   expect(statementsOf(rows.slice(0, 9)).size).toBe(1);
 });
 
-test("two who read the same row both get it", async () => {
+test("two reads of one row both get it", async () => {
   const rows = await Promise.all(["thing-1", "thing-1"].map((id) => find(db, "t1", id)));
   expect(rows.map((row) => row?.id)).toEqual(["thing-1", "thing-1"]);
 });
@@ -94,7 +94,7 @@ test("a slow batch does not hold up the next", async () => {
   expect(await slow).toBe("deadline");
 });
 
-test("one that is cancelled leaves the others alone", async () => {
+test("a cancelled read leaves the others alone", async () => {
   const cancellation = createCancellation();
   const cancelled = withDeadline(Number.POSITIVE_INFINITY, () => find(db, "t1", "thing-1"), cancellation);
   const other = find(db, "t1", "thing-2");
@@ -103,7 +103,7 @@ test("one that is cancelled leaves the others alone", async () => {
   expect(await other).toMatchObject({ id: "thing-2" });
 });
 
-test("one that is cancelled while its batch runs is answered at once, and the statement stops with the last", async () => {
+test("a read that is cancelled during its batch is answered at once, and the statement stops with the last one", async () => {
   const first = createCancellation();
   const second = createCancellation();
   const gone: string[] = [];

@@ -27,7 +27,7 @@ const numbers = () => db("things").orderBy("id").pluck("n");
 const increment = (trx: Knex, id: number) => trx("things").where({ id }).increment("n", 1);
 const serializationFailure = () => Object.assign(new Error("lost"), { code: "40001" });
 
-test("what the function returns is returned, and its work is committed", async () => {
+test("the function's result is returned, and its work is committed", async () => {
   expect(await inTransaction(db, async (trx) => [await increment(trx, 1)])).toEqual([1]);
   expect(await numbers()).toEqual([1, 0]);
 });

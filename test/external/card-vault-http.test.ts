@@ -90,7 +90,7 @@ test.for(failures)("a vault that answers $name is UNAVAILABLE, after $times requ
   expect(log.join()).not.toMatch(/s3cret|4242|private|cct_/);
 });
 
-test.for(passing)("a vault that answers $name once has its second answer taken", async ({ answer }) => {
+test.for(passing)("a vault that answers $name once is asked again", async ({ answer }) => {
   far.behave((req, res) => {
     far.behave(json({ status: "OK", card }));
     answer(req, res);
@@ -131,7 +131,7 @@ test("a vault that fails five times in a row is left alone, and asked again afte
   expect(await Promise.all([describe(), describe(), describe()])).toEqual([card, card, card]);
 });
 
-test("a call is over at its deadline, and a vault that was not waited for has not failed", async () => {
+test("a call ends at its deadline, which is no failure of the vault", async () => {
   const describe = open({ timeoutMs: 5_000 });
   far.behave(() => {});
   for (let turn = 0; turn < 6; turn++) {
@@ -144,7 +144,7 @@ test("a call is over at its deadline, and a vault that was not waited for has no
   expect(await describe()).toEqual(card);
 });
 
-test("a call that is cancelled lets go of the vault at once", async () => {
+test("a cancelled call releases the vault at once", async () => {
   const describe = open({ timeoutMs: 60_000 });
   const caller = new AbortController();
   const closed = new Promise<void>((resolve) => {

@@ -90,7 +90,7 @@ test("a system that refuses requests of one client is not left alone by all", as
   expect(await post("/", {}, asked)).toEqual({ status: 200, body: { well: true } });
 });
 
-test("a call that ends itself fails with its own reason, and counts for nothing", async () => {
+test("a call that its own deadline ends fails with that reason, and is no failure of the system", async () => {
   const post = open();
   far.behave(() => {});
   for (let turn = 0; turn < 6; turn++) {
@@ -104,7 +104,7 @@ test("a call that ends itself fails with its own reason, and counts for nothing"
   expect((await post("/", {}, asked)).status).toBe(200);
 });
 
-test("nobody waits longer than it will for another call to try a system anew, and one that gives up proves nothing", async () => {
+test("a call waits no longer than its own deadline for the trial call of another, and its end proves nothing", async () => {
   const post = open({ timeoutMs: 20_000 });
   far.behave(json({}, 503));
   for (let turn = 0; turn < 5; turn++) await expect(post("/", {}, asked)).rejects.toThrow("status 503");

@@ -32,7 +32,7 @@ describe("at a real provider", () => {
   const redeem = (grant: Grant, providers = newProviders()) =>
     providers.redeem({ issuer: provider.issuer, clientId }, grant, never);
 
-  test("a code is redeemed for who signed in, with what the provider tells of them", async () => {
+  test("a code is redeemed for the claims of the person who signed in", async () => {
     const { issuer, subject, claims } = await redeem(await authorize(provider.issuer, "ada"));
     expect({ issuer, subject }).toEqual({ issuer: provider.issuer, subject: "ada" });
     expect(claims).toMatchObject({ email: "ada@example.com", email_verified: true, name: "Ada Lovelace" });
@@ -73,7 +73,7 @@ describe("at a real provider", () => {
     }
   });
 
-  test("one that breaks down is unreachable, and used again once it is back", async () => {
+  test("a broken system is unreachable, and used again after its recovery", async () => {
     const providers = newProviders();
     await redeem(await authorize(provider.issuer, "ada"), providers);
     const grant = await authorize(provider.issuer, "ada");
@@ -170,7 +170,7 @@ describe("at a crooked provider", () => {
     expect(provider.asked).not.toContain("/elsewhere");
   });
 
-  test.for(paths)("silence at %s is waited for some seconds, and no longer", async (path) => {
+  test.for(paths)("a silent provider at %s is given up after some seconds", async (path) => {
     provider.instead.set(path, () => {});
     const start = performance.now();
     await expect(redeem()).rejects.toThrow(Unreachable);
@@ -193,13 +193,13 @@ describe("at a crooked provider", () => {
     await expect(redeem()).rejects.toThrow(Unreachable);
   });
 
-  test("what it says of itself is asked for once, however many sign in", async () => {
+  test("the provider's configuration is requested once for any number of sign-ins", async () => {
     const providers = newProviders();
     await Promise.all(Array.from({ length: 50 }, () => redeem(providers)));
     expect(provider.asked.filter((path) => path !== "/token").sort()).toEqual([paths[0], paths[2]].sort());
   });
 
-  test("a caller that goes away is not waited for", async () => {
+  test("a lost caller is not waited for", async () => {
     provider.instead.set("/token", () => {});
     const gone = new AbortController();
     const left = redeem(newProviders(), gone.signal);

@@ -13,7 +13,7 @@ const number = { type: "de_vat", value: "136695976", country: "DE" };
 const live = { liveMode: true, attempt: 1 };
 const open = () => createTaxVerifier({ url: far.url, secret: "s3cret" });
 
-test("a live number is asked about by what it is, and nothing about whose it is", async () => {
+test("a live tax identifier is verified by type and value alone, without its customer", async () => {
   far.behave(json({ state: "VERIFIED" }));
   expect(await open().verify(number, live)).toBe(true);
   expect(far.received.at(-1)).toMatchObject({ path: "/verify", body: JSON.stringify(number) });
@@ -29,7 +29,7 @@ test.for([{}, { state: "verified" }, { state: true }, [], null, "VERIFIED", 1])(
   },
 );
 
-test("a number of the test half never leaves the service", async () => {
+test("a tax identifier of the test tenant never leaves the service", async () => {
   far.behave((req) => req.socket.destroy());
   expect(await open().verify(number, { ...live, liveMode: false })).toBe(true);
 });

@@ -79,7 +79,7 @@ test("an answer without an end counts by its status, and one that never begins i
   expect(await open.send(receiver.url, {}, "{}")).toEqual({ error: "timeout" });
 });
 
-test("what is no answer has its word", async () => {
+test("each other outcome has a label of its own", async () => {
   await using receiver = await startReceiver();
   receiver.answer((res) => void res.socket?.destroy());
   expect(await open.send(receiver.url, {}, "{}")).toEqual({ error: "connection" });

@@ -147,7 +147,7 @@ test("digits that fail the check are no number of a card", () => {
   fc.assert(fc.property(word, otherDigits, word, (before, digits, after) => !holdsCardNumber(before + digits + after)));
 });
 
-test("a text of any length costs little", () => {
+test("a long text costs little", () => {
   const texts = ["111 ", "1 ", "1", "1   ", `${"1".repeat(12)} `, "a1", "1-", "600000000000 ", "4242 "].map((part) =>
     part.repeat(65_536 / part.length),
   );

@@ -61,7 +61,7 @@ describe("a ZIP code", () => {
     expect(postalViolations({ country: "US", state, postalCode })).toEqual([{ field: "postal_code", description }]);
   });
 
-  test("and a state that are both wrong are both named", () => {
+  test("a wrong country and a wrong state are both named", () => {
     expect(postalViolations({ country: "US", state: "XX", postalCode: "1" })).toEqual([
       { field: "state", description: "Enter a valid state." },
       { field: "postal_code", description: "Enter a valid postal code." },
@@ -159,7 +159,7 @@ describe("a postal code", () => {
     },
   );
 
-  test("and a state may be absent, and go unchecked without a country", () => {
+  test("a state may be absent, and is not checked without a country", () => {
     expect(postalViolations({})).toEqual([]);
     expect(postalViolations({ country: "US" })).toEqual([]);
     expect(postalViolations({ country: "US", state: "", postalCode: "" })).toEqual([]);

@@ -32,7 +32,7 @@ test("a customer moves with its tax identifiers, which are verified anew", async
   expect(await moved()).toMatchObject(identifiers.map((identifier) => ({ ...identifier, ...verified })));
 });
 
-test("what a line says of states and ids counts for nothing, and each tax identifier leaves its event", async () => {
+test("output-only fields of a line are ignored, and each tax identifier leaves its event", async () => {
   const account = await clientele.createAccount();
   const invented = { id: "tax_mine", customerId: "nobody", state: "TAX_IDENTIFIER_STATE_VERIFIED" };
   const identifier = { type: "us_ein", value: sandboxNumbers.notValid, country: "United States" };

@@ -128,7 +128,7 @@ test("a shopper signs up, keeps a profile and addresses, and sees payment method
   expect(problems.filter((problem) => !/status of 4\d\d/.test(problem))).toEqual([]);
 });
 
-test("a button that cannot do its work says why", async () => {
+test("a button whose action is impossible says why", async () => {
   const { page, problems } = await openPage();
   const signUp = page.getByRole("form", { name: "Sign up" });
   await signUp.getByLabel("Email", { exact: true }).fill("bea@example.com");

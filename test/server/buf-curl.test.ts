@@ -59,7 +59,7 @@ describe.for(ports)("buf curl without a schema, on $name", ({ url, protocols }) 
     expect(JSON.parse(await curl("--protocol", protocol, "-d", data, target))).toEqual({ status: "SERVING" });
   });
 
-  test("says of a method that does not exist that it does not", async () => {
+  test("answers an unknown method as absent", async () => {
     const target = `${url(clientele)}/${CustomerService.typeName}/DropCustomers`;
     await expect(curl(...first, target)).rejects.toThrow(/DropCustomers/);
   });

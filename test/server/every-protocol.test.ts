@@ -217,7 +217,7 @@ describe("Connect", () => {
     expect(answer.status).toBe(400);
   });
 
-  test("takes a gzipped request, and gzips a long answer for who accepts it", async () => {
+  test("takes a gzipped request, and gzips a long answer for a client that accepts it", async () => {
     const packed = gzipSync(
       JSON.stringify({
         customer: { email: `${crypto.randomUUID()}@example.com`, metadata: { text: "long ".repeat(1_000) } },

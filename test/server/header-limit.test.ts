@@ -78,7 +78,7 @@ async function session(port: "publicPort" | "internalPort") {
 
 const large = { "x-large": "x".repeat(20_000) };
 
-test("what is no call is answered 431 on the public port, and its session goes on", async () => {
+test("a large header of a request that is no call is answered 431 on the public port, and its session goes on", async () => {
   using client = await session("publicPort");
   for (const method of ["GET", "OPTIONS"]) {
     const answer = await request(client, { ":path": "/healthz", ":method": method, ...large });
@@ -88,7 +88,7 @@ test("what is no call is answered 431 on the public port, and its session goes o
   expect(await request(client, { ":path": "/healthz" })).toMatchObject({ status: 200, text: "ok\n" });
 });
 
-test("what is no call is answered 431 on the internal port, and its session goes on", async () => {
+test("a large header of a request that is no call is answered 431 on the internal port, and its session goes on", async () => {
   using client = await session("internalPort");
   const json = { ":method": "POST", ":path": getCustomerPath, "content-type": "application/json" };
   expect((await request(client, { ...json, ...large }, "{}")).status).toBe(431);

@@ -95,7 +95,7 @@ describe("browsers", () => {
   });
 });
 
-describe("what is no proper call", () => {
+describe("requests that are no proper calls", () => {
   test("a malformed body is INVALID_ARGUMENT, with a reason and a line in the access log", async () => {
     const answer = await post("{nonsense");
     expect(answer.status).toBe(400);

@@ -92,7 +92,7 @@ function expectImpersonal(key: string): void {
   expect(text).not.toMatch(/example\.com|Texas|\b78701\b|select |insert |update .* set/i);
 }
 
-test("what nobody expected is logged as an error, without the text of statement or values", async () => {
+test("an unexpected failure is logged as an error, without the text of statement or values", async () => {
   const { account } = await tenant();
   lines = [];
   await clientele.db.raw("alter table customers rename column phone to phone_gone");

@@ -102,7 +102,7 @@ test("addresses written while duplicates were allowed are their owners' own from
   expect(await failureOf(createCustomer(clients, { email: email! }))).toMatchObject(taken);
 });
 
-test("who shares an address keeps it until it is changed, and nobody else gets it meanwhile", async () => {
+test("customers who share an address keep it until they change it, and no other customer gets it meanwhile", async () => {
   const clients = await openTenant();
   const { email, first, second } = await sharedEmail(clients);
   for (const { id } of [first, second]) {
@@ -120,7 +120,7 @@ test("who shares an address keeps it until it is changed, and nobody else gets i
   expect(await failureOf(back)).toMatchObject(taken);
 });
 
-test("one who shares an address cannot return to it", async () => {
+test("a customer cannot return to an address that it shared", async () => {
   const clients = await openTenant();
   const { email, first } = await sharedEmail(clients);
   await clients.customers.updateCustomer({ customer: { id: first.id, email: newEmail() } });
@@ -164,7 +164,7 @@ test.for([DeletionMode.SOFT, DeletionMode.PERMANENT])(
   },
 );
 
-test("of 50 who want an address that has been tightened nobody gets it", async () => {
+test("none of 50 customers gets an address that has to be unique by now", async () => {
   const account = await openAccount();
   const { id, email } = await createCustomer(account.test);
   await changeSettings(account.test, { emailUniqueness: unique });

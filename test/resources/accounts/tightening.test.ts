@@ -179,7 +179,7 @@ test("a stale etag is ABORTED, in a dry run too", async () => {
 
 const moments = [0, 10, 60].flatMap((answered) => [true, false].map((accepts) => ({ answered, accepts })));
 
-test.for(moments)("a tightening amid 50 who create overlooks none: $answered before, $accepts", async (moment) => {
+test.for(moments)("a tightening among 50 creates overlooks none: $answered before, $accepts", async (moment) => {
   const account = await clientele.createAccount(SettingsPreset.DIGITAL_RIVER);
   const { test: clients } = account;
   const [email, phone] = [newEmail(), "+50683236988"];

@@ -68,7 +68,7 @@ test("verified identifiers and certificates that hold are copied, the others are
   expect((await clients.orders.getOrder({ id: order!.id })).order).toEqual(order);
 });
 
-test("a customer with nothing that counts has nothing copied, and it says why", async () => {
+test("a checkout of a customer without valid identifiers copies none, and says why", async () => {
   const { id: customerId } = await createCustomer(clients);
   const resolved = async () => {
     const checkout = await createCheckout(clients, { customerId, ...guest() });
@@ -100,7 +100,7 @@ test("a certificate counts to the last moment of its last day", async () => {
   now = present;
 });
 
-test("only the certificates of the state that is shipped to are copied, and follow another address", async () => {
+test("only the certificates of the destination state are copied, and follow another address", async () => {
   const { id: customerId } = await createCustomer(clients);
   const texan = await createByCall(clients, customerId);
   const ohioan = await createByCall(clients, customerId, pdfOf(64), { taxAuthority: "OH" });
@@ -154,7 +154,7 @@ test("identifiers that the request may not name are refused", async () => {
   expect(await failureOf(clients.checkouts.createCheckout({ checkout: ofGuest }))).toMatchObject({ code: "NotFound" });
 });
 
-test("an update takes them over anew where its mask names them, and keeps them where it does not", async () => {
+test("an update copies them anew where its mask names them, and keeps them elsewhere", async () => {
   const { id: customerId } = await createCustomer(clients);
   await createAddress(clients, customerId);
   const { id } = await createCheckout(clients, { customerId, ...guest() });
@@ -194,7 +194,7 @@ test("an overview calls attention to identifiers that are not verified", async (
   expect(await attention()).toEqual([wrong.id]);
 });
 
-test("with a publishable key a guest cannot use one that is nobody's", async () => {
+test("with a publishable key a guest cannot use an address without a customer", async () => {
   const { id } = await createTaxIdentifier(clients, "", british);
   await verify();
   const page = clientsWith(clientele, await newPublishableKey(clients));

@@ -142,7 +142,7 @@ test.for(updates)("an update $name", async ({ request, paths = [], want }) => {
   expect(await clientele.db("events").where({ resource_id: id, type: "checkout.updated" })).toHaveLength(changes);
 });
 
-test("an update tells anew where what it resolves came from, and nothing else", async () => {
+test("an update renews the provenance of the parts that it resolves, and of no other", async () => {
   const { checkout } = await changedSince();
   const given = await update(clients, { id: checkout.id, contact: { email: "b@x.io" }, displayName: "B" });
   expect(sourceOf(given, "contact.email")).toBe("REQUEST");

@@ -123,7 +123,7 @@ describe.for(orders)("the order $orderBy", ({ orderBy, want }) => {
   });
 });
 
-test("an order by what nobody defined is refused, and a disabled field is neither filter nor order", async () => {
+test("an order by an undefined field is refused, and a disabled field is neither filter nor order", async () => {
   for (const orderBy of ["custom_fields.nobody", "custom_fields", "custom_fields.constructor"]) {
     const failure = await failureOf(listed("", orderBy));
     expect(failure).toMatchObject({ reason: "ORDER_BY_INVALID" });

@@ -116,7 +116,7 @@ test.for(named)("the type $name with $rules takes what keeps it", async ({ type,
   }
 });
 
-test("what nobody defined, what is disabled and what was deleted is refused", async () => {
+test("undefined, disabled and deleted fields are refused", async () => {
   const disabled = await define({ enabled: false });
   const deleted = await define();
   await own.customFields.deleteCustomField({ id: deleted.id });
@@ -246,7 +246,7 @@ describe("an update", () => {
   });
 });
 
-test("who signs up with a publishable key writes only what the definition says, and is asked for nothing else", async () => {
+test("a sign-up by a publishable key writes the shopper's fields alone, and needs no others", async () => {
   const account = await clientele.createAccount();
   const on = account.test;
   await define({ slug: "size", writableByCustomer: true, required: true }, on);
@@ -263,7 +263,7 @@ test("who signs up with a publishable key writes only what the definition says, 
   expect(await signUp({ size: "L" })).toEqual({ size: "L" });
 });
 
-test("what is left of a purged customer has no values", async () => {
+test("the tombstone of a purged customer has no values", async () => {
   const { slug } = await define();
   const { id } = await createCustomer(own, { customFields: { [slug]: "gold" } });
   await own.accounts.updateAccountSettings({

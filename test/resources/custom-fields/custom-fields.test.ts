@@ -269,7 +269,7 @@ describe("a tenant has at most 100 definitions", () => {
     expect(await failureOf(back)).toMatchObject({ reason: "CUSTOM_FIELD_LIMIT_REACHED" });
   });
 
-  test("of 50 that want one slug at a time, one gets it", async () => {
+  test("of 50 definitions with one slug one is created", async () => {
     const { testKey } = await clientele.createAccount();
     const callers = createCallers(clientele, testKey);
     const { answers, failures } = await allAtOnce(callers, async (caller) => await define(tier, caller));

@@ -257,7 +257,7 @@ describe("a token ends", () => {
     expect(events).toEqual(["customer_token.created", "customer_token.revoked"]);
   });
 
-  test("though it was made by the old password while that was changed", async () => {
+  test("a token of the old password is revoked, also when it was made during the change", async () => {
     const { id, email } = await createShopper(account.test);
     const callers = createCallers(clientele, account.testKey, 12);
     const { answers } = await allAtOnce(callers, async (by, index) => {

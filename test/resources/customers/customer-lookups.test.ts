@@ -165,7 +165,7 @@ describe("get-or-create", () => {
     expect((await failureOf(getOrCreate(wrong))).fields).toHaveProperty("external_reference_name");
   });
 
-  test("without what it looks for is refused", async () => {
+  test("without its needed part is refused", async () => {
     const { test: clients } = await clientele.createAccount();
     const failure = await failureOf(clients.customers.getOrCreateCustomer({ customer: { name: "Ada" } }));
     expect(failure.fields).toEqual({ "customer.email": "This field is required." });

@@ -78,7 +78,7 @@ test("an overview shows what a customer is, has and bought last", async () => {
   );
 });
 
-test("an overview of a customer that has nothing says so", async () => {
+test("an overview of a customer without belongings is empty", async () => {
   const { id } = await createCustomer(clients);
   const overview = await overviewOf(id);
   expect(overview).toMatchObject({ addressCount: 0, paymentMethodCount: 0, orderCount: 0, lastOrders: [] });

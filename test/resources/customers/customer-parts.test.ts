@@ -41,7 +41,7 @@ describe("external references", () => {
     expect(await failureOf(undeleted)).toMatchObject({ reason: "EXTERNAL_REFERENCE_TAKEN" });
   });
 
-  test("have a name once", async () => {
+  test("have unique names", async () => {
     const { test: clients } = await clientele.createAccount();
     const externalReferences = [1, 2].map((id) => ({ name: "stripe", id: String(id) }));
     const failure = await failureOf(
@@ -166,7 +166,7 @@ describe("undelete", () => {
   });
 });
 
-describe("what a customer says of itself", () => {
+describe("the fields that a shopper writes", () => {
   const wrong = [
     { customer: { phone: "abc" }, field: "customer.phone" },
     { customer: { locale: "xx_US" }, field: "customer.locale" },

@@ -245,7 +245,7 @@ test.for(replicas)("once a setting is changed on $name no row gets in that viola
   expect(await countViolating()).toBe(violating);
 });
 
-test("a change of what customers are checked against has its turn among 50 who write without a pause", async () => {
+test("a change of the settings gets its turn among 50 writers without a pause", async () => {
   const { callers, test: clients } = await createRacers();
   const { customField } = await clients.customFields.createCustomField({
     customField: { slug: "tier", name: "Tier", type: CustomFieldType.STRING },

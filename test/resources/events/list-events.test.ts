@@ -57,7 +57,7 @@ test("an event says what was changed, of whom, by which key, why and when", asyn
   expect(Number(event!.createTime!.seconds) * 1000).toBeGreaterThan(before - 2_000);
 });
 
-test("what nobody called for is the system's", async () => {
+test("a change without a caller has the system as its actor", async () => {
   const created = await listAll({ eventTypes: ["account.created"] });
   expect(created).toMatchObject([{ actor: { kind: ActorKind.SYSTEM, id: "" }, customerId: "", reason: "" }]);
 });

@@ -124,7 +124,7 @@ test.for(["public", "internal"])(
   },
 );
 
-test("a client that reads nothing and goes away leaves its place to others", async () => {
+test("a client that reads nothing frees its place when it disconnects", async () => {
   const own = await startClientele({}, { CLIENTELE_WATCHES_PER_TENANT: "1" });
   const { testKey, test: clients } = await own.createAccount();
   for (const url of [own.httpUrl, `http://${own.grpcAddress}`]) {

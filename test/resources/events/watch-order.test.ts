@@ -50,7 +50,7 @@ async function begun(): Promise<Knex.Transaction> {
   return trx;
 }
 
-test("an event that was written first and committed last is not skipped", async () => {
+test("an event that is written first and committed last is not skipped", async () => {
   const late = await begun();
   await change(late, ada, "written-first");
   await rename(bea, "committed-first");
@@ -60,7 +60,7 @@ test("an event that was written first and committed last is not skipped", async 
   expect(reasons()).toEqual(["committed-first", "written-first"]);
 });
 
-test("nor is it by who goes on from a cursor in between", async () => {
+test("a watch from a cursor in between skips none either", async () => {
   const late = await begun();
   await change(late, ada, "written-first");
   await rename(bea, "committed-first");
@@ -72,7 +72,7 @@ test("nor is it by who goes on from a cursor in between", async () => {
   await again.stop();
 });
 
-test("one that is rolled back leaves neither an event nor a gap", async () => {
+test("a rolled back change leaves neither an event nor a gap", async () => {
   const failed = await begun();
   await change(failed, ada, "rolled-back");
   await rename(bea, "first");
@@ -92,7 +92,7 @@ test("the older transaction that changes a customer later comes later", async ()
   expect(reasons()).toEqual(["by-the-younger", "by-the-older"]);
 });
 
-test("so does a call that began its transaction by taking its Idempotency-Key, and had to wait then", async () => {
+test("an event of a call that waited for its Idempotency-Key comes after those committed meanwhile", async () => {
   const settings = await clientele.db.transaction();
   await settings("tenants").where({ tenant_id: tenantId }).forNoKeyUpdate().first();
   const keyed = rename(ada, "by-the-keyed-call", "key");
@@ -152,7 +152,7 @@ async function startLong(url: string): Promise<() => Promise<void>> {
   return async () => await client.end();
 }
 
-test("whatever 200 overlapping transactions do, every watch sees each change of a customer once and in order", async () => {
+test("every watch sees each change of 200 overlapping transactions once, in order for each customer", async () => {
   await using other = await startReplica(clientele);
   const elsewhere = createClient(EventService, transports["gRPC on the internal port"]!(other, account.testKey));
   const watches = [watching, watch(elsewhere), watch(account.test.events, { customerId: ada })];

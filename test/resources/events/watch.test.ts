@@ -131,7 +131,7 @@ test("a change on one replica is announced to the others, and seen there", async
   await watching.stop();
 });
 
-test("what nobody tells of is seen all the same: the change of a job, say", async () => {
+test("a watch sees an event without its notification, such as one of a job", async () => {
   const customer = await newCustomer();
   const watching = watch(account.test.events);
   await watching.started;
@@ -224,7 +224,7 @@ test("a watch sees its own tenant alone, and knows no other's cursor", async () 
   await Promise.all([test_.stop(), live.stop()]);
 });
 
-test("a cursor that is still to come is refused, and so is one beside from_beginning", async () => {
+test("a cursor of the future is refused, and so is one beside from_beginning", async () => {
   const watching = watch(account.test.events);
   await watching.started;
   const ahead = watching.cursor.replace(/\d{4}(?=.{8}$)/, "9999");

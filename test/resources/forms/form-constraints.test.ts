@@ -21,7 +21,7 @@ async function define(on: Clients, slug: string, type: CustomFieldType, more = {
 }
 
 describe("the answer says", () => {
-  test("which fields are required, how long texts may be, and what they must match", async () => {
+  test("the required fields, the lengths of texts, and their patterns", async () => {
     const { test: own } = await clientele.createAccount(SettingsPreset.SIMPLE_CHECKOUT);
     const { customerFields, addressFields } = await constraintsOf(own);
     expect(customerFields.map(({ name }) => name)).toEqual([
@@ -48,7 +48,7 @@ describe("the answer says", () => {
     expect(limits).toMatchObject({ line1: 200, instructions: 500, "additional_address_info.phonetic_name": 200 });
   });
 
-  test("which countries are allowed, by name, with their states and postal codes", async () => {
+  test("the permitted countries, by name, with their states and postal codes", async () => {
     const { test: own } = await clientele.createAccount(SettingsPreset.SIMPLE_CHECKOUT);
     const { countries } = await constraintsOf(own);
     expect(countries.map(({ code, name }) => [code, name])).toEqual([["US", "United States"]]);
@@ -86,7 +86,7 @@ describe("the answer says", () => {
     }
   });
 
-  test("which custom fields there are, to customers only those that they may write", async () => {
+  test("the custom fields, for shoppers only those that they may write", async () => {
     const { test: own } = await clientele.createAccount();
     await define(own, "rating", INTEGER, { position: 2 });
     const rules = [{ kind: { case: "slug", value: {} } }];
@@ -101,7 +101,7 @@ describe("the answer says", () => {
     expect(shown.map(({ customField }) => customField!.slug)).toEqual(["handle"]);
   });
 
-  test("what a photo must be, and how many addresses there may be", async () => {
+  test("the limits of a photo, and the number of addresses", async () => {
     const { test: own } = await clientele.createAccount(SettingsPreset.FOUR_GEEKS);
     expect(await constraintsOf(own)).toMatchObject({
       maxAddresses: 3,
@@ -120,7 +120,7 @@ describe("the answer says", () => {
     }
   });
 
-  test("nothing but its etag to who has it already, until a setting or a field changes", async () => {
+  test("only the etag for a client that has the constraints already, until a setting or a field changes", async () => {
     const { test: own } = await clientele.createAccount();
     const first = await own.forms.getFormConstraints({});
     expect(await own.forms.getFormConstraints({ etag: first.etag })).toMatchObject({ etag: first.etag });

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await mall[Symbol.asyncDispose]());
 
-test("who signs in first becomes a customer of what the provider tells, and the same one ever after", async () => {
+test("the first sign-in makes a customer of the provider's claims, and later ones return it", async () => {
   const shop = await mall.newShop();
   const ada = mall.person({
     given_name: "Ada",
@@ -61,8 +61,8 @@ test("each new customer, identity and token leaves one event", async () => {
   expect(types).toEqual(["customer.created", "customer_identity.created", "customer_token.created"]);
 });
 
-describe("a customer who is there already", () => {
-  test("with the verified address, and whom nobody can sign in as, becomes the identity's own", async () => {
+describe("an existing customer", () => {
+  test("with the verified address and without a way to sign in becomes the identity's own", async () => {
     const shop = await mall.newShop();
     const bea = mall.person({ email: "Bea@Example.com" });
     const { customer } = await shop.account.test.customers.createCustomer({ customer: { email: " bea@example.COM " } });
@@ -71,7 +71,7 @@ describe("a customer who is there already", () => {
     expect(await customersOf(shop.account)).toHaveLength(1);
   });
 
-  test("is not given to who has only the address of somebody with a password", async () => {
+  test("is not given to a person with only the address of a customer with a password", async () => {
     const shop = await mall.newShop();
     await shop.account.test.customers.createCustomer({
       customer: { email: "owned@example.com", password: "correct horse" },
@@ -80,7 +80,7 @@ describe("a customer who is there already", () => {
     expect(failure).toMatchObject({ code: "FailedPrecondition", reason: "IDENTITY_NOT_LINKED" });
   });
 
-  test("is not given to who has only the address of somebody with a password, where addresses are shared", async () => {
+  test("is not given to a person with only the address of a customer with a password, where addresses are shared", async () => {
     const shop = await mall.newShop(SettingsPreset.ELASTIC_PATH);
     const shared = { email: "owned@example.com", name: "Shared" };
     const { customers } = shop.account.test;
@@ -160,7 +160,7 @@ test("where no field is required, an identity without an address makes a custome
     expect(customer![field]).toBeUndefined();
 });
 
-describe("a customer who goes", () => {
+describe("a customer who is deleted", () => {
   test("leaves no identity when it is deleted for good, and comes back as another", async () => {
     const shop = await mall.newShop(SettingsPreset.ELASTIC_PATH);
     const gone = mall.person();

@@ -210,7 +210,7 @@ test("a card that expires between checkout and order is not charged", async () =
   now = start;
 });
 
-test("a card that was removed and is another customer's now is not charged", async () => {
+test("a removed card that another customer has attached is not charged", async () => {
   const { test: own } = await clientele.createAccount();
   await changeSettings(own, { paymentMethodDetachment: PaymentMethodDetachment.REMOVE });
   const [customerId, other] = [await createBuyer(own), await createCustomer(own)];

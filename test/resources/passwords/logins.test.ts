@@ -45,7 +45,7 @@ async function failFrom(email: string, from: string, times: number): Promise<voi
 }
 
 describe("a failed log-in", () => {
-  test("tells nobody whether there is such a customer, or a password", async () => {
+  test("does not tell whether the customer or its password exists", async () => {
     const { email } = await createShopper(clients);
     const { email: passwordless } = await createCustomer(clients);
     const gone = await createShopper(clients);
@@ -57,7 +57,7 @@ describe("a failed log-in", () => {
     expect(await failureOf(signIn(live, email))).toEqual(failed);
   });
 
-  test("takes as long whoever is meant, and whatever hash there is", { timeout: 60_000 }, async () => {
+  test("takes as long for any customer and any hash", { timeout: 60_000 }, async () => {
     const { email } = await createShopper(clients);
     const imported = await createShopper(clients);
     const bcrypt = "$2b$10$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW";
@@ -116,7 +116,7 @@ describe("after five failures from one address", () => {
       expect(await failureOf(tryFrom(spelling, from, password))).toMatchObject(delayed);
   });
 
-  test("whatever letters Postgres takes for one are one for the count", async () => {
+  test("letters that Postgres folds into one are one for the count", async () => {
     const letters = Array.from({ length: 0x110000 }, (_, point) => point)
       .filter((point) => point > 0 && (point < 0xd800 || point > 0xdfff))
       .map((point) => String.fromCodePoint(point));
@@ -131,7 +131,7 @@ describe("after five failures from one address", () => {
     expect(apart).toEqual([]);
   });
 
-  test("the next one waits 30 s, then each time twice as long, a quarter of an hour at most", async () => {
+  test("the next attempt waits 30 s, then each time twice as long, a quarter of an hour at most", async () => {
     const { email } = await createShopper(clients);
     const from = newAddress();
     await failFrom(email, from, 5);
@@ -201,7 +201,7 @@ describe("after a hundred failures from many addresses", () => {
     expect((await tryFrom(email, stranger, password)).secret).toMatch(/^ct_/);
   });
 
-  test("what is kept names nobody", async () => {
+  test("the rows that an erasure keeps name no person", async () => {
     const rows = await clientele.db("login_attempts").select();
     expect(rows.length).toBeGreaterThan(100);
     const attempts = (await dump(clientele.db)).split("\n").filter((row) => row.startsWith("login_attempts"));
@@ -225,7 +225,7 @@ describe("where customers share an e-mail address", () => {
     expect(await failureOf(signIn(own, email, "password 12"))).toEqual(failed);
   });
 
-  test("whoever signs in to an own account gains no more guesses at another's", async () => {
+  test("a sign-in to one account gives no more guesses at another", async () => {
     const { test: own } = await clientele.createAccount();
     await changeSettings(own, { emailUniqueness: EmailUniqueness.DUPLICATES_ALLOWED });
     const { email } = await createShopper(own);

@@ -70,7 +70,7 @@ describe("a password", () => {
     },
   ];
 
-  test.for(ways)("is given $name, shown by has_password alone, and signs in", async ({ give }) => {
+  test.for(ways)("is set $name, shown by has_password alone, and signs in", async ({ give }) => {
     const email = newEmail();
     const id = await give(email);
     expect(await getCustomer(clients, id)).toMatchObject({ hasPassword: true, password: "" });
@@ -96,7 +96,7 @@ describe("a password", () => {
     }
   });
 
-  test("is told from another under an Idempotency-Key, also where it is the only difference", async () => {
+  test("is distinguished under an Idempotency-Key, also where it is the only difference", async () => {
     const call = overFetch(clientele.httpUrl, key);
     const { createCustomer: create } = CustomerService.method;
     const email = newEmail();
@@ -107,7 +107,7 @@ describe("a password", () => {
     expect(await failureOf(send(`${password}!`))).toMatchObject({ reason: "IDEMPOTENCY_KEY_REUSED" });
   });
 
-  test("under an Idempotency-Key waits its turn to be told from another, and is refused where too many wait", async () => {
+  test("under an Idempotency-Key waits for its turn to be compared, and is refused when too many wait", async () => {
     const call = overFetch(clientele.httpUrl, key);
     const send = (index: number) => {
       const headers = { "idempotency-key": `flood-${index}`, "connect-timeout-ms": "60000" };
@@ -252,7 +252,7 @@ test("a password that is removed signs in no more, and can be removed again", as
 describe("hashing", () => {
   const fixed = (size: number) => new Uint8Array(size).fill(7);
 
-  test("has two places and 64 that wait; who comes then is told when to try again", async () => {
+  test("has two places and a queue of 64; a later call is told when to retry", async () => {
     const hasher = createPasswordHasher(fixed);
     const inside = Array.from({ length: 66 }, () => hasher.hash(password));
     expect(await failureOf(hasher.hash(password))).toMatchObject({
@@ -264,7 +264,7 @@ describe("hashing", () => {
     expect(await hasher.hash(password)).toBe(await argon2(password, { salt: fixed(16) }));
   });
 
-  test("is shared: whoever fills the queue makes room for another, who is next but one", async () => {
+  test("is fair: a caller who fills the queue leaves the next place but one to another", async () => {
     const hasher = createPasswordHasher(fixed);
     const ended: string[] = [];
     const flood = Array.from({ length: 66 }, () =>

@@ -11,7 +11,7 @@ let now = start;
 const clientele = useClientele({ clock: () => now });
 const failed = { code: "Unauthenticated", reason: "LOGIN_FAILED" };
 
-test("those who changed to the address sign in too, after an attempt or two", async () => {
+test("customers who changed to the address sign in too, after an attempt or two", async () => {
   const { test: own } = await clientele.createAccount();
   await changeSettings(own, { emailUniqueness: EmailUniqueness.DUPLICATES_ALLOWED });
   const email = newEmail();

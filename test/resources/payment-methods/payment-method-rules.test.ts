@@ -217,7 +217,7 @@ test("under CONSUME the card of a deleted customer stays where it is", async () 
   }
 });
 
-test("who has a token cannot be told from how it is refused", async () => {
+test("the error of a token in use does not tell who has it", async () => {
   const [one, two, asking] = [
     await createCustomer(clients),
     await createCustomer(clients),
@@ -238,7 +238,7 @@ test("who has a token cannot be told from how it is refused", async () => {
   }
 });
 
-test("a token that a guest paid with is nobody's", async () => {
+test("a token that a guest paid with belongs to no customer", async () => {
   const { paymentMethodId, ...rest } = guest();
   await createCheckout(clients, { ...rest, paymentMethodId });
   const { id: customerId } = await createCustomer(clients);

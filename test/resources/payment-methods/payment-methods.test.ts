@@ -41,7 +41,7 @@ const tokens = [
   { kind: "a source's UUID", id: randomUUID() },
 ];
 
-test.for(tokens)("$kind is attached with what the vault says of it", async ({ id }) => {
+test.for(tokens)("$kind is attached with the vault's description", async ({ id }) => {
   const { id: customerId } = await createCustomer(clients);
   const attached = await attachPaymentMethod(clients, customerId, {
     id,

@@ -25,7 +25,7 @@ const byForm = (customerId: string, content: Buffer) =>
   formPoster(clientele, account).post(customerId, formOf(content));
 
 describe("the URL of a photo", () => {
-  test("answers 304 to who has it, and a HEAD without the picture", async () => {
+  test("answers 304 to a client with its etag, and a HEAD without the picture", async () => {
     const { photoUrl } = await byCall((await createCustomer(clients)).id, await plain("png"));
     const first = await fetch(photoUrl);
     const etag = first.headers.get("etag")!;

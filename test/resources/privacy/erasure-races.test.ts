@@ -23,7 +23,7 @@ const typesOf = async (customerId: string): Promise<string[]> =>
   await clientele.db("events").where({ customer_id: customerId }).orderBy("position").pluck("type");
 const countOf = (types: readonly string[], type: string) => types.filter((one) => one === type).length;
 
-test("of 50 who ask at once for one customer, all get the one erasure", async () => {
+test("50 erasure requests for one customer at once get the same erasure", async () => {
   const account = await clientele.createAccount();
   const { id: customerId } = await createCustomer(account.test);
   const callers = createCallers(clientele, account.testKey);
@@ -34,7 +34,7 @@ test("of 50 who ask at once for one customer, all get the one erasure", async ()
   expect([countOf(types, "erasure.completed"), countOf(types, "customer.erased")]).toEqual([1, 1]);
 });
 
-test("of 50 who ask for it and cancel it at once, each changes what the one before left", async () => {
+test("of 50 requests and cancellations at once, each changes the state that the one before left", async () => {
   const account = await clientele.createAccount(SettingsPreset.DIGITAL_RIVER);
   const { id } = await createCustomer(account.test);
   const callers = createCallers(clientele, account.testKey);
@@ -115,7 +115,7 @@ test("of 49 writes at the time of an erasure none leaves anything behind", { tim
 });
 
 // It locks no customer, and its answer tells of one.
-test("nor does a cancellation of a checkout that is answered while its customer is erased", async () => {
+test("a cancellation of a checkout that is answered during the erasure of its customer leaves nothing behind", async () => {
   const { test: clients } = await clientele.createAccount();
   const { id: customerId } = await createCustomer(clients);
   const asked = { customerId, url: "https://shop.example", displayName: "canary-of-the-checkout" };
@@ -138,7 +138,7 @@ test("nor does a cancellation of a checkout that is answered while its customer 
 });
 
 // It copies what was sent, and a token was among it.
-test("nor does a redelivery that is asked for while the customer of its event is erased", async () => {
+test("a redelivery that is requested during the erasure of its event's customer leaves nothing behind", async () => {
   const { test: clients } = await clientele.createAccount();
   const { id: customerId } = await createCustomer(clients);
   const token = newToken();

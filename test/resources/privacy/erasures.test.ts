@@ -148,7 +148,7 @@ describe.for([
 // JSON has no bigint.
 const bigint = (_: string, value: unknown) => (typeof value === "bigint" ? String(value) : value);
 
-test("one that is forgotten twice is forgotten once", async () => {
+test("two requests to forget one secret are one", async () => {
   const { test: clients } = await clientele.createAccount();
   const { id } = await createCustomer(clients);
   const first = await erase(clients, id);
@@ -158,7 +158,7 @@ test("one that is forgotten twice is forgotten once", async () => {
   expect(await dumpOf(clientele.db)).toBe(before);
 });
 
-test("nobody else loses anything", async () => {
+test("no other customer loses anything", async () => {
   const account = await clientele.createAccount();
   const [person, other] = [await newPerson(clientele, account), await newPerson(clientele, account)];
   const rows = async () => (await dumpOf(clientele.db)).split("\n").filter((line) => line.includes(other.id));
@@ -168,7 +168,7 @@ test("nobody else loses anything", async () => {
   expect(await rows()).toEqual(before);
 });
 
-test("what a guest wrote is no customer's, and stays", async () => {
+test("an erasure leaves the checkouts of guests", async () => {
   const account = await clientele.createAccount();
   const person = await newPerson(clientele, account);
   const { checkout } = await account.test.checkouts.createCheckout({

@@ -70,7 +70,7 @@ test.for(Object.entries(transports))("it streams alike over %s", async ([, open]
   expect(jsonOf(messages)).toEqual(jsonOf(await exported(account.test, person.id)));
 });
 
-test("what takes many pages is in it once, in order, and a photo in parts", { timeout: 60_000 }, async () => {
+test("each row of many pages is exported once, in order, and a photo in parts", { timeout: 60_000 }, async () => {
   const { id: customerId } = await createCustomer(account.test);
   const content = await pngOf(900_000);
   await uploadByCall(account.test, customerId, content);
@@ -138,7 +138,7 @@ describe("clientele export-person", () => {
     expect(lines.map((line) => plain(JSON.parse(line)))).toEqual(wanted.map(plain));
   });
 
-  test("says so if there is no such customer", async () => {
+  test("an absent customer is an error", async () => {
     const { code, stdout, stderr } = await run("--customer", "cus_absent");
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toBe("The customer could not be found, please check the id.\n");

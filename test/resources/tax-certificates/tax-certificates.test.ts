@@ -175,7 +175,7 @@ test("a certificate holds from the first moment of its first day to the last of 
   now = present;
 });
 
-test("certificates are listed newest first, page by page, and deleted for good", async () => {
+test("certificates are listed newest first, page by page, and deleted permanently", async () => {
   const { id: customerId } = await createCustomer(clients);
   const made: string[] = [];
   for (let count = 0; count < 5; count++) {
@@ -224,7 +224,7 @@ test("a certificate is found under its customer alone", async () => {
     expect(failure).toMatchObject({ reason: "RESOURCE_NOT_FOUND" });
 });
 
-test("those of a softly deleted customer stay; those of one deleted for good go with it", async () => {
+test("a soft deletion of the customer keeps them; a permanent one deletes them", async () => {
   const soft = await createCustomer(clients);
   const kept = await createByCall(clients, soft.id);
   await clients.customers.deleteCustomer({ id: soft.id });

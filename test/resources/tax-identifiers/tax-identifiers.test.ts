@@ -203,7 +203,7 @@ test("every answer with a customer shows its tax identifiers, oldest first", asy
   for (const { customer } of answers) expect(customer!.taxIdentifiers).toEqual(made);
 });
 
-test("those of a softly deleted customer stay, and cannot be changed", async () => {
+test("a soft deletion of the customer keeps them, and no change is possible", async () => {
   const customer = await createCustomer(clients);
   const kept = await createTaxIdentifier(clients, customer.id);
   const alone = await createTaxIdentifier(clients);
@@ -218,7 +218,7 @@ test("those of a softly deleted customer stay, and cannot be changed", async () 
   expect(await getTaxIdentifier(clients, kept.id)).toEqual(kept);
 });
 
-test("those of a customer that is deleted for good go with it", async () => {
+test("a permanent deletion of the customer deletes its tax identifiers", async () => {
   const { test: own } = await clientele.createAccount(SettingsPreset.DIGITAL_RIVER);
   const customer = await createCustomer(own);
   const gone = await createTaxIdentifier(own, customer.id);

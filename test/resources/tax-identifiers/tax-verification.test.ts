@@ -73,7 +73,7 @@ test.for(outcomes)(
   },
 );
 
-test("one that nobody can say anything of is asked about again, later each time, until somebody says", async () => {
+test("a tax identifier without an answer is verified again, later each time, until there is one", async () => {
   const { id } = await createTaxIdentifier(account.test, "", ein(sandboxNumbers.shortOutage));
   const stateAfter = async (minutes: number) => {
     await pass(minutes);
@@ -86,7 +86,7 @@ test("one that nobody can say anything of is asked about again, later each time,
   expect(await stateAfter(0.1)).toBe(VERIFIED);
 });
 
-test("an outage of weeks is told once as an error, after three days, and is over when it is over", async () => {
+test("an outage of weeks is logged once as an error, after three days, and again when it ends", async () => {
   const { id } = await createTaxIdentifier(account.live);
   far.behave(json({ state: "PERHAPS" }));
   const before = far.received.length;
@@ -108,7 +108,7 @@ test("an outage of weeks is told once as an error, after three days, and is over
   expect(asked()).toBe(21 + 15);
 });
 
-test("an outage of one number does not keep the others waiting", async () => {
+test("an unanswered verification does not delay the others", async () => {
   for (let count = 0; count < 5; count++) {
     await createTaxIdentifier(account.test, "", ein(sandboxNumbers.endlessOutage));
   }
@@ -118,7 +118,7 @@ test("an outage of one number does not keep the others waiting", async () => {
   for (const { id } of others) expect((await getTaxIdentifier(account.test, id)).state).toBe(VERIFIED);
 });
 
-test("those that are due are settled once by workers that run at the same time", async () => {
+test("due verifications are settled once by workers that run at the same time", async () => {
   const made = [];
   for (let count = 0; count < 30; count++) made.push(await createTaxIdentifier(account.live));
   const before = far.received.length;
@@ -130,7 +130,7 @@ test("those that are due are settled once by workers that run at the same time",
   }
 });
 
-test("a live number is asked about elsewhere, and an answer that is none changes nothing", async () => {
+test("a live tax identifier is verified elsewhere, and an invalid answer changes nothing", async () => {
   const { id } = await createTaxIdentifier(account.live, "", { type: "de_vat", value: "DE136695976" });
   const state = async () => (await getTaxIdentifier(account.live, id)).state;
   far.behave((req) => req.socket.resetAndDestroy());
@@ -156,7 +156,7 @@ test("without a verifier a live number waits, and its attempts with it", async (
   expect((await getTaxIdentifier(account.live, id)).state).toBe(VERIFIED);
 });
 
-test("a number that is deleted while the verifier thinks stays deleted", async () => {
+test("a tax identifier that is deleted during its verification stays deleted", async () => {
   const { id } = await createTaxIdentifier(account.live);
   let answered = () => {};
   const asked = new Promise<void>((resolve) => {

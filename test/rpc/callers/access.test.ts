@@ -134,7 +134,7 @@ describe("a revoked key", () => {
   });
 });
 
-test("a method, or a service, that the table does not name is nobody's", () => {
+test("a method or service outside of the table is denied to everybody", () => {
   const { getAccount: known } = AccountService.method;
   const unnamed = [
     { ...known, localName: "dropAccount" },

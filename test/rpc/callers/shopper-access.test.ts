@@ -154,7 +154,7 @@ test("every exception is still one of the contract", () => {
   expect(Object.keys(exceptions).filter((at) => !cases.some((one) => one.at === at))).toEqual([]);
 });
 
-describe("where a customer token leaves out whose it is", () => {
+describe("where a customer token is used without a customer_id", () => {
   beforeEach(renew);
 
   test.for(["CheckoutService.ListCheckouts", "OrderService.ListOrders"])("%s lists its own", async (name) => {
@@ -181,7 +181,7 @@ describe("where a customer token leaves out whose it is", () => {
 
 const methodOf = (name: string) => methods.find((one) => nameOf(one) === name)!;
 
-describe("what a shopper does not write of itself", () => {
+describe("the fields that a shopper does not write", () => {
   const update = (customer: JsonObject, updateMask?: string) =>
     send("CustomerService.UpdateCustomer", {
       customer: { id: own.customer, ...customer },

@@ -149,7 +149,7 @@ test.for([undefined, "committed"])("what is left for after the commit is done th
   expect(await seen).toHaveLength(key === undefined ? 0 : 1);
 });
 
-test("what is left for after the commit is not done by a call that fails", async () => {
+test("a failed call skips the work that it left for after the commit", async () => {
   const afterwards = vi.fn();
   const fail = () => {
     throw rpcError("CONFLICT", "It failed.");

@@ -28,7 +28,7 @@ test.for(casesOf(mutations))(
   },
 );
 
-test("what was answered about a tax identifier before it was the customer's is erased with the customer", async () => {
+test("the remembered answer about a tax identifier is erased with the customer who got it later", async () => {
   const { test: clients } = await clientele.createAccount();
   const [first, second] = [await createCustomer(clients), await createCustomer(clients)];
   const keyed = () => ({ headers: { "idempotency-key": crypto.randomUUID() } });

@@ -140,7 +140,7 @@ describe("no value reaches the text of a statement", () => {
     );
   });
 
-  test("and a field without a column is a mistake of the caller", () => {
+  test("a field without a column is a mistake of the caller", () => {
     const filter = parseFilter("eq(name,a)", fields);
     expect(() => applyFilter(db("people"), filter, {})).toThrow("No column is given for the field name.");
   });

@@ -138,7 +138,7 @@ describe("a filter is refused", () => {
     );
   });
 
-  test("or read, whatever it is", async () => {
+  test("an unreadable file is refused when it is read", async () => {
     const pieces = [
       "eq",
       "in",

@@ -207,7 +207,7 @@ describe("the pages of a list", () => {
     expect((await list({ pageSize: 9, pageToken: nextPageToken }, "name")).ids).toEqual(want.slice(3, 12));
   });
 
-  test("of nothing have no neighbours", async () => {
+  test("an empty list has no neighbours", async () => {
     expect(await list({})).toEqual({ ids: [], nextPageToken: "", previousPageToken: "" });
     expect(await list({ page: 9 })).toEqual({ ids: [], nextPageToken: "", previousPageToken: "" });
   });
@@ -275,7 +275,7 @@ describe("a token is refused", () => {
     }
   });
 
-  test("or opened, whatever it is", async () => {
+  test("any text without its key is refused", async () => {
     await fc.assert(
       fc.asyncProperty(fc.oneof(fc.string({ minLength: 1 }), fc.base64String({ minLength: 1 })), async (text) => {
         expect(await failing(() => pageFor({ pageToken: text }))).toMatchObject(foreign);

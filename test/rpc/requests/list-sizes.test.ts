@@ -21,7 +21,7 @@ const cases = methods.flatMap((method) =>
   listsIn(method.input).map((path) => ({ method, path, name: path.map(({ name }) => name).join(".") })),
 );
 
-test("there are lists to try", () => expect(cases.length).toBeGreaterThan(15));
+test("there are list methods to try", () => expect(cases.length).toBeGreaterThan(15));
 
 test.for(cases)("$method.name refuses a $name without end, at once", async ({ method, path, name }) => {
   const message = create(method.input);
