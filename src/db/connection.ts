@@ -2,7 +2,7 @@ import knex, { type Knex } from "knex";
 import type pg from "pg";
 import { allowStops, type Cancellable, forbidStops, stoppable } from "./cancel.js";
 import { callCancelled, deadlineExceeded, isCallOver, millisecondsLeft, presentScope, type Scope } from "./deadline.js";
-import { isConnectionLost, isStaleStatement } from "./errors.js";
+import { isConnectionLost, isReadOnlySession, isStaleStatement } from "./errors.js";
 import { createNames, parserOf } from "./statements.js";
 import { backstopMs, createTimeLimits, type Ending } from "./time-limits.js";
 
@@ -15,7 +15,8 @@ import { backstopMs, createTimeLimits, type Ending } from "./time-limits.js";
 // 6. When Postgres stays silent after the deadline, the connection is given up.
 // 7. COMMIT and ROLLBACK are sent also when the call is over, and nothing stops them.
 // 8. Where Postgres does not know the name any more, the statement is sent again without one.
-// 9. A lost connection leaves the pool; the next statement opens another one.
+// 9. A lost connection leaves the pool; the next statement opens another one. After a failover all leave it that were
+//    opened before, because each of them may be to the old primary.
 // 10. No connection goes back to the pool while a request to stop it is on its way.
 
 /** How to reach Postgres. */
@@ -97,6 +98,7 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
   const waitMs = options.waitMs ?? defaultWaitMs;
   const limits = createTimeLimits(options.namedStatements);
   const nameOf = options.namedStatements ? createNames() : undefined;
+  const opened = new Set<Connection>();
 
   return class extends PostgresClient {
     override async acquireRawConnection(): Promise<Connection> {
@@ -104,10 +106,12 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
       // Sent as a statement, because PgBouncer refuses parameters that it does not know at the start of a session.
       await connection.query(sessionSettings(unlimited, waitMs));
       limits.begin(connection);
+      opened.add(connection);
       return connection;
     }
 
     override async destroyRawConnection(connection: Connection): Promise<void> {
+      opened.delete(connection);
       // The other side of a lost connection would never answer a goodbye.
       if (connection.__knex__disposed !== undefined) streamOf(connection)?.destroy();
       await super.destroyRawConnection(connection);
@@ -179,6 +183,7 @@ function clientFor(options: ConnectOptions): typeof Knex.Client {
   ): Promise<Query> {
     const isStale = name !== undefined && isStaleStatement(error);
     if (isStale || isConnectionLost(error)) connection.__knex__disposed = error;
+    if (isReadOnlySession(error)) for (const other of opened) other.__knex__disposed = error;
     // Whatever it was, such as the rest of a broken transaction, it came of that.
     if (scope?.cancellation?.cancelled) throw callCancelled();
     if (!isStale || connection.getTransactionStatus() !== "I") throw error;

@@ -23,14 +23,19 @@ const failuresByCode: readonly (readonly [RegExp, Failure])[] = [
   [/^(40001|40P01)$/, "retry"],
   [/^55P03$/, "aborted"],
   [/^57014$/, "deadline"],
-  // 08: connection; 53: resources, such as too many connections; 57P: shutdown; 25P03, 25P04: ended while idle.
-  [/^(08...|53...|57P..|25P0[34])$/, "unavailable"],
+  // 08: connection; 25006: a standby; 25P03, 25P04: ended while idle; 28: no access; 3D000: no such database; 53:
+  // resources, such as too many connections; 57P: shutdown. All of them are of the deployment, and can pass.
+  [/^(08...|25006|25P0[34]|28...|3D000|53...|57P..)$/, "unavailable"],
   [/^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT)$/, "unavailable"],
+  // This process has too many open files.
+  [/^E[MN]FILE$/, "unavailable"],
   [/^(22021|22P05)$/, "invalid"],
 ];
 
 // pg and knex give these no code.
 const lostMessages = ["Connection terminated", "not queryable", "Query read timeout", "timeout expired"];
+// SQLSTATE 55000 has many meanings.
+const closedMessages = ["is not currently accepting connections"];
 const poolMessages = ["Timeout acquiring a connection", "Unable to acquire a connection"];
 
 /** Tells what an error thrown by the database, the driver or the pool means. A deadline passed by the caller's own clock is "deadline" too. */
@@ -39,6 +44,7 @@ export function classify(error: unknown): Failure {
   if (isStaleStatement(error)) return "retry";
   const failure = failuresByCode.find(([pattern]) => pattern.test(code));
   if (failure !== undefined) return failure[1];
+  if (code === "55000" && mentions(error, closedMessages)) return "unavailable";
   return code === "" && mentions(error, [...lostMessages, ...poolMessages]) ? "unavailable" : "unknown";
 }
 
@@ -52,11 +58,17 @@ export function isDataRefused(error: unknown): boolean {
   return /^(2[23]|54)...$/.test(codeOf(error));
 }
 
+/** True when the server of the session is a standby, or has become one. */
+export function isReadOnlySession(error: unknown): boolean {
+  return codeOf(error) === "25006";
+}
+
 /** True when the connection that the error came from can never be used again. */
 export function isConnectionLost(error: unknown): boolean {
   const code = codeOf(error);
   return (
-    /^(08...|57P..|25P0[34]|ECONNRESET|EPIPE|ETIMEDOUT)$/.test(code) || (code === "" && mentions(error, lostMessages))
+    /^(08...|25006|57P..|25P0[34]|ECONNRESET|EPIPE|ETIMEDOUT)$/.test(code) ||
+    (code === "" && mentions(error, lostMessages))
   );
 }
 

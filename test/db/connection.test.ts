@@ -121,6 +121,17 @@ test("a connection that the server ended is replaced", async () => {
   expect(await pid(db)).not.toBe(before);
 });
 
+test("after a failover the first write is unavailable, and every later one works", async () => {
+  const [db, other] = [open({ poolSize: 5 }), open()];
+  await other.raw("create table failing (id int)");
+  const asStandby = "set session characteristics as transaction read only";
+  await Promise.all(Array.from({ length: 5 }, () => db.raw(`${asStandby}; select pg_sleep(0.05)`)));
+  const write = () => db("failing").insert({ id: 1 });
+  await expect(write().catch(classify)).resolves.toBe("unavailable");
+  for (let i = 0; i < 10; i++) await write();
+  await Promise.all(Array.from({ length: 5 }, write));
+});
+
 test("a connection ended in the middle of a statement is replaced", async () => {
   const [db, other] = [open(), open()];
   const before = await pid(db);
