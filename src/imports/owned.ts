@@ -18,7 +18,7 @@ import type { ImportedAddress } from "./store.js";
 import { pastTime } from "./times.js";
 
 // An id of an address that a source may bring along.
-const idPattern = /^[!-~]{1,40}$/;
+const idPattern = /^[A-Za-z0-9][A-Za-z0-9._~-]{0,39}$/;
 
 /** The addresses of a customer; those that the API would refuse are noted as problems. */
 export function checkAddresses(

@@ -3,13 +3,15 @@ import {
   clone,
   type DescMessage,
   type DescMethod,
+  getOption,
   type Message,
   type MessageShape,
   ScalarType,
 } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
-import { createValidator } from "@bufbuild/protovalidate";
+import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
+import { form } from "../../../gen/clientele/options/v1/options_pb.js";
 import { cleanText } from "../../formats/text.js";
 import { type FieldViolation, invalidField, invalidFields, requiredMessage } from "../errors.js";
 import { requireContents } from "./contents.js";
@@ -64,7 +66,7 @@ export function violationsIn<Desc extends DescMessage>(
   if (result.kind === "error") throw result.error;
   return (result.violations ?? []).map((violation) => ({
     field: join(prefix, pathOf(violation.field)),
-    description: descriptionOf(violation.ruleId, violation.message),
+    description: descriptionOf(violation),
   }));
 }
 
@@ -118,18 +120,25 @@ export function withoutBlanks<Desc extends DescMessage>(schema: Desc, message: M
   return reflected.message as MessageShape<Desc>;
 }
 
-// The one min_len of the contract is 1.
-function descriptionOf(ruleId: string, message: string): string {
+type PathElement = Violation["field"][number];
+type Path = readonly PathElement[];
+
+const formUnknown = "has a form that is not permitted here";
+
+// The one min_len of the contract is 1. The message of a pattern would quote the expression.
+function descriptionOf({ ruleId, message, field }: Violation): string {
+  if (ruleId.endsWith("string.pattern")) {
+    const desc = field.findLast((element) => element.kind === "field");
+    return (desc && getOption(desc, form)) || formUnknown;
+  }
   return /^(required|(string|bytes)\.min_len)$/.test(ruleId) ? requiredMessage : message;
 }
-
-type Path = readonly { kind: string; name?: string; index?: number; key?: unknown }[];
 
 function pathOf(path: Path): string {
   return path.reduce((before, element) => {
     if (element.kind === "list_sub") return `${before}[${element.index}]`;
     if (element.kind === "map_sub") return `${before}[${JSON.stringify(element.key)}]`;
-    return join(before, element.name ?? "");
+    return join(before, element.kind === "field" ? element.name : "");
   }, "");
 }
 
