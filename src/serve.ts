@@ -6,6 +6,7 @@ import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.js";
 import { accessOf, subjectName } from "./access.js";
 import type { Config } from "./config.js";
+import { watchDatabase } from "./db/probe.js";
 import { buildDeps, type Deps, type Overrides } from "./deps.js";
 import { createClientAddress } from "./formats/client-address.js";
 import { startJobs } from "./jobs.js";
@@ -94,6 +95,13 @@ async function start(
   listeners.push(grpc);
   const jobs = config.jobs ? await startJobs(deps, databaseUrl) : undefined;
   readiness.set(true);
+  const probe = watchDatabase(databaseUrl, (writable) => {
+    readiness.set(writable);
+    deps.logger.warn(
+      { event: "database" },
+      writable ? "the database takes writes again" : "the database takes no writes",
+    );
+  });
   return {
     httpPort: http.port,
     grpcPort: grpc.port,
@@ -101,7 +109,7 @@ async function start(
       // Watches never end by themselves; their clients reconnect elsewhere.
       deps.eventFeed.close();
       await Promise.all([drain(listeners, readiness, config.drainMs), jobs?.stop()]);
-      await close();
+      await Promise.all([probe.close(), close()]);
     },
   };
 }
