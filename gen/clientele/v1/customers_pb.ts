@@ -172,6 +172,10 @@ export type Customer = Message<"clientele.v1.Customer"> & {
   /**
    * The default payment method, one of the customer's own; empty for none.
    *
+   * At create it is a token of the card vault, which is attached to the new customer under every setting. A token that
+   * AttachPaymentMethod refuses as unknown, declined, consumed or another customer's is refused here too. A sign-up with a
+   * publishable key cannot name one.
+   *
    * @generated from field: optional string default_payment_method_id = 18;
    */
   defaultPaymentMethodId?: string | undefined;

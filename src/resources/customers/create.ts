@@ -10,6 +10,7 @@ import { addAddress } from "../addresses/add.js";
 import { validAddress } from "../addresses/rules.js";
 import { passwordPath } from "../passwords/rules.js";
 import { replacePassword } from "../passwords/store.js";
+import { attachReclaims, attachToken, type DescribedToken } from "../payment-methods/token.js";
 import { emailTaken, explainConflict, notOwnAddress } from "./conflicts.js";
 import { customerFromRow, customerToColumns } from "./convert.js";
 import { emailKeyFor } from "./email.js";
@@ -18,13 +19,19 @@ import { writableFields } from "./fields.js";
 import { type CustomerRules, requireAssignableId, validCustomer } from "./rules.js";
 import * as store from "./store.js";
 
+/** The parts of a new customer that take long to prepare. */
+export interface PreparedParts {
+  /** The hash of its password; absent for none. */
+  readonly passwordHash?: string | undefined;
+  /** The token that it names as its default payment method; absent for none. */
+  readonly paymentMethod?: DescribedToken | undefined;
+}
+
 /** A customer that may be written, and the rules that allow it. */
-interface CheckedCustomer {
+interface CheckedCustomer extends PreparedParts {
   readonly customer: Customer;
   readonly shipping: Address | undefined;
   readonly rules: CustomerRules;
-  /** The hash of its password; absent for none. */
-  readonly passwordHash?: string | undefined;
 }
 
 const attempts = 3;
@@ -34,11 +41,13 @@ export async function createCustomer(
   { settings, newId }: Pick<Deps, "settings" | "newId">,
   call: Call,
   given: Customer,
-  passwordHash: string | undefined,
+  parts: PreparedParts,
 ): Promise<Customer> {
+  // A lookup found its customer before the vault was asked; the customer is gone since.
+  if (given.defaultPaymentMethodId?.trim() && parts.paymentMethod === undefined) throw conflict();
   for (let attempt = 0; attempt < attempts; attempt++) {
     const rules = await settings.read(call.db, call.tenantId);
-    const checked = { ...validNewCustomer(given, { ...rules, kind: call.kind }), passwordHash };
+    const checked = { ...validNewCustomer(given, { ...rules, kind: call.kind }), ...parts };
     const inserted = await insertCustomer(call, newId, checked, rules.version);
     if (inserted !== undefined) return customerFromRow(inserted.row, { ...call, ...rules }, inserted.shipping);
     settings.forget(call.tenantId);
@@ -73,18 +82,20 @@ export async function insertCustomer(call: Call, newId: NewId, checked: CheckedC
 
 type Draft = ReturnType<typeof draftOf>;
 
-function hasBelongings({ customer, shipping, passwordHash }: CheckedCustomer): boolean {
-  return shipping !== undefined || passwordHash !== undefined || customer.externalReferences.length > 0;
+function hasBelongings({ customer, shipping, passwordHash, paymentMethod }: CheckedCustomer): boolean {
+  const belongings = [shipping, passwordHash, paymentMethod];
+  return belongings.some((one) => one !== undefined) || customer.externalReferences.length > 0;
 }
 
 function draftOf({ event }: Call, newId: NewId, checked: CheckedCustomer, settingsVersion: number) {
-  const { customer, shipping, passwordHash } = checked;
+  const { customer, shipping, passwordHash, paymentMethod } = checked;
   const { settings, customFields } = checked.rules;
   const address = shipping && { ...shipping, id: newId("adr") };
   const password = passwordHash === undefined ? undefined : { hash: passwordHash, id: newId("pwd") };
   const columns = {
     ...customerToColumns(customer, customFields),
     default_address_id: address?.id ?? null,
+    default_payment_method_id: paymentMethod?.token ?? null,
     password_id: password?.id ?? null,
   };
   const paths = populatedPaths(CustomerSchema, customer, writableFields);
@@ -98,6 +109,7 @@ function draftOf({ event }: Call, newId: NewId, checked: CheckedCustomer, settin
     created: event("customer.created", password === undefined ? paths : [...paths, passwordPath]),
     address,
     password,
+    paymentMethod,
     settings,
   };
 }
@@ -113,13 +125,18 @@ async function insertRow({ db, tenantId }: Call, { row, created }: Draft) {
 
 async function insertWithBelongings(call: TransactionCall, draft: Draft) {
   const { db, tenantId, now } = call;
-  const { address, password, settings } = draft;
+  const { address, password, paymentMethod, settings } = draft;
   if (address !== undefined) await store.deferDefaultAddress(db);
+  if (paymentMethod !== undefined) await store.deferDefaultPaymentMethod(db);
   const row = await insertRow(call, draft);
   if (row === undefined) return undefined;
   const references = draft.row.columns.external_references;
   await store.replaceExternalReferences(db, tenantId, row.id, references).catch(explainConflict);
   if (password !== undefined) await replacePassword(db, tenantId, row.id, { ...password, create_time: now });
   const added = address && (await addAddress(call, row.id, address.id, address, settings));
+  if (paymentMethod !== undefined) {
+    const attachment = { ...paymentMethod, firstBecomesDefault: false, reclaims: attachReclaims(settings) };
+    await attachToken(call, row, attachment);
+  }
   return { row, shipping: added?.row ?? null };
 }

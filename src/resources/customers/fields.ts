@@ -9,7 +9,7 @@ import type { TaxIdentifierRow } from "../tax-identifiers/store.js";
  *
  * - `shopper`: a shopper too, at sign-up and with a customer token.
  * - `shopper at sign-up`: later the shopper uses an RPC of its own, which asks for more.
- * - `shopper after sign-up`: it names something that a new customer cannot have.
+ * - `shopper after sign-up`: it names something that a shopper has only after the sign-up.
  * - `merchant`: only the merchant, because it says something about the shopper.
  * - `merchant at create`: fixed from then on.
  * - `server`: nobody. Every caller may send it back as it was read.

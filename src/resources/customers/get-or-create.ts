@@ -10,7 +10,7 @@ import type { Call } from "../../rpc/callers/caller.js";
 import { transact } from "../../rpc/calls/transaction.js";
 import { conflict, invalidField, reasonOf, requiredMessage } from "../../rpc/errors.js";
 import { customerFromRow } from "./convert.js";
-import { createCustomer } from "./create.js";
+import { createCustomer, type PreparedParts } from "./create.js";
 import * as lookups from "./lookup-store.js";
 import type { ShownCustomerRow } from "./store.js";
 
@@ -34,7 +34,7 @@ export async function getOrCreate(
   call: Call,
   given: Customer,
   lookup: Lookup,
-  passwordHash: string | undefined,
+  parts: PreparedParts,
 ) {
   const { customFields } = await deps.settings.read(call.db, call.tenantId);
   for (let attempt = 0; attempt < attempts; attempt++) {
@@ -45,13 +45,18 @@ export async function getOrCreate(
       if (row !== undefined) {
         return { customer: customerFromRow(row, { ...call, customFields }, row.shipping), created: false };
       }
-      return { customer: await createCustomer(deps, inside, given, passwordHash), created: true };
+      return { customer: await createCustomer(deps, inside, given, parts), created: true };
     }).catch((error: unknown) => {
       if (reasonOf(error) !== lookup.taken || attempt === attempts - 1) throw error;
     });
     if (answer !== undefined) return answer;
   }
   throw conflict();
+}
+
+/** Whether a lookup finds a customer, for a call that must not wait for others while it prepares a new one. */
+export async function isFound(call: Call, lookup: Lookup): Promise<boolean> {
+  return await transact(call, async ({ db, tenantId }) => (await lookup.find(db, tenantId, false)) !== undefined);
 }
 
 /** The lookup of a request. Throws INVALID_ARGUMENT if the customer lacks the value. */

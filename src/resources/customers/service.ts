@@ -25,11 +25,12 @@ import { findAddress } from "../addresses/store.js";
 import { holderOf } from "../customer-tokens/store.js";
 import { cutPassword, requirePassword } from "../passwords/rules.js";
 import { saltOf } from "../passwords/salt.js";
+import { describeToken } from "../payment-methods/token.js";
 import { customerFromRow, type View } from "./convert.js";
-import { createCustomer } from "./create.js";
+import { createCustomer, type PreparedParts } from "./create.js";
 import { deleteLocked, undeleteLocked } from "./delete.js";
 import type { CustomerRow } from "./fields.js";
-import { getOrCreate, lookupOf } from "./get-or-create.js";
+import { getOrCreate, isFound, lookupOf } from "./get-or-create.js";
 import { filterableFields, orderableFields } from "./list-fields.js";
 import { listCustomers } from "./list-store.js";
 import { lockActiveCustomer } from "./lock.js";
@@ -44,8 +45,8 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
   return {
     createCustomer: prepared(async (req, ctx) => {
       const given = required(req.customer, "customer");
-      const passwordHash = await hashOf(callOf(ctx), given);
-      return async (call) => ({ customer: await createCustomer(deps, call, given, passwordHash) });
+      const parts = await prepare(callOf(ctx), given, ctx.signal);
+      return async (call) => ({ customer: await createCustomer(deps, call, given, parts) });
     }),
 
     async getCustomer(req, ctx) {
@@ -77,8 +78,10 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
     getOrCreateCustomer: prepared(async (req, ctx) => {
       const given = required(req.customer, "customer");
       const lookup = lookupOf(given, req);
-      const passwordHash = await hashOf(callOf(ctx), given);
-      return (call) => getOrCreate(deps, call, given, lookup, passwordHash);
+      // The vault is not asked for a customer that exists.
+      const isKnown = Boolean(given.defaultPaymentMethodId) && (await isFound(callOf(ctx), lookup));
+      const parts = isKnown ? {} : await prepare(callOf(ctx), given, ctx.signal);
+      return (call) => getOrCreate(deps, call, given, lookup, parts);
     }),
 
     async listCustomers(req, ctx) {
@@ -153,6 +156,16 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       });
     },
   };
+
+  // The password is hashed and the vault is asked before the transaction, which holds a connection.
+  async function prepare(call: Call, given: Customer, signal: AbortSignal): Promise<PreparedParts> {
+    const token = given.defaultPaymentMethodId?.trim();
+    const field = "customer.default_payment_method_id";
+    return {
+      passwordHash: await hashOf(call, given),
+      paymentMethod: token ? await describeToken(deps.cardVault, call, token, field, signal) : undefined,
+    };
+  }
 
   async function hashOf(call: Call, { email, password }: Customer): Promise<string | undefined> {
     if (password === "") return undefined;

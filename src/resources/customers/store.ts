@@ -85,6 +85,11 @@ export async function deferDefaultAddress(trx: Knex.Transaction): Promise<void> 
   await trx.raw("set constraints customers_default_address_fkey deferred");
 }
 
+/** Lets a customer name a default payment method that is attached later in the transaction. */
+export async function deferDefaultPaymentMethod(trx: Knex.Transaction): Promise<void> {
+  await trx.raw("set constraints customers_default_payment_method_fkey deferred");
+}
+
 /** A customer that nobody else changes until the end of the transaction. */
 export async function lockCustomer(
   trx: Knex.Transaction,

@@ -88,7 +88,7 @@ interface Attachment extends DescribedToken {
   readonly reclaims: boolean;
 }
 
-/** Whether AttachPaymentMethod may take a token from a softly deleted customer: where a detached token is free again. */
+/** Whether AttachPaymentMethod, and a new customer that names a default, may take a token from a softly deleted customer: where a detached token is free again. */
 export function attachReclaims({ paymentMethodDetachment }: AccountSettings): boolean {
   return paymentMethodDetachment === PaymentMethodDetachment.REMOVE;
 }

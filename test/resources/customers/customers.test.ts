@@ -124,7 +124,7 @@ const invalid: { field: string; customer: CustomerInit; description?: string }[]
   { field: "customer.type", customer: { type: 99 as CustomerType } },
   { field: "customer.id", customer: { id: "two words" } },
   { field: "customer.default_address_id", customer: { defaultAddressId: "adr_absent" } },
-  { field: "customer.default_payment_method_id", customer: { defaultPaymentMethodId: "cct_sandbox_absent" } },
+  { field: "customer.default_payment_method_id", customer: { defaultPaymentMethodId: "no token" } },
 ];
 
 test.for(invalid)("a wrong $field is refused at create and named", async ({ field, customer, description }) => {

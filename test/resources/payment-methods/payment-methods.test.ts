@@ -90,6 +90,7 @@ test.for(refusedTokens)(
     expect(await failureOf(attachPaymentMethod(by, customerId, { id: token }))).toMatchObject(want);
     expect(await failureOf(setDefault(by, customerId, token))).toMatchObject(want);
     if (token === "") return;
+    expect(await failureOf(createCustomer(by, { defaultPaymentMethodId: token }))).toMatchObject(want);
     expect(await failureOf(createCheckout(by, { customerId, paymentMethodId: token }))).toMatchObject(want);
   },
 );

@@ -53,6 +53,14 @@ const uses: { name: string; use: (customerId: string, id: string, key: string) =
     use: (customerId, id, key) => clients.paymentMethods.setDefaultPaymentMethod({ customerId, id }, withKey(key)),
   },
   {
+    name: "CreateCustomer",
+    use: (_, defaultPaymentMethodId, key) =>
+      clients.customers.createCustomer(
+        { customer: { email: `${defaultPaymentMethodId}@example.com`, defaultPaymentMethodId } },
+        withKey(key),
+      ),
+  },
+  {
     name: "CreateCheckout",
     use: (customerId, id, key) =>
       clients.checkouts.createCheckout({ checkout: { url, customerId, paymentMethodId: id } }, withKey(key)),
