@@ -41,7 +41,7 @@ import {
 } from "./resources/tax-certificates/upload.js";
 import { taxIdentifierService } from "./resources/tax-identifiers/service.js";
 import { webhookService } from "./resources/webhooks/service.js";
-import { served } from "./rpc/calls/call.js";
+import { withIdempotency } from "./rpc/calls/call.js";
 import type { Upload } from "./server/http/uploads.js";
 
 /** Every service of Clientele, for routes, reflection and health checks. */
@@ -75,7 +75,7 @@ export function createRoutes(deps: Deps) {
       service: Service,
       implementation: ServiceImpl<Service>,
       options: Partial<UniversalHandlerOptions> = {},
-    ) => router.service(service, served(service, implementation), options);
+    ) => router.service(service, withIdempotency(service, implementation), options);
     serve(AccountService, accountService(deps));
     serve(ApiKeyService, apiKeyService(deps));
     serve(CustomerService, customerService(deps));

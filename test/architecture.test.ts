@@ -138,6 +138,17 @@ describe("the house", () => {
     expect(pools).toEqual([]);
   });
 
+  test("no function of the hard rooms is longer than 40 lines", () => {
+    const hard =
+      /^src\/(db\/(connection|run-statement)|rpc\/calls\/[\w-]+|server\/(grpc\/streams|http\/sockets)|resources\/events\/(feed|tails?))\.ts$/;
+    const rooms = sources.filter(({ path }) => hard.test(path));
+    expect(rooms.length).toBeGreaterThan(15);
+    const long = rooms.flatMap(({ path, text }) =>
+      functionsIn(text).flatMap(({ name, lines }) => (lines > 40 ? `${path}: ${name}` : [])),
+    );
+    expect(long).toEqual([]);
+  });
+
   test("every table is keyed by tenant", () => {
     const migrations = sources
       .filter(({ path }) => /^src\/db\/migrations\/\d/.test(path))
@@ -180,6 +191,18 @@ describe("the house", () => {
     }
   });
 });
+
+// By the layout: the body of a function ends with the first brace that is indented as far as its first line.
+function functionsIn(text: string): { name: string; lines: number }[] {
+  const lines = text.split("\n");
+  return lines.flatMap((line, start) => {
+    const isFunction = /\bfunction\b|=> \{$|^ +(?:(?:override|async|get) )*\w+\(.*\{$/.test(line);
+    const [indent = ""] = /^ */.exec(line) ?? [];
+    if (!isFunction || /^ *(\/\/|\*|(if|for|while|switch|return)\b)/.test(line)) return [];
+    const length = lines.slice(start).findIndex((other) => other.startsWith(`${indent}}`));
+    return [{ name: line.trim(), lines: length + 1 }];
+  });
+}
 
 function sourcesBelow(folder: string): { path: string; text: string; imports: string[] }[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })

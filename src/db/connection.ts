@@ -1,12 +1,10 @@
 import knex, { type Knex } from "knex";
-import type pg from "pg";
-import { allowStops, type Cancellable, forbidStops, stoppable } from "./cancel.js";
-import { callCancelled, deadlineExceeded, isCallOver, millisecondsLeft, presentScope, type Scope } from "./deadline.js";
-import { isConnectionLost, isReadOnlySession, isStaleStatement } from "./errors.js";
+import { callCancelled, deadlineExceeded, isCallOver, millisecondsLeft, type Scope } from "./deadline.js";
+import { type Connection, type Query, requireWaiting, runStatement, type Session, scopeOf } from "./run-statement.js";
 import { createNames, parserOf } from "./statements.js";
-import { backstopMs, createTimeLimits, type Ending } from "./time-limits.js";
+import { backstopMs, createTimeLimits } from "./time-limits.js";
 
-// The way of a statement:
+// The way of a statement (2 to 8 are `run-statement.ts`):
 // 1. It waits for a connection of the pool, at most as long as its call has left.
 // 2. A call that is over, because it is cancelled or late, sends nothing.
 // 3. Where the time limit of the connection does not fit what is left, a SET travels with the statement.
@@ -35,18 +33,6 @@ export interface ConnectOptions {
   readonly log?: (message: string) => void;
 }
 
-/** A query as Knex gives it to its client, and its answer. */
-interface Query {
-  sql: string;
-  bindings?: readonly unknown[];
-  options?: Record<string, unknown>;
-  /** Given where the text is that of a statement which has one; else it is made from the text. */
-  name?: string;
-  response?: { command?: string };
-}
-
-type Connection = pg.Client & Cancellable;
-
 interface PostgresClient extends Knex.Client {
   _query(connection: Connection, query: Query): Promise<Query>;
 }
@@ -59,10 +45,6 @@ const PostgresClient: Statics & (new (config: Knex.Config) => PostgresClient) = 
 
 /** How long a statement waits for a connection, and for a lock, unless the options say otherwise. */
 const defaultWaitMs = 2_000;
-/** How long after its deadline a silent connection is given up. */
-const silenceMs = 150;
-/** Longer than any text by which a transaction ends. */
-const longestEnding = 40;
 
 /**
  * Opens a pool. Nothing is sent before the first statement, and a lost connection is replaced by the next one. Statements
@@ -94,121 +76,51 @@ export function connect(options: ConnectOptions): Knex {
 
 // A class for each pool, because knex makes the client of a transaction from the prototype, without the constructor.
 function clientFor(options: ConnectOptions): typeof Knex.Client {
-  const unlimited = options.unlimited === true;
+  const session: Session = {
+    unlimited: options.unlimited === true,
+    limits: createTimeLimits(options.namedStatements),
+    nameOf: options.namedStatements ? createNames() : undefined,
+    connections: new Set(),
+  };
   const waitMs = options.waitMs ?? defaultWaitMs;
-  const limits = createTimeLimits(options.namedStatements);
-  const nameOf = options.namedStatements ? createNames() : undefined;
-  const opened = new Set<Connection>();
 
   return class extends PostgresClient {
     override async acquireRawConnection(): Promise<Connection> {
       const connection: Connection = await super.acquireRawConnection();
       // Sent as a statement, because PgBouncer refuses parameters that it does not know at the start of a session.
-      await connection.query(sessionSettings(unlimited, waitMs));
-      limits.begin(connection);
-      opened.add(connection);
+      await connection.query(sessionSettings(session.unlimited, waitMs));
+      session.limits.begin(connection);
+      session.connections.add(connection);
       return connection;
     }
 
     override async destroyRawConnection(connection: Connection): Promise<void> {
-      opened.delete(connection);
+      session.connections.delete(connection);
       // The other side of a lost connection would never answer a goodbye.
       if (connection.__knex__disposed !== undefined) streamOf(connection)?.destroy();
       await super.destroyRawConnection(connection);
     }
 
     override async acquireConnection(): Promise<unknown> {
-      const scope = unlimited ? undefined : presentScope();
+      const scope = scopeOf(session);
       requireWaiting(scope);
       const isShort = millisecondsLeft(scope) <= waitMs;
-      if (this.pool === undefined || (!isShort && scope?.cancellation === undefined)) {
-        return await super.acquireConnection();
-      }
-      try {
-        return await acquireWithin(this.pool, scope, waitMs);
-      } catch (error) {
-        if (isCallOver(error)) throw error;
-        options.log?.(`Acquire connection error: ${error}`);
-        throw isPoolTimeout(error) ? new knex.KnexTimeoutError("Timeout acquiring a connection") : error;
-      }
+      const waitsInFull = !isShort && scope?.cancellation === undefined;
+      if (this.pool === undefined || waitsInFull) return await super.acquireConnection();
+      return await acquireWithin(this.pool, scope, waitMs).catch((error) => refuseConnection(error, options));
     }
 
     override async _query(connection: Connection, query: Query): Promise<Query> {
-      const ending = endingOf(query.sql);
-      if (ending !== undefined) return await endTransaction(connection, query, ending);
-      const scope = unlimited ? undefined : presentScope();
-      requireWaiting(scope);
-      if (!unlimited) limits.next(connection, timeOf(scope));
-      const name = nameOf === undefined ? undefined : (query.name ?? nameOf(query));
-      const { cancellation } = scope ?? {};
-      const running = cancellation && stoppable(connection);
-      if (running !== undefined) cancellation?.stops.add(running.stop);
-      try {
-        return await send(connection, query, name, scope);
-      } catch (error) {
-        return await sendUnnamed(connection, query, name, scope, error);
-      } finally {
-        if (running !== undefined) cancellation?.stops.delete(running.stop);
-        const pending = running?.answered();
-        if (pending !== undefined) await pending;
-      }
+      return await runStatement(session, connection, query);
     }
   };
+}
 
-  // To the driver. Where it stays silent after the deadline, the connection is given up.
-  function send(connection: Connection, query: Query, name: string | undefined, scope: Scope | undefined) {
-    const config: pg.QueryConfig & { query_timeout?: number } = {
-      text: query.sql,
-      values: (query.bindings ?? []) as unknown[],
-      ...query.options,
-    };
-    if (name !== undefined) config.name = name;
-    if (!unlimited) config.query_timeout = Math.max(timeOf(scope), 0) + silenceMs;
-    return new Promise<Query>((resolve, reject) => {
-      connection.query(config, (error, response) => {
-        if (error) return reject(error);
-        query.response = response;
-        resolve(query);
-      });
-    });
-  }
-
-  // Once more, where the name alone was the matter; else throws what it means.
-  async function sendUnnamed(
-    connection: Connection,
-    query: Query,
-    name: string | undefined,
-    scope: Scope | undefined,
-    error: unknown,
-  ): Promise<Query> {
-    const isStale = name !== undefined && isStaleStatement(error);
-    if (isStale || isConnectionLost(error)) connection.__knex__disposed = error;
-    if (isReadOnlySession(error)) for (const other of opened) other.__knex__disposed = error;
-    // Whatever it was, such as the rest of a broken transaction, it came of that.
-    if (scope?.cancellation?.cancelled) throw callCancelled();
-    if (!isStale || connection.getTransactionStatus() !== "I") throw error;
-    return await send(connection, query, undefined, scope);
-  }
-
-  // Also when the call is over. Nothing stops it, so that its answer is the truth.
-  async function endTransaction(connection: Connection, query: Query, ending: Ending): Promise<Query> {
-    limits.end(connection, ending);
-    try {
-      const requested = forbidStops(connection);
-      if (requested !== undefined) await requested;
-      const done = await send(connection, query, undefined, unlimited ? undefined : presentScope());
-      // A broken transaction answers a commit with a rollback, which knex takes for success.
-      if (ending === "COMMIT" && done.response?.command === "ROLLBACK")
-        throw new Error("the transaction was rolled back");
-      return done;
-    } catch (error) {
-      limits.forget(connection);
-      if (isConnectionLost(error)) connection.__knex__disposed = error;
-      throw error;
-    } finally {
-      allowStops(connection);
-    }
-  }
+// The error of a call that got no connection, as Knex names it.
+function refuseConnection(error: unknown, { log }: ConnectOptions): never {
+  if (isCallOver(error)) throw error;
+  log?.(`Acquire connection error: ${error}`);
+  throw isPoolTimeout(error) ? new knex.KnexTimeoutError("Timeout acquiring a connection") : error;
 }
 
 type Pool = NonNullable<Knex.Client["pool"]>;
@@ -236,22 +148,6 @@ async function acquireWithin(pool: Pool, scope: Scope | undefined, waitMs: numbe
     clearTimeout(timer);
     scope?.cancellation?.stops.delete(stop);
   }
-}
-
-// Refuses what nobody waits for any more.
-function requireWaiting(scope: Scope | undefined): void {
-  if (scope?.cancellation?.cancelled) throw callCancelled();
-  if (millisecondsLeft(scope) <= 0) throw deadlineExceeded();
-}
-
-function timeOf(scope: Scope | undefined): number {
-  return Math.min(millisecondsLeft(scope), backstopMs);
-}
-
-function endingOf(sql: string): Ending | undefined {
-  // Looked at first, because most statements are long.
-  if (sql.length > longestEnding) return undefined;
-  return /^\s*(commit|rollback)\b/i.exec(sql)?.[1]?.toUpperCase() as Ending | undefined;
 }
 
 function sessionSettings(unlimited: boolean, waitMs: number): string {

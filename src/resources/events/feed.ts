@@ -1,10 +1,22 @@
 import type { Knex } from "knex";
 import { withoutDeadline } from "../../db/deadline.js";
 import { notifyAll } from "../../db/notifications.js";
-import { createTurns } from "../../rpc/calls/fair-queue.js";
-import { queueFull, unavailable, watchesExhausted } from "../../rpc/errors.js";
-import { listTenantsWithNews } from "./log-store.js";
-import { openTail, type Tail } from "./tail.js";
+import { unavailable } from "../../rpc/errors.js";
+import type { Tail } from "./tail.js";
+import { createTails } from "./tails.js";
+
+// The way of a change to the watches of all processes:
+//
+//  1. A call commits its change with the event of it, and announces its tenant to the feed of its process.
+//  2. The feed has the tail of the tenant read the new events, if the tenant is watched here (`tail.ts`).
+//  3. It collects the tenants for 50 ms, and notifies the other processes of them all at once.
+//  4. Each other feed gets the notification and has its own tail of the tenant read.
+//  5. Once a second every feed looks for tenants with events that its tails did not read. This finds the events of jobs,
+//     and those whose notification was lost.
+//  6. A watch joins the tail of its tenant, which is opened for the first and dropped with the last (`tails.ts`).
+//  7. It reads from the tail and waits at it until its client leaves (`watch.ts`).
+//  8. A tail that finds its log replaced is broken: its watches end, and the next watch opens another.
+//  9. When the process stops, the feed closes: it wakes every watch, and each of them ends.
 
 /** The watches of a process, and the messages by which processes tell each other of changes. */
 export interface EventFeed {
@@ -36,25 +48,24 @@ export const eventsChannel = "clientele_events";
 /** An event that nobody announces, such as one of a job, is seen within this time. */
 const lookAroundMs = 1_000;
 const announceMs = 50;
-/** Connections that watches with a backlog share, so that calls keep the rest. */
-const readers = 3;
-
-interface WatchedTenant {
-  readonly tail: Promise<Tail>;
-  watches: number;
-}
 
 /**
  * The feed of a process. It notifies other processes at most once in 50 ms, outside of the transactions that change,
  * because Postgres commits transactions with a NOTIFY one after the other. A lost notification costs a second of delay.
  */
 export function createEventFeed({ db, self, watchesPerTenant }: FeedOptions): EventFeed {
-  const watched = createWatchedTenants(db, watchesPerTenant);
-  const announce = createAnnouncer(db, self);
-  let looking = false;
+  const tails = createTails(db, watchesPerTenant);
+  const announcer = createAnnouncer(db, self);
   let closed = false;
-  const timer = setInterval(lookAround, lookAroundMs);
-  timer.unref();
+  // A failure is logged by the pool, and the next look comes soon.
+  const look = (tenantId: string) => {
+    if (!closed) tails.refresh(tenantId).catch(ignore);
+  };
+  const lookForNews = createLook(tails.withNews, look);
+  const lookAround = () => {
+    if (!closed) lookForNews();
+  };
+  const timer = setInterval(lookAround, lookAroundMs).unref();
 
   return {
     get closed() {
@@ -62,11 +73,11 @@ export function createEventFeed({ db, self, watchesPerTenant }: FeedOptions): Ev
     },
     async join(tenantId) {
       if (closed) throw unavailable();
-      return await watched.join(tenantId);
+      return await tails.join(tenantId);
     },
     announce(tenantId) {
       look(tenantId);
-      announce.add(tenantId);
+      announcer.add(tenantId);
     },
     onNotify(payload) {
       const [from, tenantId = ""] = payload.split(" ");
@@ -76,94 +87,25 @@ export function createEventFeed({ db, self, watchesPerTenant }: FeedOptions): Ev
     close() {
       closed = true;
       clearInterval(timer);
-      announce.stop();
-      watched.wake();
+      announcer.stop();
+      tails.wake();
     },
   };
+}
 
-  // A failure is logged by the pool, and the next look comes soon.
-  function look(tenantId: string): void {
-    if (!closed) watched.refresh(tenantId).catch(ignore);
-  }
-
-  function lookAround(): void {
-    if (closed || looking) return;
+// Looks at every tenant with news. One look at a time.
+function createLook(withNews: () => Promise<string[]>, look: (tenantId: string) => void): () => void {
+  let looking = false;
+  return () => {
+    if (looking) return;
     looking = true;
-    watched
-      .withNews()
+    withNews()
       .then((tenantIds) => tenantIds.forEach(look))
       .catch(ignore)
       .finally(() => {
         looking = false;
       });
-  }
-}
-
-// The tails that are watched, one for each tenant.
-function createWatchedTenants(db: Knex, watchesPerTenant: number) {
-  const entries = new Map<string, WatchedTenant>();
-  const inTurn = createTurns({ places: readers, queue: Number.POSITIVE_INFINITY, full: queueFull });
-
-  return {
-    async join(tenantId: string) {
-      const entry = entries.get(tenantId) ?? open(tenantId);
-      if (entry.watches >= watchesPerTenant) throw watchesExhausted(watchesPerTenant);
-      entry.watches += 1;
-      const leave = leaveOnce(tenantId, entry);
-      try {
-        const tail = await entry.tail;
-        await refreshTail(tenantId, entry, tail);
-        return { tail, leave };
-      } catch (error) {
-        leave();
-        throw error;
-      }
-    },
-    async refresh(tenantId: string) {
-      const entry = entries.get(tenantId);
-      if (entry !== undefined) await refreshTail(tenantId, entry, await entry.tail);
-    },
-    /** The tenants with events that were not read. */
-    async withNews(): Promise<string[]> {
-      if (entries.size === 0) return [];
-      const tails: { tenantId: string; last: number }[] = [];
-      for (const [tenantId, entry] of entries) {
-        const tail = await entry.tail.catch(ignore);
-        if (tail === undefined) continue;
-        tail.trim();
-        tails.push({ tenantId, last: tail.last.number });
-      }
-      return await withoutDeadline(() => listTenantsWithNews(db, tails));
-    },
-    wake() {
-      for (const { tail } of entries.values()) tail.then(({ wake }) => wake(), ignore);
-    },
   };
-
-  function open(tenantId: string): WatchedTenant {
-    const entry = { tail: withoutDeadline(() => openTail(db, tenantId, inTurn)), watches: 0 };
-    entries.set(tenantId, entry);
-    return entry;
-  }
-
-  // A broken tail serves no new watch: the next one opens another.
-  async function refreshTail(tenantId: string, entry: WatchedTenant, tail: Tail): Promise<void> {
-    try {
-      await withoutDeadline(() => tail.refresh());
-    } finally {
-      if (tail.broken && entries.get(tenantId) === entry) entries.delete(tenantId);
-    }
-  }
-
-  function leaveOnce(tenantId: string, entry: WatchedTenant): () => void {
-    let left = false;
-    return () => {
-      if (left) return;
-      left = true;
-      entry.watches -= 1;
-      if (entry.watches === 0 && entries.get(tenantId) === entry) entries.delete(tenantId);
-    };
-  }
 }
 
 // Notifies other processes, of many changes at once.

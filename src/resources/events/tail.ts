@@ -66,24 +66,30 @@ const readMs = 10_000;
 /** Changes that come faster than this are read together. */
 const pauseMs = 20;
 
+interface State {
+  /** The last events, oldest first. */
+  recent: EventRow[];
+  last: Place;
+  broken: boolean;
+}
+
 /** Opens the tail of a tenant at the last event that is committed by now. */
 export async function openTail(db: Knex, tenantId: string, inTurn: InTurn): Promise<Tail> {
-  let recent: EventRow[] = [];
-  let last = await inTime(() => findEnd(db, tenantId));
-  let trimmed = last.number;
-  let broken = false;
+  const state: State = { recent: [], last: await inTime(() => findEnd(db, tenantId)), broken: false };
+  let trimmed = state.last.number;
   const { wait, wake } = createWaiters();
-  const refresh = shareRuns(() => inTime(advance), pauseMs);
+  const refresh = shareRuns(() => inTime(() => advance(db, tenantId, state, wake)), pauseMs);
 
   return {
     get last() {
-      return last;
+      return state.last;
     },
     get broken() {
-      return broken;
+      return state.broken;
     },
     refresh,
     async read(after, filter, limit) {
+      const { recent, last, broken } = state;
       if (broken) throw cursorInvalid();
       const first = last.number - recent.length;
       if (after.number >= first) return readRecent(recent.slice(after.number - first), last, filter, limit);
@@ -91,30 +97,31 @@ export async function openTail(db: Knex, tenantId: string, inTurn: InTurn): Prom
       return await inTurn(() => inTime(() => readStored(db, tenantId, { after, upTo, limit, filter })));
     },
     async wait(after, ms, signal) {
-      if (last.number <= after && !broken) await wait(ms, signal);
+      if (state.last.number <= after && !state.broken) await wait(ms, signal);
     },
     wake,
     trim() {
-      recent = recent.filter(({ id }) => id > trimmed);
-      trimmed = last.number;
+      state.recent = state.recent.filter(({ id }) => id > trimmed);
+      trimmed = state.last.number;
     },
   };
+}
 
-  async function advance(): Promise<void> {
-    await numberEvents(db, tenantId);
-    let rows: EventRow[];
-    do {
-      rows = await listNext(db, tenantId, last).catch((error: unknown) => {
-        broken ||= error instanceof LogReplaced;
-        if (broken) wake();
-        throw error;
-      });
-      if (rows.length === 0) return;
-      recent = [...recent, ...rows].slice(-eventsInMemory);
-      last = placeAfter(rows.at(-1)!);
-      wake();
-    } while (rows.length === pageSize);
-  }
+// Numbers the events that are committed, and reads them page by page.
+async function advance(db: Knex, tenantId: string, state: State, wake: () => void): Promise<void> {
+  await numberEvents(db, tenantId);
+  let rows: EventRow[];
+  do {
+    rows = await listNext(db, tenantId, state.last).catch((error: unknown) => {
+      state.broken ||= error instanceof LogReplaced;
+      if (state.broken) wake();
+      throw error;
+    });
+    if (rows.length === 0) return;
+    state.recent = [...state.recent, ...rows].slice(-eventsInMemory);
+    state.last = placeAfter(rows.at(-1)!);
+    wake();
+  } while (rows.length === pageSize);
 }
 
 /** The error of a cursor whose event is not stored, or not of the tenant. */

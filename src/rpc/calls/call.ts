@@ -9,6 +9,19 @@ import * as idempotency from "./idempotency.js";
 import { hasEffect } from "./method-facts.js";
 import { transact } from "./transaction.js";
 
+// How a call reaches its handler, with an Idempotency-Key or without:
+//
+//  1. `callInterceptor` opens the call: the caller, the time, the pool, and the draft of its events.
+//  2. A read, and a change without a key, goes to its handler at once.
+//  3. A change with a key makes its claim: the hash of the key and of the request.
+//  4. A handler in two steps first looks for a stored answer, then prepares, without a connection of its own.
+//  5. A transaction begins. It takes the key, which makes a concurrent call with the same key wait.
+//  6. If the key has an answer, that one is replayed. The same key with another request is refused.
+//  7. Otherwise the handler makes its change in the transaction, and the answer is stored with the key.
+//  8. The transaction commits. One that lost against another runs again from 5.
+//  9. What the handler left for after the commit is done.
+// 10. The change is announced to the watches of events.
+
 /** The dependencies of a call: its database, its clock, and the URL at which clients reach the service. */
 interface Opening {
   readonly db: Knex;
@@ -66,20 +79,20 @@ export function prepared<Request, Answer>(prepare: Prepare<Request, Answer>) {
  * For 24 hours the same request gets the first answer again, another one is FAILED_PRECONDITION. A failed call has no
  * effect and is not remembered.
  */
-export function served<Service extends DescService>(
+export function withIdempotency<Service extends DescService>(
   service: Service,
   implementation: ServiceImpl<Service>,
 ): ServiceImpl<Service> {
   const methods = service.methods.map((method) => {
     const handler: Handler = Reflect.get(implementation, method.localName);
-    return [method.localName, idempotency.isRemembered(method) ? once(method, handler) : handler];
+    return [method.localName, idempotency.isRemembered(method) ? runOnce(method, handler) : handler];
   });
   return Object.fromEntries(methods);
 }
 
 // The answer must come from here: what an interceptor returns by itself lacks the header fields of the protocol, such as
 // the content type.
-function once(method: DescMethod, handler: Handler) {
+function runOnce(method: DescMethod, handler: Handler) {
   const prepare = preparations.get(handler);
   return async (req: Message, ctx: HandlerContext): Promise<unknown> => {
     const key = ctx.values.get(callKey) && idempotency.keyIn(ctx.requestHeader);
@@ -90,7 +103,7 @@ function once(method: DescMethod, handler: Handler) {
       ctx.responseHeader.set(idempotency.replayedHeader, "true");
       return answer;
     };
-    if (prepare === undefined) return await inTurn(() => handler(req as never, ctx) as Promise<unknown>);
+    if (prepare === undefined) return await runInTransaction(() => handler(req as never, ctx) as Promise<unknown>);
     // A replayed answer waits for nothing, and the preparation could fail by now.
     const before = await idempotency.find(pooled, claim);
     if (before !== undefined) return replay(before);
@@ -102,9 +115,9 @@ function once(method: DescMethod, handler: Handler) {
       if (meanwhile === undefined) throw error;
       return replay(meanwhile);
     }
-    return await inTurn(change);
+    return await runInTransaction(change);
 
-    async function inTurn(answer: Change<unknown>): Promise<unknown> {
+    async function runInTransaction(answer: Change<unknown>): Promise<unknown> {
       return await transact(pooled, async (call) => {
         const remembered = await idempotency.take(call, claim);
         if (remembered !== undefined) return replay(remembered);

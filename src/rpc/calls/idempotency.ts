@@ -156,10 +156,10 @@ export async function forgetExpiredKeys(db: Knex, now: Date): Promise<number> {
 async function hashOf(schema: DescMessage, message: Message, salt: string): Promise<Buffer> {
   const { text, secrets } = canonicalOf(schema, message);
   const hash = createHash("sha256");
-  if (secrets.length > 0) hash.update(await inTurn(() => slowHash(JSON.stringify(secrets), salt, 32)));
+  if (secrets.length > 0) hash.update(await inQueue(() => slowHash(JSON.stringify(secrets), salt, 32)));
   return hash.update(text).digest();
 }
 
 const slowHash = promisify<string, string, number, Buffer>(scrypt);
 // One at a time: anybody may send keys and passwords, and the threads are those of file system and name service.
-const inTurn = createTurns({ places: 1, queue: 64, full: queueFull });
+const inQueue = createTurns({ places: 1, queue: 64, full: queueFull });

@@ -4,7 +4,7 @@ import { beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { OrderService } from "../../../gen/clientele/v1/orders_pb.js";
 import type { Card, CardVault } from "../../../src/external/card-vault.js";
 import { type Caller, callerKey } from "../../../src/rpc/callers/caller.js";
-import { callInterceptor, prepared, served } from "../../../src/rpc/calls/call.js";
+import { callInterceptor, prepared, withIdempotency } from "../../../src/rpc/calls/call.js";
 import { hashOfKey } from "../../../src/rpc/calls/idempotency.js";
 import { rpcError, unavailable } from "../../../src/rpc/errors.js";
 import { type Clients, useClientele } from "../../support/clientele.js";
@@ -137,7 +137,7 @@ function orders(db: Knex, answer: () => { order: { id: string } }, afterwards: (
   const unserved = () => expect.fail("nobody calls it");
   const routes = createRouterTransport(
     ({ service }) =>
-      service(OrderService, served(OrderService, { createOrder, getOrder: unserved, listOrders: unserved })),
+      service(OrderService, withIdempotency(OrderService, { createOrder, getOrder: unserved, listOrders: unserved })),
     { router: { interceptors: [asCaller, opening] } },
   );
   return createClient(OrderService, routes);
