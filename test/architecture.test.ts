@@ -138,6 +138,14 @@ describe("the house", () => {
     expect(pools).toEqual([]);
   });
 
+  test("no value and no type of the inner rooms is named by a participle", () => {
+    const inner = sources.filter(({ path }) => /^src\/(rpc|db|server|formats|external|commands)\//.test(path));
+    const declared =
+      /\b(?:const|let|function|interface|type)\s+(kept|isKept|known|present|found|asked|wanted|Wanted|Found|Known|Watched|More|Given)\b/g;
+    const named = inner.flatMap(({ path, text }) => [...text.matchAll(declared)].map(([, name]) => `${path}: ${name}`));
+    expect(named).toEqual([]);
+  });
+
   test("no function of the hard rooms is longer than 40 lines", () => {
     const hard =
       /^src\/(db\/(connection|run-statement)|rpc\/calls\/[\w-]+|server\/(grpc\/streams|http\/sockets)|resources\/events\/(feed|tails?))\.ts$/;

@@ -34,7 +34,7 @@ export function createKeyring(db: Knex): Keyring {
         accountId: row.account_id,
         liveMode: row.live_mode,
         actor: row.id,
-        pageTokenKey: row.page_token_key,
+        tenantKey: row.page_token_key,
       }
     );
   }, freshness);

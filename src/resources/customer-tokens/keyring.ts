@@ -74,7 +74,7 @@ export function createTokenKeyring(db: Knex, clock: Clock): TokenKeyring {
       liveMode: row.live_mode,
       actor: row.id,
       subjectId: row.customer_id,
-      pageTokenKey: row.page_token_key,
+      tenantKey: row.page_token_key,
     };
     return { caller, owner: holderOf(tenantId, row.customer_id), expireTime: row.expire_time, loadTime };
   }

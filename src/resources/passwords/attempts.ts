@@ -28,7 +28,7 @@ const ownPace: store.Pace = { free: 5, pauseMs: 30_000, growth: 2, longestMs: 90
 const commonPace: store.Pace = { free: 100, pauseMs: 15_000, growth: 1, longestMs: 15_000 };
 const trustMs = 30 * 24 * 60 * 60 * 1000;
 
-type AttemptCall = Pick<Call, "tenantId" | "now" | "pageTokenKey">;
+type AttemptCall = Pick<Call, "tenantId" | "now" | "tenantKey">;
 
 /**
  * Verifies a secret that somebody may be guessing; undefined if it is wrong. `verify` gets the number of the attempt from
@@ -100,8 +100,8 @@ async function count(pool: Knex, call: AttemptCall, whose: string, subject: Buff
 }
 
 // Keyed with what only the tenant has, so that the table tells of no e-mail address that it was tried.
-function subjectOf({ pageTokenKey }: AttemptCall, ...parts: readonly string[]): Buffer {
-  return createHmac("sha256", pageTokenKey)
+function subjectOf({ tenantKey }: AttemptCall, ...parts: readonly string[]): Buffer {
+  return createHmac("sha256", tenantKey)
     .update(JSON.stringify(["login", ...parts]))
     .digest();
 }

@@ -15,8 +15,8 @@ export interface Caller {
   readonly actor: string;
   /** The id of the subject whose token it is, the one person whose data it reaches; absent for a key. */
   readonly subjectId?: string;
-  /** Signs the tenant's page tokens. */
-  readonly pageTokenKey: Uint8Array;
+  /** The tenant's own key. It signs page tokens, salts passwords, and hides who tried to log in. */
+  readonly tenantKey: Uint8Array;
 }
 
 /** A call in progress: who calls, when, and where it reads and writes. */

@@ -51,7 +51,7 @@ const newestFirst: readonly OrderTerm[] = [{ column: "create_time", descending: 
  * to another tenant or another list; likewise for a page number beside a token, or beyond the 10 000th row.
  */
 export function pageOf<Desc extends DescMessage>(
-  call: Pick<Call, "pageTokenKey">,
+  call: Pick<Call, "tenantKey">,
   schema: Desc,
   request: MessageShape<Desc> & PagedRequest,
   order: readonly OrderTerm[] = [],
@@ -59,7 +59,7 @@ export function pageOf<Desc extends DescMessage>(
   const wholeOrder = withId(order.length === 0 ? newestFirst : order);
   const scope = scopeOf(schema, request, wholeOrder);
   const mac = (payload: string) =>
-    createHmac("sha256", call.pageTokenKey).update(scope).update(payload).digest().subarray(0, macSize);
+    createHmac("sha256", call.tenantKey).update(scope).update(payload).digest().subarray(0, macSize);
   const seal = (cursor: Cursor) => {
     const payload = encode(cursor);
     return Buffer.concat([mac(payload), Buffer.from(payload)]).toString("base64url");

@@ -57,7 +57,7 @@ beforeEach(async () => {
   await db("people").delete();
 });
 
-const call = { pageTokenKey: Buffer.from("a key") };
+const call = { tenantKey: Buffer.from("a key") };
 
 interface Asked {
   readonly pageSize?: number;
@@ -248,7 +248,7 @@ describe("a token is refused", () => {
   const strangers = [
     {
       name: "of another tenant",
-      open: () => pageFor({ pageToken: token }, "name", { pageTokenKey: Buffer.from("b") }),
+      open: () => pageFor({ pageToken: token }, "name", { tenantKey: Buffer.from("b") }),
     },
     { name: "of another order", open: () => pageFor({ pageToken: token }, "name desc") },
     { name: "of no order", open: () => pageFor({ pageToken: token }) },
