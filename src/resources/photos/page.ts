@@ -22,7 +22,7 @@ export function photoPage({ db, logger }: Pick<Deps, "db" | "logger">, observe: 
     const record = observe.begin("photos", "http", typeof traceparent === "string" ? traceparent : undefined);
     const start = performance.now();
     res.once("close", () => {
-      if (!res.writableFinished) record.code ??= "CANCELLED";
+      if (!res.writableFinished || !res.writableEnded) record.code ??= "CANCELLED";
       if (res.statusCode === 404) record.code ??= "NOT_FOUND";
       observe.end(record, performance.now() - start, res.statusCode);
     });
