@@ -20,12 +20,14 @@ export async function* exportLines(
   { tenant_id: tenantId, live_mode: liveMode }: TenantRow,
   { after, includeDeleted }: Omit<ExportBatch, "size">,
 ): AsyncGenerator<string> {
-  const { customFields } = await loadSettings(db, tenantId);
+  const { customFields, settings } = await loadSettings(db, tenantId);
   let last = after;
   for (;;) {
     const rows = await listExported(db, tenantId, { after: last, includeDeleted, size: batchSize });
     if (rows.length > 0)
-      yield rows.map((row) => `${JSON.stringify(exported(row, { liveMode, publicUrl: "", customFields }))}\n`).join("");
+      yield rows
+        .map((row) => `${JSON.stringify(exported(row, { liveMode, publicUrl: "", customFields, settings }))}\n`)
+        .join("");
     if (rows.length < batchSize) return;
     last = rows.at(-1)!.id;
   }

@@ -6,9 +6,6 @@ import type { Customer } from "../../gen/clientele/v1/customers_pb.js";
 import { UploadPhotoResponseSchema } from "../../gen/clientele/v1/photos_pb.js";
 import type { Clientele, Clients, TestAccount } from "./clientele.js";
 
-/** The picture of a customer without a photo. */
-export const libravatar = /^https:\/\/seccdn\.libravatar\.org\/avatar\/[0-9a-f]{32}\?d=monsterid$/;
-
 export type Body = NonNullable<RequestInit["body"]>;
 
 /** Uploads a photo by a call. */

@@ -147,7 +147,8 @@ export type Customer = Message<"clientele.v1.Customer"> & {
   /**
    * The picture of the customer.
    *
-   * It is the photo that was uploaded with PhotoService, else a picture of libravatar.org for the e-mail address.
+   * It is the photo that was uploaded with PhotoService, else the default_photo of the account settings: a picture of
+   * libravatar.org for the e-mail address, or empty.
    *
    * @generated from field: string photo_url = 15;
    */

@@ -5,6 +5,8 @@ import {
   AccountSchema,
   type AccountSettings,
   AccountSettingsSchema,
+  DefaultPhoto,
+  SettingsPreset,
 } from "../../../gen/clientele/v1/accounts_pb.js";
 import { etagOf } from "../../rpc/etag.js";
 import { writableFieldsOf } from "../../rpc/requests/plan.js";
@@ -26,10 +28,16 @@ export function accountFromRow(row: TenantRow): Account {
 export function settingsFromRow(row: TenantRow): AccountSettings {
   const settings = fromJson(AccountSettingsSchema, row.settings, { ignoreUnknownFields: true });
   // Stored by a release that did not know it yet.
+  settings.defaultPhoto ||= defaultPhotoOf(settings.preset);
   settings.checkoutLifetime ??= create(DurationSchema, { seconds: 86_400n });
   settings.updateTime = timestampFromDate(row.settings_update_time);
   settings.etag = etagOf(row.settings_version);
   return settings;
+}
+
+// A release without the setting may run beside this one for a while.
+function defaultPhotoOf(preset: SettingsPreset): DefaultPhoto {
+  return preset === SettingsPreset.FOUR_GEEKS ? DefaultPhoto.LIBRAVATAR : DefaultPhoto.NONE;
 }
 
 export function settingsToColumn(settings: AccountSettings): JsonObject {

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import {
   type AccountSettings,
   AccountSettingsSchema,
+  DefaultPhoto,
   DeletionMode,
   EmailMutability,
   EmailUniqueness,
@@ -36,6 +37,7 @@ const open = {
   searchNoMatch: SearchNoMatch.EMPTY,
   erasureDelay: days(0),
   checkoutLifetime: days(1),
+  defaultPhoto: DefaultPhoto.NONE,
 } satisfies Init;
 
 // The settings in which each product differs from OPEN.
@@ -75,6 +77,7 @@ const differences: Readonly<Record<SettingsPreset, Init>> = {
     firstPaymentMethodBecomesDefault: false,
     metadataLimits: { maxBytes: 10_240 },
     searchNoMatch: SearchNoMatch.NOT_FOUND,
+    defaultPhoto: DefaultPhoto.LIBRAVATAR,
   },
   [SettingsPreset.ELASTIC_PATH]: {
     requiredCustomerFields: ["name", "email"],

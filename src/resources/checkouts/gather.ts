@@ -77,7 +77,7 @@ export async function gather(call: Call, input: CheckoutInput, buyer: Buyer): Pr
     requestPaymentMethod: await customerPaymentMethod(customer, buyer),
     requestTaxIdentifiers,
     // A checkout takes no custom fields.
-    customer: customerFromRow(customer, { ...call, customFields: [] }),
+    customer: customerFromRow(customer, { ...call, customFields: [], settings }),
     defaultShipping: addressId === null ? undefined : await savedAddress(addressId),
     defaultPaymentMethod: methodId === null ? undefined : await savedPaymentMethod(methodId),
     ...(await taxOf(call, customer.id)),

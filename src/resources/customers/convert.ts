@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type AccountSettings, DefaultPhoto } from "../../../gen/clientele/v1/accounts_pb.js";
 import type { CustomField } from "../../../gen/clientele/v1/custom_fields_pb.js";
 import {
   type Customer,
@@ -23,14 +24,15 @@ import { type CustomerColumns, type CustomerRow, type PlainColumns, plainFields 
 
 const type = enumColumn<CustomerType>(CustomerTypeSchema);
 
-/** The context that turns a row into a message: the call, and the definitions of the custom fields. */
+/** The context that turns a row into a message: the call, the definitions of the custom fields, and the settings. */
 export interface View extends Pick<Call, "liveMode" | "publicUrl"> {
   readonly customFields: readonly CustomField[];
+  readonly settings: Pick<AccountSettings, "defaultPhoto">;
 }
 
 export function customerFromRow(
   row: CustomerRow,
-  { liveMode, publicUrl, customFields }: View,
+  { liveMode, publicUrl, customFields, settings }: View,
   shipping: AddressRow | null = null,
 ): Customer {
   // Filled in place, because a list makes a hundred of them.
@@ -42,7 +44,7 @@ export function customerFromRow(
   customer.type = type.fromColumn(row.type);
   customer.requestToBeForgotten = row.request_to_be_forgotten;
   customer.liveMode = liveMode;
-  customer.photoUrl = photoUrlOf(row, publicUrl);
+  customer.photoUrl = photoUrlOf(row, publicUrl, settings);
   customer.metadata = row.metadata;
   customer.customFields = shownValues(row.custom_fields, customFields);
   customer.externalReferences = row.external_references.map((reference) => create(ExternalReferenceSchema, reference));
@@ -97,9 +99,11 @@ function displayNameOf(row: CustomerRow): string {
   return row.display_name ?? row.email ?? row.name ?? row.id;
 }
 
-// The customer's own photo, else a generated picture. Without an e-mail address it is generated from the id.
-function photoUrlOf({ tenant_id, photo_token, email, id }: CustomerRow, publicUrl: string): string {
+// The customer's own photo, else what the settings say. Without an e-mail address a picture is generated from the id.
+function photoUrlOf(row: CustomerRow, publicUrl: string, { defaultPhoto }: View["settings"]): string {
+  const { tenant_id, photo_token, email, id } = row;
   if (photo_token !== null) return photoUrl(publicUrl, tenant_id, photo_token);
+  if (defaultPhoto !== DefaultPhoto.LIBRAVATAR) return "";
   const digest = hash("md5", (email ?? id).toLowerCase());
   return `https://seccdn.libravatar.org/avatar/${digest}?d=monsterid`;
 }

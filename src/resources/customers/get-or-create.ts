@@ -36,14 +36,14 @@ export async function getOrCreate(
   lookup: Lookup,
   parts: PreparedParts,
 ) {
-  const { customFields } = await deps.settings.read(call.db, call.tenantId);
+  const { customFields, settings } = await deps.settings.read(call.db, call.tenantId);
   for (let attempt = 0; attempt < attempts; attempt++) {
     const answer = await transact(call, async (inside) => {
       await lookups.lockLookup(inside.db, inside.tenantId, lookup.key);
       // An answer that is stored for an Idempotency-Key must not outlive the erasure of its customer.
       const row = await lookup.find(inside.db, inside.tenantId, call.db.isTransaction === true);
       if (row !== undefined) {
-        return { customer: customerFromRow(row, { ...call, customFields }, row.shipping), created: false };
+        return { customer: customerFromRow(row, { ...call, customFields, settings }, row.shipping), created: false };
       }
       return { customer: await createCustomer(deps, inside, given, parts), created: true };
     }).catch((error: unknown) => {

@@ -111,7 +111,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const { settings, customFields } = await deps.settings.read(call.db, call.tenantId);
       const isEmpty = rows.length === 0 && req.pageToken === "" && req.page <= 1;
       if (isEmpty && settings.searchNoMatch === SearchNoMatch.NOT_FOUND) throw nothingFound(query);
-      const view = { ...call, customFields };
+      const view = { ...call, customFields, settings };
       const customers = rows.map((row) => masked(customerFromRow(row, view, row.shipping)));
       return { customers, ...tokens, ...(totalSize !== undefined && { totalSize }) };
     },
@@ -184,8 +184,8 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
 
   // The definitions of custom fields may be as old as the cache of the settings allows.
   async function viewOf(call: Call): Promise<View> {
-    const { customFields } = await deps.settings.read(call.db, call.tenantId);
-    return { ...call, customFields };
+    const { customFields, settings } = await deps.settings.read(call.db, call.tenantId);
+    return { ...call, customFields, settings };
   }
 }
 
@@ -198,12 +198,12 @@ const bestMatchFirst: readonly OrderTerm[] = [
 async function show(
   call: TransactionCall,
   row: CustomerRow,
-  { customFields }: Pick<TenantSettings, "customFields">,
+  { customFields, settings }: Pick<TenantSettings, "customFields" | "settings">,
 ): Promise<Customer> {
   const { db, tenantId } = call;
   const isWhole = row.default_address_id === null && row.tax_identifiers !== undefined;
   const shown = isWhole ? undefined : await store.findCustomer(db, tenantId, row.id);
-  return customerFromRow(shown ?? row, { ...call, customFields }, shown?.shipping);
+  return customerFromRow(shown ?? row, { ...call, customFields, settings }, shown?.shipping);
 }
 
 async function lockUnchanged({ db, tenantId }: TransactionCall, { id, etag }: { id: string; etag: string }) {

@@ -62,7 +62,7 @@ export function passwordService(deps: Deps): ServiceImpl<typeof PasswordService>
     const { tenantId } = call;
     const customer = await transact(call, async (inside) => {
       const { db, event } = inside;
-      const { customFields } = await deps.settings.read(db, tenantId);
+      const { customFields, settings } = await deps.settings.read(db, tenantId);
       const row = await lockActiveCustomer(db, tenantId, id);
       requireEtag("customer", row, etag);
       // Another call changed the password meanwhile.
@@ -72,7 +72,7 @@ export function passwordService(deps: Deps): ServiceImpl<typeof PasswordService>
         if (password_id === null) await removeLogin(inside, id);
         await customers.update(db, tenantId, id, { password_id }, event("customer.updated", [passwordPath]));
       }
-      return await shown({ ...inside, customFields }, id);
+      return await shown({ ...inside, customFields, settings }, id);
     });
     call.afterCommit(() => deps.tokens.forget(holderOf(tenantId, id)));
     return { customer };

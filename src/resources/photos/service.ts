@@ -13,13 +13,18 @@ import { lockActiveCustomer } from "../customers/lock.js";
 import * as customers from "../customers/store.js";
 import * as store from "./store.js";
 
-export function photoService({ readImage, newId, randomBytes, settings }: Deps): ServiceImpl<typeof PhotoService> {
+export function photoService({
+  readImage,
+  newId,
+  randomBytes,
+  settings: reader,
+}: Deps): ServiceImpl<typeof PhotoService> {
   return {
     // The image is encoded before the transaction, because that may take a second.
     uploadPhoto: prepared(async (req) => {
       const { contentType, content } = await readImage(req.content);
       return async (call) => {
-        const { customFields } = await settings.read(call.db, call.tenantId);
+        const { customFields, settings } = await reader.read(call.db, call.tenantId);
         return await transact(call, async (inside) => {
           const { db, tenantId, event } = inside;
           const customer = await lockActiveCustomer(db, tenantId, req.customerId);
@@ -27,21 +32,21 @@ export function photoService({ readImage, newId, randomBytes, settings }: Deps):
           const token = randomToken(randomBytes);
           const photo = { id: newId("pho"), content_type: contentType, content, token };
           await store.replacePhoto(db, tenantId, customer.id, photo, event("photo.uploaded", ["content"]));
-          return { customer: await showPhoto({ ...inside, customFields }, customer.id, token) };
+          return { customer: await showPhoto({ ...inside, customFields, settings }, customer.id, token) };
         });
       };
     }),
 
     async deletePhoto(req, ctx) {
       const call = callOf(ctx);
-      const { customFields } = await settings.read(call.db, call.tenantId);
+      const { customFields, settings } = await reader.read(call.db, call.tenantId);
       return await transact(call, async (inside) => {
         const { db, tenantId, event } = inside;
         const customer = await lockActiveCustomer(db, tenantId, req.customerId);
         requireEtag("customer", customer, req.etag);
         const existed = await store.deletePhotoOf(db, tenantId, customer.id, event("photo.deleted"));
         if (!existed) throw notFound("photo");
-        return { customer: await showPhoto({ ...inside, customFields }, customer.id, null) };
+        return { customer: await showPhoto({ ...inside, customFields, settings }, customer.id, null) };
       });
     },
   };

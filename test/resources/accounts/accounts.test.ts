@@ -35,6 +35,7 @@ const usAddress = ["line1", "city", "state", "postal_code", "country"];
 const namedAddress = ["first_name", "last_name", "line1", "state", "postal_code", "country"];
 const [tenKb, open] = [{ maxBytes: 10_240 }, { maxBytes: 10_240, maxKeys: 50, maxKeyLength: 40 }];
 const river = { maxKeys: 20, maxKeyLength: 40, maxValueLength: 500 };
+const noPhoto = "DEFAULT_PHOTO_NONE";
 const [empty, notFound] = ["SEARCH_NO_MATCH_EMPTY", "SEARCH_NO_MATCH_NOT_FOUND"];
 
 // Every setting of every preset.
@@ -56,6 +57,7 @@ const cells: [string, ...unknown[]][] = [
   ["searchNoMatch", empty, empty, empty, notFound, empty],
   ["erasureDelay", "0s", "0s", thirtyDays, "0s", "0s"],
   ["checkoutLifetime", "86400s", "86400s", "86400s", "86400s", "86400s"],
+  ["defaultPhoto", noPhoto, noPhoto, noPhoto, "DEFAULT_PHOTO_LIBRAVATAR", noPhoto],
 ];
 
 test("every setting stands in the table of presets, or is no preset's to decide", () => {

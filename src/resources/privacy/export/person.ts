@@ -65,8 +65,8 @@ async function* itemsOf(call: Reading, id: string): AsyncGenerator<Item> {
 const none = { default_address_id: null, default_payment_method_id: null };
 
 async function* profile(call: Reading, row: ShownCustomerRow): AsyncGenerator<Item> {
-  const { customFields } = await loadSettings(call.db, call.tenantId);
-  const customer = customerFromRow(row, { ...call, customFields }, row.shipping);
+  const { customFields, settings } = await loadSettings(call.db, call.tenantId);
+  const customer = customerFromRow(row, { ...call, customFields, settings }, row.shipping);
   yield { case: "customer", value: customer };
   const shown = Object.keys(customer.customFields ?? {}).length;
   if (Object.keys(row.custom_fields).length > shown) yield { case: "customFieldsById", value: row.custom_fields };
