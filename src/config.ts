@@ -29,6 +29,8 @@ export interface Config {
   readonly webhooksToPrivateNetworks: boolean;
   /** Whether identity providers may be in private networks, and be reached over http. */
   readonly privateIdentityProviders: boolean;
+  /** Addresses and ranges that no webhook is posted to, and where no identity provider may be. */
+  readonly deniedNetworks: readonly string[];
   /** Whether statements are prepared by name. Turn it off behind a transaction pooler such as PgBouncer before 1.21. */
   readonly namedStatements: boolean;
   /** Connections to Postgres. */
@@ -59,6 +61,12 @@ const safeUrl = (example: string) =>
     `must be an https address such as ${example}, or an http one of this machine`,
   );
 
+const addressRanges = z
+  .string()
+  .default("")
+  .transform((list) => list.split(/[\s,]+/).filter((range) => range !== ""))
+  .pipe(z.array(z.string().refine(isAddressRange, "must be IP addresses or ranges such as 10.0.0.0/8")));
+
 const schema = z
   .object({
     DATABASE_URL: text.regex(/^postgres(ql)?:\/\//, "must start with postgres:// or postgresql://").optional(),
@@ -75,17 +83,14 @@ const schema = z
       .default("")
       .transform((list) => list.split(/[\s,]+/).filter((origin) => origin !== ""))
       .pipe(z.array(z.string().regex(/^https?:\/\/[^/]+$/, "must be origins such as https://shop.example"))),
-    CLIENTELE_TRUSTED_PROXIES: z
-      .string()
-      .default("")
-      .transform((list) => list.split(/[\s,]+/).filter((proxy) => proxy !== ""))
-      .pipe(z.array(z.string().refine(isAddressRange, "must be IP addresses or ranges such as 10.0.0.0/8"))),
+    CLIENTELE_TRUSTED_PROXIES: addressRanges,
     CLIENTELE_TLS_CERT_FILE: text.optional(),
     CLIENTELE_TLS_KEY_FILE: text.optional(),
     CLIENTELE_GRPC_CLIENT_CA_FILE: text.optional(),
     CLIENTELE_SECRET_KEY: z.string().min(32, "must have at least 32 characters").optional(),
     CLIENTELE_WEBHOOKS_TO_PRIVATE_NETWORKS: z.stringbool().default(false),
     CLIENTELE_PRIVATE_IDENTITY_PROVIDERS: z.stringbool().default(false),
+    CLIENTELE_DENIED_NETWORKS: addressRanges,
     CLIENTELE_NAMED_STATEMENTS: z.stringbool().default(true),
     CLIENTELE_POOL_SIZE: z.coerce.number().int().min(1).max(1000).default(10),
     CLIENTELE_DATABASE_WAIT_SECONDS: z.coerce.number().min(0.1).max(60).default(2),
@@ -138,6 +143,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     secretKey: env.CLIENTELE_SECRET_KEY === undefined ? undefined : Buffer.from(env.CLIENTELE_SECRET_KEY),
     webhooksToPrivateNetworks: env.CLIENTELE_WEBHOOKS_TO_PRIVATE_NETWORKS,
     privateIdentityProviders: env.CLIENTELE_PRIVATE_IDENTITY_PROVIDERS,
+    deniedNetworks: env.CLIENTELE_DENIED_NETWORKS,
     namedStatements: env.CLIENTELE_NAMED_STATEMENTS,
     poolSize: env.CLIENTELE_POOL_SIZE,
     databaseWaitMs: env.CLIENTELE_DATABASE_WAIT_SECONDS * 1000,

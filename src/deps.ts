@@ -69,11 +69,13 @@ export async function buildDeps(config: Config, databaseUrl: string, overrides: 
     logger.warn({ event: "card_vault" }, `the card vault gave no answer: ${message}`);
   const liveVault = config.cardVault && createHttpVault({ ...config.cardVault, log: vaultLog });
   const cardVault = overrides.cardVault ?? createCardVault(createSandboxVault(), liveVault);
-  const identityProviders = createIdentityProviders({ allowPrivate: config.privateIdentityProviders, clock });
+  const networksWith = (allowPrivate: boolean) => ({ allowPrivate, denied: config.deniedNetworks });
+  const identityProviders = createIdentityProviders({ networks: networksWith(config.privateIdentityProviders), clock });
   const readImage = createImageReader();
   const eventFeed = createEventFeed({ db, self: newId("feed"), watchesPerTenant });
-  const { secretKey, webhooksToPrivateNetworks: allowPrivate } = config;
-  const webhookSender = createWebhookSender({ allowPrivate, timeoutMs: 10_000 });
+  const { secretKey } = config;
+  const webhookNetworks = networksWith(config.webhooksToPrivateNetworks);
+  const webhookSender = createWebhookSender({ networks: webhookNetworks, timeoutMs: 10_000 });
   const taxVerifier = overrides.taxVerifier ?? createTaxVerifier(config.taxVerifier);
   const deps: Deps = {
     db,

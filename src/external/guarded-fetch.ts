@@ -1,7 +1,7 @@
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
 import { Unreachable } from "./http-json.js";
-import { isPublic, literalOf, lookupAmong } from "./public-networks.js";
+import { createAddressTest, literalOf, lookupAmong, type NetworkRules } from "./public-networks.js";
 
 /** A request as the libraries make it that bring their own protocol. */
 export interface GuardedRequest {
@@ -15,8 +15,7 @@ export interface GuardedRequest {
 export type GuardedFetch = (url: string, request?: GuardedRequest) => Promise<Response>;
 
 export interface Guards {
-  /** Whether private networks and clear text are allowed: for tests, and where the other side is the deployment's own. */
-  readonly allowPrivate: boolean;
+  readonly networks: NetworkRules;
   /** How long one answer may take, to its last byte, in milliseconds. */
   readonly timeoutMs: number;
   /** The largest answer, in bytes. */
@@ -27,16 +26,17 @@ export interface Guards {
  * Makes a fetch that reaches the public internet over https alone, waits so long and reads so much. It throws Unreachable
  * where there is no answer that could be used: also one that the other side blames on itself (5xx, and 429).
  */
-export function createGuardedFetch({ allowPrivate, timeoutMs, maxBytes }: Guards): GuardedFetch {
+export function createGuardedFetch({ networks, timeoutMs, maxBytes }: Guards): GuardedFetch {
+  const isAllowed = createAddressTest(networks);
+  const lookup = lookupAmong(isAllowed);
   return async (url, { method = "GET", headers = {}, body, signal } = {}) => {
-    const target = targetOf(url, allowPrivate);
+    const target = targetOf(url, networks, isAllowed);
     const limit = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])]);
     const { request } = target.protocol === "https:" ? https : http;
     const fields = headers instanceof Headers ? Object.fromEntries(headers) : headers;
-    const guard = allowPrivate ? {} : { lookup: lookupAmong(isPublic) };
     try {
       const res = await new Promise<IncomingMessage>((answered, failed) => {
-        const req = request(target, { method, headers: fields, signal: limit, agent: false, ...guard }, answered);
+        const req = request(target, { method, headers: fields, signal: limit, agent: false, lookup }, answered);
         req.on("error", failed);
         req.end(textOf(body));
       });
@@ -48,13 +48,12 @@ export function createGuardedFetch({ allowPrivate, timeoutMs, maxBytes }: Guards
   };
 }
 
-function targetOf(url: string, allowPrivate: boolean): URL {
+function targetOf(url: string, { allowPrivate }: NetworkRules, isAllowed: (address: string) => boolean): URL {
   const target = URL.canParse(url) ? new URL(url) : undefined;
   if (target === undefined || !/^https?:$/.test(target.protocol)) throw new Unreachable("it names no usable address");
-  if (allowPrivate) return target;
   const literal = literalOf(target);
-  if (target.protocol !== "https:") throw new Unreachable("it is not reached over https");
-  if (literal !== undefined && !isPublic(literal)) throw new Unreachable("it is in a private network");
+  if (target.protocol !== "https:" && !allowPrivate) throw new Unreachable("it is not reached over https");
+  if (literal !== undefined && !isAllowed(literal)) throw new Unreachable("it is in a private network");
   return target;
 }
 

@@ -3,6 +3,7 @@ import * as oidc from "openid-client";
 import { createTtlCache } from "../rpc/ttl-cache.js";
 import { createGuardedFetch, type GuardedFetch } from "./guarded-fetch.js";
 import { Unreachable } from "./http-json.js";
+import { createAddressTest, type NetworkRules, problemOfUrl } from "./public-networks.js";
 
 /** A client of an identity provider: what a merchant registers there. */
 export interface IdentityClient {
@@ -33,6 +34,8 @@ export class NotConfirmed extends Error {
 
 /** Where people can prove who they are. */
 export interface IdentityProviders {
+  /** The problem of an issuer's address as the text of a field violation; undefined for a valid one. */
+  problemOf(issuer: string): Promise<string | undefined>;
   /**
    * Redeems an authorization code with PKCE and checks the identity token: signature, issuer, audience, times and nonce.
    * Throws NotConfirmed if it does not hold, Unreachable if the provider gives no answer that can be used.
@@ -41,8 +44,7 @@ export interface IdentityProviders {
 }
 
 interface Options {
-  /** Whether providers may be in private networks, and be reached over http. */
-  readonly allowPrivate: boolean;
+  readonly networks: NetworkRules;
   readonly clock: () => Date;
 }
 
@@ -59,11 +61,15 @@ const algorithms = ["RS", "PS", "ES"].flatMap((kind) => [256, 384, 512].map((siz
  * Speaks OpenID Connect. What a provider says of itself is kept for ten minutes; its keys too, until a token names one
  * that is not among them.
  */
-export function createIdentityProviders({ allowPrivate, clock }: Options): IdentityProviders {
-  const guarded = createGuardedFetch({ allowPrivate, timeoutMs, maxBytes });
+export function createIdentityProviders({ networks, clock }: Options): IdentityProviders {
+  const { allowPrivate } = networks;
+  const isAllowed = createAddressTest(networks);
+  const guarded = createGuardedFetch({ networks, timeoutMs, maxBytes });
   const providers = createTtlCache((issuer) => discover(issuer, guarded, allowPrivate), discovered);
 
   return {
+    problemOf: (issuer) => problemOfUrl(new URL(issuer), networks, isAllowed, timeoutMs),
+
     async redeem({ issuer, clientId }, grant, signal) {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(allMs)]);
       try {

@@ -1,11 +1,50 @@
 import { lookup as resolve } from "node:dns/promises";
 import type { LookupFunction } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import ipaddr from "ipaddr.js";
+import { createRangeTest } from "../formats/client-address.js";
 
 /** An address that belongs to a private network: whoever names it wants to look into ours. */
 export class PrivateAddress extends Error {
   override readonly name = "PrivateAddress";
   readonly code = "PRIVATE_ADDRESS";
+}
+
+/** The addresses that the service connects to on behalf of others. */
+export interface NetworkRules {
+  /** Whether private networks and clear text are permitted: for tests, and for systems of the deployment itself. */
+  readonly allowPrivate: boolean;
+  /** Addresses and ranges that are never connected to. */
+  readonly denied: readonly string[];
+}
+
+// Microsoft Azure answers here from inside of each machine, with secrets of the machine, at a public address.
+const alwaysDenied = ["168.63.129.16"];
+
+/** Makes the test of an address. */
+export function createAddressTest({ allowPrivate, denied }: NetworkRules): (address: string) => boolean {
+  const isDenied = createRangeTest([...alwaysDenied, ...denied]);
+  return (address) => !isDenied(address) && (allowPrivate || isPublic(address));
+}
+
+/** The problem of a URL that is to be connected to later, as the text of a field violation; undefined if there is none. */
+export async function problemOfUrl(
+  target: URL,
+  { allowPrivate }: NetworkRules,
+  isAllowed: (address: string) => boolean,
+  timeoutMs: number,
+): Promise<string | undefined> {
+  if (target.protocol !== "https:" && !allowPrivate) return "must begin with https://";
+  const literal = literalOf(target);
+  const addresses = literal === undefined ? await addressesOf(target.hostname, timeoutMs) : [literal];
+  return addresses.every(isAllowed) ? undefined : "must not lead to a private network";
+}
+
+// Empty if the name cannot be resolved in time. Each connection resolves it again.
+async function addressesOf(hostname: string, timeoutMs: number): Promise<string[]> {
+  const addresses = resolve(hostname, { all: true }).then((all) => all.map(({ address }) => address));
+  const late = setTimeout(timeoutMs, [], { ref: false });
+  return await Promise.race([addresses.catch(() => []), late]);
 }
 
 // All of IPv6 that is given out for the internet (RFC 4291): what is outside may be an IPv4 address in disguise.

@@ -1,9 +1,7 @@
-import { lookup as resolve } from "node:dns/promises";
 import http from "node:http";
 import https from "node:https";
 import type { LookupFunction } from "node:net";
-import { setTimeout } from "node:timers/promises";
-import { isPublic, literalOf, lookupAmong } from "./public-networks.js";
+import { createAddressTest, literalOf, lookupAmong, type NetworkRules, problemOfUrl } from "./public-networks.js";
 
 /** The status of the answer, or the reason why there is none. */
 export type SendResult = { readonly status: number } | { readonly error: SendError };
@@ -20,8 +18,7 @@ export interface WebhookSender {
 }
 
 interface SenderOptions {
-  /** Whether private networks and clear text are permitted: for tests, and for endpoints of the deployment itself. */
-  readonly allowPrivate: boolean;
+  readonly networks: NetworkRules;
   /** The longest duration of one request, in milliseconds. */
   readonly timeoutMs: number;
 }
@@ -30,15 +27,14 @@ interface SenderOptions {
  * Posts by the HTTP client of Node. The checked address is the one that is connected to, so that a name cannot lead
  * elsewhere a moment later. Redirects are not followed.
  */
-export function createWebhookSender({ allowPrivate, timeoutMs }: SenderOptions): WebhookSender {
-  const isAllowed = (address: string) => allowPrivate || isPublic(address);
-  const mayCarry = (target: URL) => target.protocol === "https:" || allowPrivate;
+export function createWebhookSender({ networks, timeoutMs }: SenderOptions): WebhookSender {
+  const isAllowed = createAddressTest(networks);
   return {
     async send(url, headers, body) {
       const target = parseUrl(url);
       if (target === undefined) return { error: "unresolved" };
       // The address may be stored since the deployment permitted clear text.
-      if (!mayCarry(target)) return { error: "clear_text" };
+      if (target.protocol !== "https:" && !networks.allowPrivate) return { error: "clear_text" };
       const literal = literalOf(target);
       if (literal !== undefined && !isAllowed(literal)) return { error: "private_address" };
       return await post(target, headers, body, timeoutMs, lookupAmong(isAllowed));
@@ -48,23 +44,13 @@ export function createWebhookSender({ allowPrivate, timeoutMs }: SenderOptions):
       const target = parseUrl(url);
       if (target === undefined) return "must be an address such as https://shop.example/hooks";
       if (target.username !== "" || target.password !== "") return "must not hold a user or a password";
-      if (!mayCarry(target)) return "must begin with https://";
-      const literal = literalOf(target);
-      const addresses = literal === undefined ? await addressesOf(target.hostname, timeoutMs) : [literal];
-      return addresses.every(isAllowed) ? undefined : "must not lead to a private network";
+      return await problemOfUrl(target, networks, isAllowed, timeoutMs);
     },
   };
 }
 
 function parseUrl(url: string): URL | undefined {
   return URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) ? new URL(url) : undefined;
-}
-
-// Empty if the name cannot be resolved in time. Each post resolves it again.
-async function addressesOf(hostname: string, timeoutMs: number): Promise<string[]> {
-  const addresses = resolve(hostname, { all: true }).then((all) => all.map(({ address }) => address));
-  const late = setTimeout(timeoutMs, [], { ref: false });
-  return await Promise.race([addresses.catch(() => []), late]);
 }
 
 async function post(

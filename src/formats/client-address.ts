@@ -8,8 +8,7 @@ export type ClientAddress = (peer: string | undefined, forwardedFor: string | un
  * last address that is none of theirs counts. Without any it is the peer: anybody can write a header field.
  */
 export function createClientAddress(trustedProxies: readonly string[] = []): ClientAddress {
-  const ranges = trustedProxies.map(rangeOf);
-  const isTrusted = (address: string) => ranges.some((range) => range !== undefined && isWithin(address, range));
+  const isTrusted = createRangeTest(trustedProxies);
   return (peer = "", forwardedFor = "") => {
     if (!isTrusted(peer)) return peer;
     let client = peer;
@@ -26,6 +25,12 @@ export function createClientAddress(trustedProxies: readonly string[] = []): Cli
 /** Whether a text is an IP address or a range of them. */
 export function isAddressRange(text: string): boolean {
   return rangeOf(text) !== undefined;
+}
+
+/** Makes a test whether an IP address is one of these, or in one of these ranges. */
+export function createRangeTest(texts: readonly string[]): (address: string) => boolean {
+  const ranges = texts.map(rangeOf).filter((range) => range !== undefined);
+  return (address) => ranges.some((range) => isWithin(address, range));
 }
 
 type Range = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];

@@ -19,7 +19,8 @@ import {
 
 const never = new AbortController().signal;
 const clock = () => new Date();
-const newProviders = (allowPrivate = true) => createIdentityProviders({ allowPrivate, clock });
+const newProviders = (allowPrivate = true) =>
+  createIdentityProviders({ networks: { allowPrivate, denied: [] }, clock });
 
 describe("at a real provider", () => {
   let provider: TestProvider;
@@ -215,7 +216,11 @@ describe("at a crooked provider", () => {
 });
 
 describe("an address that others name", () => {
-  const fetch = createGuardedFetch({ allowPrivate: false, timeoutMs: 2_000, maxBytes: 1_000 });
+  const fetch = createGuardedFetch({
+    networks: { allowPrivate: false, denied: [] },
+    timeoutMs: 2_000,
+    maxBytes: 1_000,
+  });
   test.for([
     "https://127.0.0.1",
     "https://localhost",

@@ -5,8 +5,8 @@ import { expect, test } from "vitest";
 import { createWebhookSender } from "../../src/external/webhook-sender.js";
 import { startReceiver } from "../support/webhook-receiver.js";
 
-const open = createWebhookSender({ allowPrivate: true, timeoutMs: 500 });
-const guarded = createWebhookSender({ allowPrivate: false, timeoutMs: 500 });
+const open = createWebhookSender({ networks: { allowPrivate: true, denied: [] }, timeoutMs: 500 });
+const guarded = createWebhookSender({ networks: { allowPrivate: false, denied: [] }, timeoutMs: 500 });
 
 const privateAddresses = [
   "https://127.0.0.1/",
@@ -33,7 +33,19 @@ const privateAddresses = [
   "https://[64:ff9b::7f00:1]/",
   "https://[2002:7f00:1::]/",
   "https://localhost/",
+  // Of Azure, from inside of each machine, at a public address.
+  "https://168.63.129.16/",
 ];
+
+test("nothing is posted to a network that the deployment denies, also where private ones are permitted", async () => {
+  const networks = { allowPrivate: true, denied: ["127.0.0.0/8", "::1"] };
+  const careful = createWebhookSender({ networks, timeoutMs: 500 });
+  for (const url of ["http://127.0.0.1:9/", "http://[::1]:9/", "http://localhost:9/"]) {
+    expect(await careful.problemOf(url)).toBe("must not lead to a private network");
+    expect(await careful.send(url, {}, "{}")).toEqual({ error: "private_address" });
+  }
+  expect(await open.send("http://127.0.0.1:9/", {}, "{}")).toEqual({ error: "refused" });
+});
 
 test.for(privateAddresses)("nothing is posted to %s, and it is refused", async (url) => {
   expect(await guarded.problemOf(url)).toBe("must not lead to a private network");

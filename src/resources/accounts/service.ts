@@ -10,12 +10,14 @@ import {
 import { notify } from "../../db/notifications.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
+import type { IdentityProviders } from "../../external/identity-provider.js";
 import { countryCode } from "../../formats/countries.js";
 import { isIssuer, isOrigin } from "../../formats/origins.js";
 import { callOf } from "../../rpc/callers/caller.js";
+import { prepared } from "../../rpc/calls/call.js";
 import { invalidField, notFound, refused, requiredMessage } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
-import { applyMask, changedPaths } from "../../rpc/requests/field-mask.js";
+import { applyMask, changedPaths, mayName } from "../../rpc/requests/field-mask.js";
 import { required, requireValid } from "../../rpc/requests/validate.js";
 import { accountFromRow, settingsFromRow, settingsToColumn, writableFields } from "./convert.js";
 import { presetSettings } from "./presets.js";
@@ -39,33 +41,47 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
       return { settings: settingsFromRow(row) };
     },
 
-    async updateAccountSettings(req, ctx) {
-      const { db, tenantId, event, afterCommit } = callOf(ctx);
+    // The addresses of issuers are resolved before the transaction, because a name server may be slow.
+    updateAccountSettings: prepared(async (req) => {
       const changes = required(req.settings, "settings");
-      return await inTransaction(db, async (trx) => {
-        const row = await store.lockTenant(trx, tenantId);
-        if (row === undefined) throw notFound("account");
-        requireEtag("settings", { version: row.settings_version }, changes.etag);
-        const before = settingsFromRow(row);
-        const names = req.updateMask?.paths ?? [];
-        const refills = names.length === 0 || names.includes("preset") || names.includes("*");
-        const base =
-          refills && changes.preset !== SettingsPreset.UNSPECIFIED ? refilled(changes.preset, before) : before;
-        const { next } = applyMask(AccountSettingsSchema, base, changes, req.updateMask, writableFields);
-        requireSettings(next);
-        const violations = await settingViolations(trx, tenantId, before, next);
-        if (req.validateOnly) return { settings: next, violations };
-        if (!req.acceptViolations) requireNone(violations);
-        const paths = changedPaths(AccountSettingsSchema, before, next);
-        if (paths.length === 0) return { settings: before, violations };
-        const column = settingsToColumn(next);
-        const updated = await store.updateSettings(trx, tenantId, column, event("account_settings.updated", paths));
-        await notify(trx, settingsChannel, tenantId);
-        afterCommit(() => deps.settings.forget(tenantId));
-        return { settings: settingsFromRow(updated), violations };
-      });
-    },
+      if (mayName(req.updateMask, "identity_providers")) {
+        await requireReachable(deps.identityProviders, changes.identityProviders);
+      }
+      return ({ db, tenantId, event, afterCommit }) =>
+        inTransaction(db, async (trx) => {
+          const row = await store.lockTenant(trx, tenantId);
+          if (row === undefined) throw notFound("account");
+          requireEtag("settings", { version: row.settings_version }, changes.etag);
+          const before = settingsFromRow(row);
+          const names = req.updateMask?.paths ?? [];
+          const refills = names.length === 0 || names.includes("preset") || names.includes("*");
+          const base =
+            refills && changes.preset !== SettingsPreset.UNSPECIFIED ? refilled(changes.preset, before) : before;
+          const { next } = applyMask(AccountSettingsSchema, base, changes, req.updateMask, writableFields);
+          requireSettings(next);
+          const violations = await settingViolations(trx, tenantId, before, next);
+          if (req.validateOnly) return { settings: next, violations };
+          if (!req.acceptViolations) requireNone(violations);
+          const paths = changedPaths(AccountSettingsSchema, before, next);
+          if (paths.length === 0) return { settings: before, violations };
+          const column = settingsToColumn(next);
+          const updated = await store.updateSettings(trx, tenantId, column, event("account_settings.updated", paths));
+          await notify(trx, settingsChannel, tenantId);
+          afterCommit(() => deps.settings.forget(tenantId));
+          return { settings: settingsFromRow(updated), violations };
+        });
+    }),
   };
+}
+
+async function requireReachable(
+  providers: IdentityProviders,
+  given: readonly { readonly issuer: string }[],
+): Promise<void> {
+  const problems = await Promise.all(given.map(({ issuer }) => isIssuer(issuer) && providers.problemOf(issuer)));
+  for (const [index, problem] of problems.entries()) {
+    if (problem) throw invalidField(`settings.identity_providers[${index}].issuer`, problem);
+  }
 }
 
 // Settings that no preset decides stay.

@@ -2,7 +2,10 @@ import { describe, expect, test } from "vitest";
 import { useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 
-const clientele = useClientele();
+const clientele = useClientele(
+  {},
+  { CLIENTELE_PRIVATE_IDENTITY_PROVIDERS: "true", CLIENTELE_DENIED_NETWORKS: "192.0.2.0/24" },
+);
 
 describe("the identity providers of the settings", () => {
   const set = async (...identityProviders: object[]) =>
@@ -44,5 +47,29 @@ describe("the identity providers of the settings", () => {
       expect(await failureOf(set({ ...valid, name }))).toMatchObject({ reason: "FIELDS_INVALID" });
     }
     expect(await failureOf(set({ ...valid, clientId: "" }))).toMatchObject({ reason: "FIELDS_INVALID" });
+  });
+
+  test.for(["https://192.0.2.1", "https://168.63.129.16"])("may not be in a denied network: %s", async (issuer) => {
+    const { fields } = await failureOf(set({ ...valid, issuer }));
+    expect(fields).toEqual({
+      "settings.identity_providers[0].issuer": "must not lead to a private network",
+    });
+  });
+});
+
+describe("where identity providers must be public", () => {
+  const strict = useClientele();
+
+  test.for([
+    ["https://10.0.0.1", "must not lead to a private network"],
+    ["https://[::1]", "must not lead to a private network"],
+    ["https://169.254.169.254", "must not lead to a private network"],
+    ["http://localhost:4000", "must begin with https://"],
+  ] as const)("an issuer may not be %s", async ([issuer, problem]) => {
+    const { test: clients } = await strict.createAccount();
+    const update = clients.accounts.updateAccountSettings({
+      settings: { identityProviders: [{ name: "home", issuer, clientId: "shop" }] },
+    });
+    expect((await failureOf(update)).fields).toEqual({ "settings.identity_providers[0].issuer": problem });
   });
 });

@@ -56,7 +56,7 @@ test("stalled endpoints of many tenants leave places to the others", async () =>
     for (let n = 0; n < 3; n++) await newCustomer(clients, `slow${n}@example.com`);
   }
   // No post to them ends by itself while the test looks.
-  const webhookSender = createWebhookSender({ allowPrivate: true, timeoutMs: 600_000 });
+  const webhookSender = createWebhookSender({ networks: { allowPrivate: true, denied: [] }, timeoutMs: 600_000 });
   const dispatched = service.dispatch({ ...service.deps, webhookSender });
   await Promise.all(slow.map(({ receiver }) => receiver.got(6)));
   await newCustomer(quick.clients);
@@ -81,7 +81,7 @@ test("an endpoint whose last post timed out has one place, until it answers in t
     (await service.clientele.db("webhook_endpoints").where({ id: shop.endpointId }).first()).stalled;
   shop.receiver.answer(() => {});
   await newCustomer(shop.clients);
-  const webhookSender = createWebhookSender({ allowPrivate: true, timeoutMs: 100 });
+  const webhookSender = createWebhookSender({ networks: { allowPrivate: true, denied: [] }, timeoutMs: 100 });
   await service.dispatch({ ...service.deps, webhookSender });
   expect(await isStalled()).toBe(true);
   await addBacklog(shop, 5);
@@ -96,7 +96,7 @@ test("an endpoint whose last post timed out has one place, until it answers in t
 test("an http endpoint gets nothing once the deployment forbids clear text", async () => {
   await using shop = await openWebhookShop(service.clientele, ["customer.*"]);
   await newCustomer(shop.clients);
-  const webhookSender = createWebhookSender({ allowPrivate: false, timeoutMs: 10_000 });
+  const webhookSender = createWebhookSender({ networks: { allowPrivate: false, denied: [] }, timeoutMs: 10_000 });
   await service.dispatch({ ...service.deps, webhookSender });
   const [delivery] = await deliveriesOf(shop);
   expect(delivery).toMatchObject({ state: State.PENDING, attempts: [{ error: "clear_text" }] });
