@@ -103,8 +103,8 @@ function checkMessage(schema: DescMessage, json: JsonObject, path: string, viola
   const { fields, names } = planOf(schema);
   for (const [name, value] of Object.entries(json)) {
     const field = fields.get(name);
-    const at = path === "" ? name : `${path}.${name}`;
-    if (field === undefined) violations.push({ field: at, description: explain("field", name, names) });
+    if (field === undefined)
+      violations.push({ field: pathOfKey(path, name), description: explain("field", name, names) });
     else if (field.check !== undefined && value !== null) {
       const checked = field.check(value, path === "" ? field.name : `${path}.${field.name}`, violations);
       if (checked !== value) json[name] = checked;
