@@ -5,6 +5,8 @@ import { isAddressRange } from "./formats/client-address.js";
 export interface Config {
   /** A Postgres connection string; absent to run the embedded Postgres in `dataDir`. */
   readonly databaseUrl: string | undefined;
+  /** Where migrations run, if not by `databaseUrl`: behind a pooler, Postgres itself. */
+  readonly migrationUrl: string | undefined;
   /** Folder of the embedded Postgres; relative to the working directory or absolute. */
   readonly dataDir: string;
   /** Address that both listeners bind to. */
@@ -61,6 +63,7 @@ const safeUrl = (example: string) =>
     `must be an https address such as ${example}, or an http one of this machine`,
   );
 
+const postgresUrl = text.regex(/^postgres(ql)?:\/\//, "must start with postgres:// or postgresql://");
 const addressRanges = z
   .string()
   .default("")
@@ -69,7 +72,8 @@ const addressRanges = z
 
 const schema = z
   .object({
-    DATABASE_URL: text.regex(/^postgres(ql)?:\/\//, "must start with postgres:// or postgresql://").optional(),
+    DATABASE_URL: postgresUrl.optional(),
+    CLIENTELE_MIGRATION_URL: postgresUrl.optional(),
     CLIENTELE_DATA_DIR: text.default(".clientele"),
     CLIENTELE_HOST: text.default("127.0.0.1"),
     CLIENTELE_HTTP_PORT: port(8080),
@@ -104,6 +108,10 @@ const schema = z
     CLIENTELE_DRAIN_SECONDS: z.coerce.number().min(0).max(600).default(20),
     CLIENTELE_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   })
+  .refine((env) => env.CLIENTELE_MIGRATION_URL === undefined || env.DATABASE_URL !== undefined, {
+    path: ["CLIENTELE_MIGRATION_URL"],
+    message: "needs DATABASE_URL",
+  })
   .refine((env) => (env.CLIENTELE_TLS_CERT_FILE === undefined) === (env.CLIENTELE_TLS_KEY_FILE === undefined), {
     path: ["CLIENTELE_TLS_CERT_FILE"],
     message: "needs CLIENTELE_TLS_KEY_FILE, and the other way round",
@@ -128,6 +136,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   const env = result.data;
   return {
     databaseUrl: env.DATABASE_URL,
+    migrationUrl: env.CLIENTELE_MIGRATION_URL,
     dataDir: env.CLIENTELE_DATA_DIR,
     host: env.CLIENTELE_HOST,
     httpPort: env.CLIENTELE_HTTP_PORT,

@@ -35,3 +35,12 @@ test.for(wrong)("a vault with $name is refused, and the secret is not repeated",
   expect(read).toThrow(/^The environment is not usable:\n {2}CLIENTELE_CARD_VAULT_/);
   expect(read).not.toThrow(/s3cret/);
 });
+
+test("the URL of migrations needs that of the database", () => {
+  const CLIENTELE_MIGRATION_URL = "postgres://postgres.example/shop";
+  expect(() => readConfig({ CLIENTELE_MIGRATION_URL })).toThrow("CLIENTELE_MIGRATION_URL: needs DATABASE_URL");
+  const DATABASE_URL = "postgres://pooler.example/shop";
+  expect(readConfig({ DATABASE_URL, CLIENTELE_MIGRATION_URL })).toMatchObject({
+    migrationUrl: CLIENTELE_MIGRATION_URL,
+  });
+});

@@ -17,7 +17,7 @@ export async function withDatabase(command: (deps: OperatorDeps, applied: string
   const stopped = signal().then((name) => Promise.reject(new Error(`Ended by ${name}.`)));
   stopped.catch(() => {});
   await onDatabase(config, async (databaseUrl) => {
-    const done = migrate(databaseUrl, migrations).then((applied) =>
+    const done = migrateDatabase(config, databaseUrl).then((applied) =>
       operate(databaseUrl, (deps) => command(deps, applied)),
     );
     await Promise.race([stopped, done]);
@@ -33,6 +33,12 @@ export async function onDatabase(config: Config, work: (databaseUrl: string) => 
   } finally {
     await embedded?.stop();
   }
+}
+
+/** Applies the pending migrations, and returns their names. */
+export async function migrateDatabase(config: Config, databaseUrl: string): Promise<string[]> {
+  const log = (message: string) => process.stderr.write(`${message}\n`);
+  return await migrate(config.migrationUrl ?? databaseUrl, migrations, { log });
 }
 
 /** Runs an operation on a connection of its own. */

@@ -2,13 +2,11 @@ import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { Command } from "commander";
 import { type Config, readConfig } from "../config.js";
 import { type Embedded, findEmbedded } from "../db/embedded.js";
-import { migrate } from "../db/migrate.js";
-import { migrations } from "../db/migrations/index.js";
 import { createDemo } from "../operator.js";
 import { withSecretKey } from "../secret-key.js";
 import { type Service, serve } from "../serve.js";
 import { welcome } from "../welcome.js";
-import { operate, startPostgres } from "./database.js";
+import { migrateDatabase, operate, startPostgres } from "./database.js";
 import { print, reasonOf } from "./output.js";
 import { signal } from "./signal.js";
 
@@ -40,7 +38,7 @@ async function runServer(): Promise<void> {
 }
 
 async function startService(config: Config, databaseUrl: string): Promise<Service> {
-  await migrate(databaseUrl, migrations);
+  await migrateDatabase(config, databaseUrl);
   const service = await serve(withSecretKey(config), databaseUrl);
   // Last, because the key is shown only once and a failed start must not use it up.
   const demo = config.databaseUrl === undefined ? await operate(databaseUrl, createDemo) : undefined;

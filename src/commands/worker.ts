@@ -1,11 +1,9 @@
 import { Command } from "commander";
 import { readConfig } from "../config.js";
-import { migrate } from "../db/migrate.js";
-import { migrations } from "../db/migrations/index.js";
 import { buildDeps } from "../deps.js";
 import { startJobs } from "../jobs.js";
 import { withSecretKey } from "../secret-key.js";
-import { onDatabase } from "./database.js";
+import { migrateDatabase, onDatabase } from "./database.js";
 import { print } from "./output.js";
 import { signal } from "./signal.js";
 
@@ -18,7 +16,7 @@ async function runWorker(): Promise<void> {
   const config = readConfig();
   const stopped = signal();
   await onDatabase(config, async (databaseUrl) => {
-    await migrate(databaseUrl, migrations);
+    await migrateDatabase(config, databaseUrl);
     const { deps, close } = await buildDeps(withSecretKey(config), databaseUrl);
     const jobs = await startJobs(deps, databaseUrl);
     print("Clientele works on its jobs.");

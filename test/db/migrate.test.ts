@@ -85,3 +85,31 @@ test("an index can be built concurrently while another process waits to migrate"
   const results = await Promise.all([migrate(database.url, all), migrate(database.url, all)]);
   expect(results.flat()).toEqual(["0002"]);
 });
+
+test("a start without pending migrations takes no lock", async () => {
+  await migrate(database.url, { "0001": first });
+  const other = await lockElsewhere();
+  expect(await migrate(database.url, { "0001": first })).toEqual([]);
+  await other.destroy();
+});
+
+test("a process that waits says for whom, and gives up in the end", async () => {
+  const other = await lockElsewhere();
+  const messages: string[] = [];
+  const waiting = migrate(database.url, { "0001": first }, { log: (message) => messages.push(message), waitMs: 1_500 });
+  await expect(waiting).rejects.toThrow(/migrated for too long, by process \d+ of Postgres: someone else, from 127/);
+  expect(messages).toEqual([expect.stringMatching(/^waiting for another migration, by process \d+ .*someone else/)]);
+  await other.destroy();
+  expect(await migrate(database.url, { "0001": first })).toEqual(["0001"]);
+});
+
+async function lockElsewhere(): Promise<Knex> {
+  const other = connect({
+    connectionString: database.url,
+    poolSize: 1,
+    namedStatements: false,
+    applicationName: "someone else",
+  });
+  await other.raw("select pg_advisory_lock(7236001)");
+  return other;
+}
