@@ -104,3 +104,14 @@ test.for([
   expect(() => parseJson(createCustomer.input, bytes)).toThrow("more than");
   expect(process.cpuUsage(started).user).toBeLessThan(100_000);
 });
+
+test.for([
+  { name: "an unknown field", message: '{"id":"x","naem":1}', at: "naem" },
+  { name: "a number that a double would change", message: '{"id":"x","readMask":1e400}', at: "read_mask" },
+])("$name is refused with its path over Connect GET too", async ({ message, at }) => {
+  const url = `${clientele.httpUrl}${pathOf(getCustomer)}?${new URLSearchParams({ connect: "v1", encoding: "json", message })}`;
+  const answer = await fetch(url, { headers: { "api-key": account.testKey } });
+  const { details } = (await answer.json()) as { details: { debug?: { fieldViolations?: object[] } }[] };
+  const violations = details.flatMap(({ debug }) => debug?.fieldViolations ?? []);
+  expect({ status: answer.status, violations }).toMatchObject({ status: 400, violations: [{ field: at }] });
+});
