@@ -9,7 +9,18 @@ export interface Card {
   readonly expMonth: number;
   /** Four digits. */
   readonly expYear: number;
+  /** The owner, if the vault knows one. */
+  readonly billing?: CardOwner | undefined;
 }
+
+/** The owner of a card, with the address that its issuer bills. A part that the vault does not know is absent. */
+export type CardOwner = Partial<Readonly<Record<(typeof ownerParts)[number], string>>>;
+
+/** The parts of an owner. The country is an ISO 3166-1 alpha-2 code. */
+export const ownerParts = [
+  ...(["name", "firstName", "lastName", "organization", "line1", "line2"] as const),
+  ...(["city", "state", "postalCode", "country"] as const),
+] as const;
 
 /** Where cards are kept, and what turns them into tokens. Card data itself never comes out of it. */
 export interface CardVault {

@@ -134,6 +134,8 @@ function checkRow(row: SourceRow, rules: ImportRules, problems: Problems): Impor
     return undefined;
   const { customer } = checked;
   if (preferred !== undefined) customer.defaultAddressId = addresses[preferred]!.columns.id;
+  const { defaultBillingAddress: billed } = row;
+  if (billed !== undefined) customer.defaultBillingAddressId = addresses[billed]!.columns.id;
   const columns = customerToColumns(customer, customFields);
   // A derived name that was written down stays derived.
   if (columns.display_name === (columns.email ?? columns.name ?? id)) columns.display_name = null;
@@ -175,7 +177,7 @@ function checkRow(row: SourceRow, rules: ImportRules, problems: Problems): Impor
 
 // Under its own id where the settings let a customer have it, else under a new one with a reference to it.
 function identified({ id, customer: init }: SourceRow, { source, settings }: ImportRules): Customer {
-  const { shipping: _, defaultAddressId: __, ...customer } = create(CustomerSchema, init);
+  const { shipping: _, defaultAddressId: _1, defaultBillingAddressId: _2, ...customer } = create(CustomerSchema, init);
   const isOurs = source === "clientele";
   if (id === undefined || (settings.clientAssignedIds && (isOurs || isCustomerId(id)))) {
     return { ...customer, id: id ?? "" };

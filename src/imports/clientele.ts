@@ -39,6 +39,7 @@ export function readClientele(object: SourceObject): SourceRow {
     addresses: all,
     taxIdentifiers: customer.taxIdentifiers,
     defaultAddress: view ? addresses.length : defaultOf(customer, all, object),
+    defaultBillingAddress: billingOf(customer, all, object),
     liveMode: object.boolean("liveMode" in json ? "liveMode" : "live_mode"),
     createTime: createTime && timestampDate(createTime),
     passwordHash: object.text("password_hash" in json ? "password_hash" : "passwordHash"),
@@ -50,6 +51,19 @@ export function readClientele(object: SourceObject): SourceRow {
       },
     }),
   };
+}
+
+function billingOf(
+  { defaultBillingAddressId: id = "" }: Customer,
+  addresses: readonly Address[],
+  { problems }: SourceObject,
+): number | undefined {
+  const index = id === "" ? -1 : addresses.findIndex((address) => address.id === id);
+  if (id !== "" && index < 0) {
+    const field = "customer.default_billing_address_id";
+    problems.push({ field, description: "must be one of the customer's addresses" });
+  }
+  return index < 0 ? undefined : index;
 }
 
 function defaultOf(

@@ -17,6 +17,8 @@ export interface SourceRow {
   readonly addresses: readonly AddressInit[];
   /** Which of the addresses is the default: an index. Undefined lets the account settings decide; null is none. */
   readonly defaultAddress?: number | null | undefined;
+  /** The place of the default billing address among the addresses; undefined for none. */
+  readonly defaultBillingAddress?: number | undefined;
   readonly taxIdentifiers?: readonly TaxIdentifier[];
   /** Undefined if the source does not say. */
   readonly liveMode?: boolean | undefined;

@@ -39,6 +39,20 @@ function open(options = {}) {
 const answers = [
   { name: "a card", answer: { status: "OK", card }, want: card },
   { name: "more than it must", answer: { status: "OK", card: { ...card, number: "4242" }, id: 1 }, want: card },
+  {
+    name: "the owner, without what is blank or unknown",
+    answer: {
+      status: "OK",
+      card,
+      billing: { name: " Ada ", line1: "", country: "USA", city: 7, shoe: "41", state: "TX" },
+    },
+    want: { ...card, billing: { name: "Ada", country: "US", state: "TX" } },
+  },
+  {
+    name: "an owner with the number of a card, which does not enter",
+    answer: { status: "OK", card, billing: { name: "Ada", line1: "4242 4242 4242 4242" } },
+    want: { ...card, billing: { name: "Ada" } },
+  },
   { name: "that the card is declined", answer: { status: "DECLINED" }, want: "declined" },
   { name: "that it does not know the token", answer: { status: "UNKNOWN" }, want: undefined },
 ];

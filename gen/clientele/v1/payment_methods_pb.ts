@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file clientele/v1/payment_methods.proto.
  */
 export const file_clientele_v1_payment_methods: GenFile = /*@__PURE__*/
-  fileDesc("CiJjbGllbnRlbGUvdjEvcGF5bWVudF9tZXRob2RzLnByb3RvEgxjbGllbnRlbGUudjEiogMKDVBheW1lbnRNZXRob2QSFwoCaWQYASABKAlCC+BBCLpIBXIDGP8BEiQKC2N1c3RvbWVyX2lkGAIgASgJQg/gQQO6SAVyAxj/AdDOGAESMgoEdHlwZRgDIAEoDjIfLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kVHlwZUID4EEDEiUKBGNhcmQYBCABKAsyEi5jbGllbnRlbGUudjEuQ2FyZEID4EEDEhsKBWxhYmVsGAUgASgJQge6SARyAhhkSACIAQESFwoKaXNfZGVmYXVsdBgGIAEoCEID4EEDEjQKBXN0YXRlGAcgASgOMiAuY2xpZW50ZWxlLnYxLlBheW1lbnRNZXRob2RTdGF0ZUID4EEDEjQKC2NyZWF0ZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEjQKC3VwZGF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEhUKBGV0YWcYCiABKAlCB7pIBHICGEBCCAoGX2xhYmVsIl0KBENhcmQSEgoFYnJhbmQYASABKAlCA+BBAxISCgVsYXN0NBgCIAEoCUID4EEDEhYKCWV4cF9tb250aBgDIAEoBUID4EEDEhUKCGV4cF95ZWFyGAQgASgFQgPgQQMihAEKGkF0dGFjaFBheW1lbnRNZXRob2RSZXF1ZXN0EiYKC2N1c3RvbWVyX2lkGAEgASgJQhHgQQK6SAdyBRABGP8B0M4YARI+Cg5wYXltZW50X21ldGhvZBgCIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kQgngQQK6SAPIAQEiUgobQXR0YWNoUGF5bWVudE1ldGhvZFJlc3BvbnNlEjMKDnBheW1lbnRfbWV0aG9kGAEgASgLMhsuY2xpZW50ZWxlLnYxLlBheW1lbnRNZXRob2QiXAoXR2V0UGF5bWVudE1ldGhvZFJlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEhkKAmlkGAIgASgJQg3gQQK6SAdyBRABGP8BIk8KGEdldFBheW1lbnRNZXRob2RSZXNwb25zZRIzCg5wYXltZW50X21ldGhvZBgBIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kIn0KGUxpc3RQYXltZW50TWV0aG9kc1JlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCKIAQoaTGlzdFBheW1lbnRNZXRob2RzUmVzcG9uc2USNAoPcGF5bWVudF9tZXRob2RzGAEgAygLMhsuY2xpZW50ZWxlLnYxLlBheW1lbnRNZXRob2QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkisAEKGlVwZGF0ZVBheW1lbnRNZXRob2RSZXF1ZXN0EiYKC2N1c3RvbWVyX2lkGAEgASgJQhHgQQK6SAdyBRABGP8B0M4YARI5Cg5wYXltZW50X21ldGhvZBgCIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kQgTgzhgBEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJSChtVcGRhdGVQYXltZW50TWV0aG9kUmVzcG9uc2USMwoOcGF5bWVudF9tZXRob2QYASABKAsyGy5jbGllbnRlbGUudjEuUGF5bWVudE1ldGhvZCJjCh5TZXREZWZhdWx0UGF5bWVudE1ldGhvZFJlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEhkKAmlkGAIgASgJQg3gQQK6SAdyBRABGP8BIlYKH1NldERlZmF1bHRQYXltZW50TWV0aG9kUmVzcG9uc2USMwoOcGF5bWVudF9tZXRob2QYASABKAsyGy5jbGllbnRlbGUudjEuUGF5bWVudE1ldGhvZCJ2ChpEZXRhY2hQYXltZW50TWV0aG9kUmVxdWVzdBImCgtjdXN0b21lcl9pZBgBIAEoCUIR4EECukgHcgUQARj/AdDOGAESGQoCaWQYAiABKAlCDeBBArpIB3IFEAEY/wESFQoEZXRhZxgDIAEoCUIHukgEcgIYQCJSChtEZXRhY2hQYXltZW50TWV0aG9kUmVzcG9uc2USMwoOcGF5bWVudF9tZXRob2QYASABKAsyGy5jbGllbnRlbGUudjEuUGF5bWVudE1ldGhvZCpWChFQYXltZW50TWV0aG9kVHlwZRIjCh9QQVlNRU5UX01FVEhPRF9UWVBFX1VOU1BFQ0lGSUVEEAASHAoYUEFZTUVOVF9NRVRIT0RfVFlQRV9DQVJEEAEqpAEKElBheW1lbnRNZXRob2RTdGF0ZRIkCiBQQVlNRU5UX01FVEhPRF9TVEFURV9VTlNQRUNJRklFRBAAEiMKH1BBWU1FTlRfTUVUSE9EX1NUQVRFX0NIQVJHRUFCTEUQARIgChxQQVlNRU5UX01FVEhPRF9TVEFURV9FWFBJUkVEEAISIQodUEFZTUVOVF9NRVRIT0RfU1RBVEVfQ09OU1VNRUQQAzLABQoUUGF5bWVudE1ldGhvZFNlcnZpY2USbwoTQXR0YWNoUGF5bWVudE1ldGhvZBIoLmNsaWVudGVsZS52MS5BdHRhY2hQYXltZW50TWV0aG9kUmVxdWVzdBopLmNsaWVudGVsZS52MS5BdHRhY2hQYXltZW50TWV0aG9kUmVzcG9uc2UiA5ACAhJqChBHZXRQYXltZW50TWV0aG9kEiUuY2xpZW50ZWxlLnYxLkdldFBheW1lbnRNZXRob2RSZXF1ZXN0GiYuY2xpZW50ZWxlLnYxLkdldFBheW1lbnRNZXRob2RSZXNwb25zZSIHkAIBgM4YARJsChJMaXN0UGF5bWVudE1ldGhvZHMSJy5jbGllbnRlbGUudjEuTGlzdFBheW1lbnRNZXRob2RzUmVxdWVzdBooLmNsaWVudGVsZS52MS5MaXN0UGF5bWVudE1ldGhvZHNSZXNwb25zZSIDkAIBEm8KE1VwZGF0ZVBheW1lbnRNZXRob2QSKC5jbGllbnRlbGUudjEuVXBkYXRlUGF5bWVudE1ldGhvZFJlcXVlc3QaKS5jbGllbnRlbGUudjEuVXBkYXRlUGF5bWVudE1ldGhvZFJlc3BvbnNlIgOQAgISewoXU2V0RGVmYXVsdFBheW1lbnRNZXRob2QSLC5jbGllbnRlbGUudjEuU2V0RGVmYXVsdFBheW1lbnRNZXRob2RSZXF1ZXN0Gi0uY2xpZW50ZWxlLnYxLlNldERlZmF1bHRQYXltZW50TWV0aG9kUmVzcG9uc2UiA5ACAhJvChNEZXRhY2hQYXltZW50TWV0aG9kEiguY2xpZW50ZWxlLnYxLkRldGFjaFBheW1lbnRNZXRob2RSZXF1ZXN0GikuY2xpZW50ZWxlLnYxLkRldGFjaFBheW1lbnRNZXRob2RSZXNwb25zZSIDkAICQmkKEGNvbS5jbGllbnRlbGUudjFCE1BheW1lbnRNZXRob2RzUHJvdG9QAVo+Z2l0aHViLmNvbS9jbGllbnRlbGUvY2xpZW50ZWxlL2dlbi9nby9jbGllbnRlbGUvdjE7Y2xpZW50ZWxldjFiBnByb3RvMw", [file_buf_validate_validate, file_clientele_options_v1_options, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("CiJjbGllbnRlbGUvdjEvcGF5bWVudF9tZXRob2RzLnByb3RvEgxjbGllbnRlbGUudjEi1gMKDVBheW1lbnRNZXRob2QSFwoCaWQYASABKAlCC+BBCLpIBXIDGP8BEiQKC2N1c3RvbWVyX2lkGAIgASgJQg/gQQO6SAVyAxj/AdDOGAESMgoEdHlwZRgDIAEoDjIfLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kVHlwZUID4EEDEiUKBGNhcmQYBCABKAsyEi5jbGllbnRlbGUudjEuQ2FyZEID4EEDEhsKBWxhYmVsGAUgASgJQge6SARyAhhkSACIAQESFwoKaXNfZGVmYXVsdBgGIAEoCEID4EEDEjQKBXN0YXRlGAcgASgOMiAuY2xpZW50ZWxlLnYxLlBheW1lbnRNZXRob2RTdGF0ZUID4EEDEjQKC2NyZWF0ZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEjQKC3VwZGF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEhUKBGV0YWcYCiABKAlCB7pIBHICGEASMgoHYmlsbGluZxgLIAEoCzIcLmNsaWVudGVsZS52MS5CaWxsaW5nRGV0YWlsc0ID4EEDQggKBl9sYWJlbCKaAwoOQmlsbGluZ0RldGFpbHMSFgoEbmFtZRgBIAEoCUID4EEDSACIAQESHAoKZmlyc3RfbmFtZRgCIAEoCUID4EEDSAGIAQESGwoJbGFzdF9uYW1lGAMgASgJQgPgQQNIAogBARIeCgxvcmdhbml6YXRpb24YBCABKAlCA+BBA0gDiAEBEhcKBWxpbmUxGAUgASgJQgPgQQNIBIgBARIXCgVsaW5lMhgGIAEoCUID4EEDSAWIAQESFgoEY2l0eRgHIAEoCUID4EEDSAaIAQESFwoFc3RhdGUYCCABKAlCA+BBA0gHiAEBEh0KC3Bvc3RhbF9jb2RlGAkgASgJQgPgQQNICIgBARIZCgdjb3VudHJ5GAogASgJQgPgQQNICYgBAUIHCgVfbmFtZUINCgtfZmlyc3RfbmFtZUIMCgpfbGFzdF9uYW1lQg8KDV9vcmdhbml6YXRpb25CCAoGX2xpbmUxQggKBl9saW5lMkIHCgVfY2l0eUIICgZfc3RhdGVCDgoMX3Bvc3RhbF9jb2RlQgoKCF9jb3VudHJ5Il0KBENhcmQSEgoFYnJhbmQYASABKAlCA+BBAxISCgVsYXN0NBgCIAEoCUID4EEDEhYKCWV4cF9tb250aBgDIAEoBUID4EEDEhUKCGV4cF95ZWFyGAQgASgFQgPgQQMihAEKGkF0dGFjaFBheW1lbnRNZXRob2RSZXF1ZXN0EiYKC2N1c3RvbWVyX2lkGAEgASgJQhHgQQK6SAdyBRABGP8B0M4YARI+Cg5wYXltZW50X21ldGhvZBgCIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kQgngQQK6SAPIAQEiUgobQXR0YWNoUGF5bWVudE1ldGhvZFJlc3BvbnNlEjMKDnBheW1lbnRfbWV0aG9kGAEgASgLMhsuY2xpZW50ZWxlLnYxLlBheW1lbnRNZXRob2QiXAoXR2V0UGF5bWVudE1ldGhvZFJlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEhkKAmlkGAIgASgJQg3gQQK6SAdyBRABGP8BIk8KGEdldFBheW1lbnRNZXRob2RSZXNwb25zZRIzCg5wYXltZW50X21ldGhvZBgBIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kIn0KGUxpc3RQYXltZW50TWV0aG9kc1JlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCKIAQoaTGlzdFBheW1lbnRNZXRob2RzUmVzcG9uc2USNAoPcGF5bWVudF9tZXRob2RzGAEgAygLMhsuY2xpZW50ZWxlLnYxLlBheW1lbnRNZXRob2QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkisAEKGlVwZGF0ZVBheW1lbnRNZXRob2RSZXF1ZXN0EiYKC2N1c3RvbWVyX2lkGAEgASgJQhHgQQK6SAdyBRABGP8B0M4YARI5Cg5wYXltZW50X21ldGhvZBgCIAEoCzIbLmNsaWVudGVsZS52MS5QYXltZW50TWV0aG9kQgTgzhgBEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJSChtVcGRhdGVQYXltZW50TWV0aG9kUmVzcG9uc2USMwoOcGF5bWVudF9tZXRob2QYASABKAsyGy5jbGllbnRlbGUudjEuUGF5bWVudE1ldGhvZCJjCh5TZXREZWZhdWx0UGF5bWVudE1ldGhvZFJlcXVlc3QSJgoLY3VzdG9tZXJfaWQYASABKAlCEeBBArpIB3IFEAEY/wHQzhgBEhkKAmlkGAIgASgJQg3gQQK6SAdyBRABGP8BIlYKH1NldERlZmF1bHRQYXltZW50TWV0aG9kUmVzcG9uc2USMwoOcGF5bWVudF9tZXRob2QYASABKAsyGy5jbGllbnRlbGUudjEuUGF5bWVudE1ldGhvZCJ2ChpEZXRhY2hQYXltZW50TWV0aG9kUmVxdWVzdBImCgtjdXN0b21lcl9pZBgBIAEoCUIR4EECukgHcgUQARj/AdDOGAESGQoCaWQYAiABKAlCDeBBArpIB3IFEAEY/wESFQoEZXRhZxgDIAEoCUIHukgEcgIYQCJSChtEZXRhY2hQYXltZW50TWV0aG9kUmVzcG9uc2USMwoOcGF5bWVudF9tZXRob2QYASABKAsyGy5jbGllbnRlbGUudjEuUGF5bWVudE1ldGhvZCpWChFQYXltZW50TWV0aG9kVHlwZRIjCh9QQVlNRU5UX01FVEhPRF9UWVBFX1VOU1BFQ0lGSUVEEAASHAoYUEFZTUVOVF9NRVRIT0RfVFlQRV9DQVJEEAEqpAEKElBheW1lbnRNZXRob2RTdGF0ZRIkCiBQQVlNRU5UX01FVEhPRF9TVEFURV9VTlNQRUNJRklFRBAAEiMKH1BBWU1FTlRfTUVUSE9EX1NUQVRFX0NIQVJHRUFCTEUQARIgChxQQVlNRU5UX01FVEhPRF9TVEFURV9FWFBJUkVEEAISIQodUEFZTUVOVF9NRVRIT0RfU1RBVEVfQ09OU1VNRUQQAzLABQoUUGF5bWVudE1ldGhvZFNlcnZpY2USbwoTQXR0YWNoUGF5bWVudE1ldGhvZBIoLmNsaWVudGVsZS52MS5BdHRhY2hQYXltZW50TWV0aG9kUmVxdWVzdBopLmNsaWVudGVsZS52MS5BdHRhY2hQYXltZW50TWV0aG9kUmVzcG9uc2UiA5ACAhJqChBHZXRQYXltZW50TWV0aG9kEiUuY2xpZW50ZWxlLnYxLkdldFBheW1lbnRNZXRob2RSZXF1ZXN0GiYuY2xpZW50ZWxlLnYxLkdldFBheW1lbnRNZXRob2RSZXNwb25zZSIHkAIBgM4YARJsChJMaXN0UGF5bWVudE1ldGhvZHMSJy5jbGllbnRlbGUudjEuTGlzdFBheW1lbnRNZXRob2RzUmVxdWVzdBooLmNsaWVudGVsZS52MS5MaXN0UGF5bWVudE1ldGhvZHNSZXNwb25zZSIDkAIBEm8KE1VwZGF0ZVBheW1lbnRNZXRob2QSKC5jbGllbnRlbGUudjEuVXBkYXRlUGF5bWVudE1ldGhvZFJlcXVlc3QaKS5jbGllbnRlbGUudjEuVXBkYXRlUGF5bWVudE1ldGhvZFJlc3BvbnNlIgOQAgISewoXU2V0RGVmYXVsdFBheW1lbnRNZXRob2QSLC5jbGllbnRlbGUudjEuU2V0RGVmYXVsdFBheW1lbnRNZXRob2RSZXF1ZXN0Gi0uY2xpZW50ZWxlLnYxLlNldERlZmF1bHRQYXltZW50TWV0aG9kUmVzcG9uc2UiA5ACAhJvChNEZXRhY2hQYXltZW50TWV0aG9kEiguY2xpZW50ZWxlLnYxLkRldGFjaFBheW1lbnRNZXRob2RSZXF1ZXN0GikuY2xpZW50ZWxlLnYxLkRldGFjaFBheW1lbnRNZXRob2RSZXNwb25zZSIDkAICQmkKEGNvbS5jbGllbnRlbGUudjFCE1BheW1lbnRNZXRob2RzUHJvdG9QAVo+Z2l0aHViLmNvbS9jbGllbnRlbGUvY2xpZW50ZWxlL2dlbi9nby9jbGllbnRlbGUvdjE7Y2xpZW50ZWxldjFiBnByb3RvMw", [file_buf_validate_validate, file_clientele_options_v1_options, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * PaymentMethod is a token for a means of payment.
@@ -101,6 +101,13 @@ export type PaymentMethod = Message<"clientele.v1.PaymentMethod"> & {
    * @generated from field: string etag = 10;
    */
   etag: string;
+
+  /**
+   * The name and billing address of its owner, as the vault knew them when it was attached; absent if it knew none.
+   *
+   * @generated from field: clientele.v1.BillingDetails billing = 11;
+   */
+  billing?: BillingDetails | undefined;
 };
 
 /**
@@ -109,6 +116,90 @@ export type PaymentMethod = Message<"clientele.v1.PaymentMethod"> & {
  */
 export const PaymentMethodSchema: GenMessage<PaymentMethod> = /*@__PURE__*/
   messageDesc(file_clientele_v1_payment_methods, 0);
+
+/**
+ * BillingDetails is what the vault says of the owner of a payment method.
+ *
+ * @generated from message clientele.v1.BillingDetails
+ */
+export type BillingDetails = Message<"clientele.v1.BillingDetails"> & {
+  /**
+   * The full name.
+   *
+   * @generated from field: optional string name = 1;
+   */
+  name?: string | undefined;
+
+  /**
+   * The given name.
+   *
+   * @generated from field: optional string first_name = 2;
+   */
+  firstName?: string | undefined;
+
+  /**
+   * The family name.
+   *
+   * @generated from field: optional string last_name = 3;
+   */
+  lastName?: string | undefined;
+
+  /**
+   * The organization.
+   *
+   * @generated from field: optional string organization = 4;
+   */
+  organization?: string | undefined;
+
+  /**
+   * Street and number.
+   *
+   * @generated from field: optional string line1 = 5;
+   */
+  line1?: string | undefined;
+
+  /**
+   * The second line.
+   *
+   * @generated from field: optional string line2 = 6;
+   */
+  line2?: string | undefined;
+
+  /**
+   * The city.
+   *
+   * @generated from field: optional string city = 7;
+   */
+  city?: string | undefined;
+
+  /**
+   * The state, province or region.
+   *
+   * @generated from field: optional string state = 8;
+   */
+  state?: string | undefined;
+
+  /**
+   * The postal code.
+   *
+   * @generated from field: optional string postal_code = 9;
+   */
+  postalCode?: string | undefined;
+
+  /**
+   * The country, as an ISO 3166-1 alpha-2 code.
+   *
+   * @generated from field: optional string country = 10;
+   */
+  country?: string | undefined;
+};
+
+/**
+ * Describes the message clientele.v1.BillingDetails.
+ * Use `create(BillingDetailsSchema)` to create a new message.
+ */
+export const BillingDetailsSchema: GenMessage<BillingDetails> = /*@__PURE__*/
+  messageDesc(file_clientele_v1_payment_methods, 1);
 
 /**
  * Card is what the vault says of a card.
@@ -150,7 +241,7 @@ export type Card = Message<"clientele.v1.Card"> & {
  * Use `create(CardSchema)` to create a new message.
  */
 export const CardSchema: GenMessage<Card> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 1);
+  messageDesc(file_clientele_v1_payment_methods, 2);
 
 /**
  * AttachPaymentMethodRequest names a customer and a token.
@@ -178,7 +269,7 @@ export type AttachPaymentMethodRequest = Message<"clientele.v1.AttachPaymentMeth
  * Use `create(AttachPaymentMethodRequestSchema)` to create a new message.
  */
 export const AttachPaymentMethodRequestSchema: GenMessage<AttachPaymentMethodRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 2);
+  messageDesc(file_clientele_v1_payment_methods, 3);
 
 /**
  * AttachPaymentMethodResponse carries the attached payment method.
@@ -199,7 +290,7 @@ export type AttachPaymentMethodResponse = Message<"clientele.v1.AttachPaymentMet
  * Use `create(AttachPaymentMethodResponseSchema)` to create a new message.
  */
 export const AttachPaymentMethodResponseSchema: GenMessage<AttachPaymentMethodResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 3);
+  messageDesc(file_clientele_v1_payment_methods, 4);
 
 /**
  * GetPaymentMethodRequest names a payment method.
@@ -227,7 +318,7 @@ export type GetPaymentMethodRequest = Message<"clientele.v1.GetPaymentMethodRequ
  * Use `create(GetPaymentMethodRequestSchema)` to create a new message.
  */
 export const GetPaymentMethodRequestSchema: GenMessage<GetPaymentMethodRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 4);
+  messageDesc(file_clientele_v1_payment_methods, 5);
 
 /**
  * GetPaymentMethodResponse carries the payment method.
@@ -248,7 +339,7 @@ export type GetPaymentMethodResponse = Message<"clientele.v1.GetPaymentMethodRes
  * Use `create(GetPaymentMethodResponseSchema)` to create a new message.
  */
 export const GetPaymentMethodResponseSchema: GenMessage<GetPaymentMethodResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 5);
+  messageDesc(file_clientele_v1_payment_methods, 6);
 
 /**
  * ListPaymentMethodsRequest asks for a page of payment methods.
@@ -283,7 +374,7 @@ export type ListPaymentMethodsRequest = Message<"clientele.v1.ListPaymentMethods
  * Use `create(ListPaymentMethodsRequestSchema)` to create a new message.
  */
 export const ListPaymentMethodsRequestSchema: GenMessage<ListPaymentMethodsRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 6);
+  messageDesc(file_clientele_v1_payment_methods, 7);
 
 /**
  * ListPaymentMethodsResponse is a page of payment methods.
@@ -318,7 +409,7 @@ export type ListPaymentMethodsResponse = Message<"clientele.v1.ListPaymentMethod
  * Use `create(ListPaymentMethodsResponseSchema)` to create a new message.
  */
 export const ListPaymentMethodsResponseSchema: GenMessage<ListPaymentMethodsResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 7);
+  messageDesc(file_clientele_v1_payment_methods, 8);
 
 /**
  * UpdatePaymentMethodRequest says what to change.
@@ -353,7 +444,7 @@ export type UpdatePaymentMethodRequest = Message<"clientele.v1.UpdatePaymentMeth
  * Use `create(UpdatePaymentMethodRequestSchema)` to create a new message.
  */
 export const UpdatePaymentMethodRequestSchema: GenMessage<UpdatePaymentMethodRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 8);
+  messageDesc(file_clientele_v1_payment_methods, 9);
 
 /**
  * UpdatePaymentMethodResponse carries the changed payment method.
@@ -374,7 +465,7 @@ export type UpdatePaymentMethodResponse = Message<"clientele.v1.UpdatePaymentMet
  * Use `create(UpdatePaymentMethodResponseSchema)` to create a new message.
  */
 export const UpdatePaymentMethodResponseSchema: GenMessage<UpdatePaymentMethodResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 9);
+  messageDesc(file_clientele_v1_payment_methods, 10);
 
 /**
  * SetDefaultPaymentMethodRequest names the payment method to make the default.
@@ -402,7 +493,7 @@ export type SetDefaultPaymentMethodRequest = Message<"clientele.v1.SetDefaultPay
  * Use `create(SetDefaultPaymentMethodRequestSchema)` to create a new message.
  */
 export const SetDefaultPaymentMethodRequestSchema: GenMessage<SetDefaultPaymentMethodRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 10);
+  messageDesc(file_clientele_v1_payment_methods, 11);
 
 /**
  * SetDefaultPaymentMethodResponse carries the payment method.
@@ -423,7 +514,7 @@ export type SetDefaultPaymentMethodResponse = Message<"clientele.v1.SetDefaultPa
  * Use `create(SetDefaultPaymentMethodResponseSchema)` to create a new message.
  */
 export const SetDefaultPaymentMethodResponseSchema: GenMessage<SetDefaultPaymentMethodResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 11);
+  messageDesc(file_clientele_v1_payment_methods, 12);
 
 /**
  * DetachPaymentMethodRequest names the payment method to take away.
@@ -458,7 +549,7 @@ export type DetachPaymentMethodRequest = Message<"clientele.v1.DetachPaymentMeth
  * Use `create(DetachPaymentMethodRequestSchema)` to create a new message.
  */
 export const DetachPaymentMethodRequestSchema: GenMessage<DetachPaymentMethodRequest> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 12);
+  messageDesc(file_clientele_v1_payment_methods, 13);
 
 /**
  * DetachPaymentMethodResponse carries the detached payment method.
@@ -479,7 +570,7 @@ export type DetachPaymentMethodResponse = Message<"clientele.v1.DetachPaymentMet
  * Use `create(DetachPaymentMethodResponseSchema)` to create a new message.
  */
 export const DetachPaymentMethodResponseSchema: GenMessage<DetachPaymentMethodResponse> = /*@__PURE__*/
-  messageDesc(file_clientele_v1_payment_methods, 13);
+  messageDesc(file_clientele_v1_payment_methods, 14);
 
 /**
  * PaymentMethodType is a kind of means of payment.

@@ -1,6 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Knex } from "knex";
 import {
+  AddressPurpose,
   AddressSchema,
   type AddressService,
   ListAddressesRequestSchema,
@@ -20,6 +21,9 @@ import { addAddress } from "./add.js";
 import { addressFromRow, addressToColumns, writableFields } from "./convert.js";
 import { validAddress } from "./rules.js";
 import * as store from "./store.js";
+
+// The columns of a customer that name a default address.
+const defaultColumns = ["default_address_id", "default_billing_address_id"] as const;
 
 export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
   return {
@@ -81,9 +85,10 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
       return await inTransaction(db, async (trx) => {
         const { row, customer } = await lockExistingAddress(trx, tenantId, req.customerId, req.id);
         requireEtag("address", row, req.etag);
-        if (customer.default_address_id === row.id) {
-          const changed = event("customer.updated", ["default_address_id"]);
-          await customers.update(trx, tenantId, customer.id, { default_address_id: null }, changed);
+        const defaults = defaultColumns.filter((column) => customer[column] === row.id);
+        if (defaults.length > 0) {
+          const none = Object.fromEntries(defaults.map((column) => [column, null]));
+          await customers.update(trx, tenantId, customer.id, none, event("customer.updated", defaults));
         }
         await store.deleteAddress(trx, tenantId, customer.id, row.id, event("address.deleted"));
         return {};
@@ -94,11 +99,13 @@ export function addressService(deps: Deps): ServiceImpl<typeof AddressService> {
       const { db, tenantId, event } = callOf(ctx);
       return await inTransaction(db, async (trx) => {
         const { row, customer } = await lockExistingAddress(trx, tenantId, req.customerId, req.id);
-        if (customer.default_address_id !== row.id) {
-          const changed = event("customer.updated", ["default_address_id"]);
-          await customers.update(trx, tenantId, customer.id, { default_address_id: row.id }, changed);
+        const column = req.purpose === AddressPurpose.BILLING ? "default_billing_address_id" : "default_address_id";
+        if (customer[column] !== row.id) {
+          const changed = event("customer.updated", [column]);
+          await customers.update(trx, tenantId, customer.id, { [column]: row.id }, changed);
         }
-        return { address: addressFromRow(row, row.id) };
+        const defaultId = column === "default_address_id" ? row.id : customer.default_address_id;
+        return { address: addressFromRow(row, defaultId) };
       });
     },
   };

@@ -70,6 +70,7 @@ export async function gather(call: Call, input: CheckoutInput, buyer: Buyer): Pr
   };
   const requestShipping = input.addressId ? await savedAddress(input.addressId) : inline;
   const { default_address_id: addressId, default_payment_method_id: methodId } = customer;
+  const billingId = customer.default_billing_address_id;
   return {
     request: requestOf(input, requestShipping?.country ?? buyer.country ?? customer.country ?? undefined),
     requestShipping,
@@ -79,6 +80,7 @@ export async function gather(call: Call, input: CheckoutInput, buyer: Buyer): Pr
     // A checkout takes no custom fields.
     customer: customerFromRow(customer, { ...call, customFields: [], settings }),
     defaultShipping: addressId === null ? undefined : await savedAddress(addressId),
+    defaultBilling: billingId === null ? undefined : await savedAddress(billingId),
     defaultPaymentMethod: methodId === null ? undefined : await savedPaymentMethod(methodId),
     ...(await taxOf(call, customer.id)),
   };

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { Address } from "../../../gen/clientele/v1/addresses_pb.js";
+import { type Address, AddressSchema } from "../../../gen/clientele/v1/addresses_pb.js";
 import {
   type Checkout,
   type CheckoutInput,
@@ -29,6 +29,7 @@ export interface Candidates {
   readonly requestTaxIdentifiers?: readonly TaxIdentifier[] | undefined;
   readonly customer?: Customer | undefined;
   readonly defaultShipping?: Address | undefined;
+  readonly defaultBilling?: Address | undefined;
   readonly defaultPaymentMethod?: PaymentMethod | undefined;
   /** All of the customer's tax identifiers, in any state. */
   readonly taxIdentifiers?: readonly TaxIdentifier[];
@@ -77,18 +78,12 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
     (before) => before.shipping,
     () => defaulted("shipping", requestShipping, defaultShipping, usable),
   );
-  const billing = followsShipping(revision?.before)
-    ? billed(shipping)
-    : unlessKept(
-        "billing",
-        (before) => before.billing,
-        () => billed(shipping),
-      );
   const paymentMethod = unlessKept(
     "payment_method",
     (before) => before.paymentMethod,
     () => defaulted("payment_method", requestPaymentMethod, defaultPaymentMethod, chargeable),
   );
+  const billing = resolveBilling();
   const locale = unlessKept(
     "locale",
     (before) => before.locale,
@@ -160,11 +155,32 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
     return applies ? fallback : undefined;
   }
 
-  function billed(shippingAddress: Address | undefined): Address | undefined {
-    const { requestBilling } = candidates;
-    const otherwise = shippingAddress === undefined ? ResolutionSource.NONE : ResolutionSource.SHIPPING;
-    note("billing", requestBilling === undefined ? otherwise : ResolutionSource.REQUEST);
-    return requestBilling ?? shippingAddress;
+  // A billing address that no input gave follows the payment method and the shipping address, and no later default.
+  function resolveBilling(): Address | undefined {
+    const before = revision?.before;
+    const source = before?.resolutions.find(({ field }) => field === "billing")?.source;
+    const { defaultBilling } = candidates;
+    if (!isKept("billing")) return billed(candidates.requestBilling, defaultBilling);
+    if (source === ResolutionSource.REQUEST)
+      return unlessKept(
+        "billing",
+        (kept) => kept.billing,
+        () => undefined,
+      );
+    if (!isKept("payment_method")) return billed(undefined, defaultBilling);
+    return billed(undefined, source === ResolutionSource.CUSTOMER_DEFAULT ? before?.billing : undefined);
+  }
+
+  function billed(requested: Address | undefined, defaultBilling: Address | undefined): Address | undefined {
+    const choices: [ResolutionSource, Address | undefined][] = [
+      [ResolutionSource.REQUEST, requested],
+      [ResolutionSource.PAYMENT_METHOD, paymentMethod && ownerAddress(paymentMethod)],
+      [ResolutionSource.CUSTOMER_DEFAULT, defaultBilling && namesPlace(defaultBilling) ? defaultBilling : undefined],
+      [ResolutionSource.SHIPPING, shipping],
+    ];
+    const [source, address] = choices.find(([, one]) => one !== undefined) ?? [ResolutionSource.NONE, undefined];
+    note("billing", source);
+    return address;
   }
 
   // The ones in the request, else the usable ones of the customer.
@@ -199,10 +215,12 @@ function nameGivenTo(before: Checkout | undefined): string | undefined {
   return displayName === (contact?.email ?? contact?.name ?? customerId) ? undefined : displayName;
 }
 
-// Whether no request gave the billing address of a checkout.
-function followsShipping(before: Checkout | undefined): boolean {
-  const source = before?.resolutions.find(({ field }) => field === "billing")?.source;
-  return source === ResolutionSource.SHIPPING || source === ResolutionSource.NONE;
+// The billing address that the vault knows; undefined if it names no place.
+function ownerAddress({ billing }: PaymentMethod): Address | undefined {
+  if (billing === undefined) return undefined;
+  const { $typeName: _, $unknown: __, ...details } = billing;
+  const address = create(AddressSchema, details);
+  return namesPlace(address) ? address : undefined;
 }
 
 // A certificate exempts from the sales tax of one state of the United States.

@@ -10,7 +10,8 @@ export function explainConflict(error: unknown): never {
   if (violates(error, "external_references_pkey")) {
     throw rpcError("EXTERNAL_REFERENCE_TAKEN", "Another customer has this external reference.");
   }
-  if (violates(error, "customers_default_address_fkey")) throw notOwnAddress();
+  if (violates(error, "customers_default_address_fkey")) throw notOwnAddress("default_address_id");
+  if (violates(error, "customers_default_billing_address_fkey")) throw notOwnAddress("default_billing_address_id");
   if (violates(error, "customers_default_payment_method_fkey")) {
     throw invalidField("customer.default_payment_method_id", "must be one of the customer's payment methods");
   }
@@ -23,6 +24,6 @@ export function emailTaken() {
 }
 
 /** The error for a default address that is not one of the customer's. */
-export function notOwnAddress() {
-  return invalidField("customer.default_address_id", "must be one of the customer's addresses");
+export function notOwnAddress(field: "default_address_id" | "default_billing_address_id") {
+  return invalidField(`customer.${field}`, "must be one of the customer's addresses");
 }

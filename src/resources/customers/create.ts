@@ -64,7 +64,8 @@ export function validNewCustomer(given: Customer, rules: CustomerRules): Checked
     throw invalidField("customer.request_to_be_forgotten", "cannot be asked for a customer that is only being made");
   }
   // A new customer has no address yet.
-  if (customer.defaultAddressId !== undefined) throw notOwnAddress();
+  if (customer.defaultAddressId !== undefined) throw notOwnAddress("default_address_id");
+  if (customer.defaultBillingAddressId !== undefined) throw notOwnAddress("default_billing_address_id");
   const shipping = given.shipping && validAddress(given.shipping, settings, "customer.shipping");
   return { customer, shipping, rules };
 }

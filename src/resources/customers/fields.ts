@@ -99,6 +99,7 @@ export const customerFields = {
   },
   shipping: { column: null, kind: "separate", writer: "shopper" },
   default_address_id: text("default_address_id", "shopper after sign-up"),
+  default_billing_address_id: text("default_billing_address_id", "shopper after sign-up"),
   default_payment_method_id: text("default_payment_method_id", "shopper after sign-up"),
   password: { column: null, kind: "separate", writer: "shopper at sign-up" },
   has_password: {

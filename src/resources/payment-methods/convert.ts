@@ -1,6 +1,7 @@
-import { create } from "@bufbuild/protobuf";
+import { create, fromJson } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
+  BillingDetailsSchema,
   type PaymentMethod,
   PaymentMethodSchema,
   PaymentMethodType,
@@ -23,18 +24,19 @@ export function paymentMethodFromRow(row: PaymentMethodRow, defaultId: string | 
     id: row.id,
     customerId: row.customer_id ?? "",
     type: type.fromColumn(row.type),
-    card: cardFromRow(row),
+    card: cardMessage(cardFromRow(row)),
     ...(row.label !== null && { label: row.label }),
     isDefault: row.id === defaultId,
     state: stateAt(now, row),
+    ...(row.billing && { billing: fromJson(BillingDetailsSchema, row.billing, { ignoreUnknownFields: true }) }),
     createTime: timestampFromDate(row.create_time),
     updateTime: timestampFromDate(row.update_time),
     etag: etagOf(row.version),
   });
 }
 
-export function cardFromRow({ brand, last4, exp_month, exp_year }: PaymentMethodRow): Card {
-  return { brand, last4, expMonth: exp_month, expYear: exp_year };
+export function cardFromRow({ brand, last4, exp_month, exp_year, billing }: PaymentMethodRow): Card {
+  return { brand, last4, expMonth: exp_month, expYear: exp_year, ...(billing && { billing }) };
 }
 
 export function cardToColumns(token: string, card: Card, label: string | undefined): PaymentMethodColumns {
@@ -46,7 +48,12 @@ export function cardToColumns(token: string, card: Card, label: string | undefin
     exp_month: card.expMonth,
     exp_year: card.expYear,
     label: label?.trim() || null,
+    billing: card.billing ?? null,
   };
+}
+
+function cardMessage({ brand, last4, expMonth, expYear }: Card) {
+  return { brand, last4, expMonth, expYear };
 }
 
 /** A payment method without a customer, as a guest's checkout shows it. */
@@ -54,7 +61,8 @@ export function paymentMethodFromCard(token: string, card: Card, now: Date): Pay
   return create(PaymentMethodSchema, {
     id: token,
     type: PaymentMethodType.CARD,
-    card: { ...card },
+    card: cardMessage(card),
+    ...(card.billing && { billing: create(BillingDetailsSchema, card.billing) }),
     state: stateAt(now, { exp_month: card.expMonth, exp_year: card.expYear, consume_time: null }),
   });
 }

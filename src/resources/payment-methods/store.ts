@@ -18,6 +18,7 @@ export interface PaymentMethodRow {
   exp_month: number;
   exp_year: number;
   label: string | null;
+  billing: Readonly<Record<string, string>> | null;
   consume_time: Date | null;
   version: number;
   create_time: Date;
@@ -26,7 +27,7 @@ export interface PaymentMethodRow {
 
 export type PaymentMethodColumns = Pick<
   PaymentMethodRow,
-  "id" | "type" | "brand" | "last4" | "exp_month" | "exp_year" | "label"
+  "id" | "type" | "brand" | "last4" | "exp_month" | "exp_year" | "label" | "billing"
 >;
 
 /** A payment method beside its customer's default. */

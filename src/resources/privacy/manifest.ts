@@ -95,6 +95,7 @@ export const personal: readonly PersonalRows[] = [
       exp_month: "1",
       exp_year: "1970",
       label: "null",
+      billing: "null",
     },
     {},
     {

@@ -112,7 +112,8 @@ export async function listDueErasures(
 
 /** Lets a locked customer name nothing that belongs to it, so that this can go in any order. A part of its erasure. */
 export async function releaseBelongings(trx: Knex.Transaction, tenantId: string, customerId: string): Promise<void> {
-  const named = { default_address_id: null, default_payment_method_id: null, photo_token: null, password_id: null };
+  const defaults = { default_address_id: null, default_billing_address_id: null, default_payment_method_id: null };
+  const named = { ...defaults, photo_token: null, password_id: null };
   await trx("customers").where({ tenant_id: tenantId, id: customerId }).update(named);
 }
 

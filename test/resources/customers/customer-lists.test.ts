@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
+import { AddressPurpose } from "../../../gen/clientele/v1/addresses_pb.js";
 import { filterableFields, orderableFields } from "../../../src/resources/customers/list-fields.js";
 import { houston } from "../../support/addresses.js";
 import { type Clients, useClientele } from "../../support/clientele.js";
@@ -30,6 +31,7 @@ beforeAll(async () => {
   await clients.paymentMethods.setDefaultPaymentMethod({ customerId: id, id: card });
   const { customer } = await clients.customers.getCustomer({ id });
   addressId = customer!.defaultAddressId!;
+  await clients.addresses.setDefaultAddress({ customerId: id, id: addressId, purpose: AddressPurpose.BILLING });
   await clients.customers.deleteCustomer({ id });
 });
 
@@ -49,6 +51,7 @@ const clauses: Readonly<Record<string, () => string>> = {
   tax_exempt: () => "eq(tax_exempt,false)",
   request_to_be_forgotten: () => "eq(request_to_be_forgotten,false)",
   default_address_id: () => `eq(default_address_id,${addressId})`,
+  default_billing_address_id: () => `eq(default_billing_address_id,${addressId})`,
   default_payment_method_id: () => `eq(default_payment_method_id,${card})`,
   create_time: () => `le(create_time,${time})`,
   update_time: () => `ge(update_time,${time})`,

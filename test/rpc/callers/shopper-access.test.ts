@@ -68,6 +68,7 @@ type Treatment =
 // Every id that is not simply NOT_FOUND.
 const exceptions: Readonly<Record<string, Treatment>> = {
   "CustomerService.UpdateCustomer customer.defaultAddressId": "refused",
+  "CustomerService.UpdateCustomer customer.defaultBillingAddressId": "refused",
   "CustomerService.UpdateCustomer customer.defaultPaymentMethodId": "refused",
   "CustomerService.UpdateCustomer customer.shipping.id": "stale",
   "AddressService.CreateAddress address.id": "ignored",
