@@ -22,7 +22,8 @@ export function cardRuleOf({ isSecret, textKind }: FieldPlan): ((text: string) =
   return isSecret ? undefined : rules[textKind];
 }
 
-const generatedId = /^[a-z]+_[0-7][0-9a-hjkmnp-tv-z]{25}$/;
+// One of a numbered row goes on with the number and a mark. The number leaves no place for that of a card.
+const generatedId = /^[a-z]+_[0-7][0-9a-hjkmnp-tv-z]{25}(0{5}\d{11}[0-9a-v]{8})?$/;
 
 const rules: Readonly<Record<TextKind, ((text: string) => boolean) | undefined>> = {
   [TextKind.UNSPECIFIED]: holdsCardNumber,

@@ -5,6 +5,9 @@ import { pino } from "pino";
 import { beforeAll, expect, test, vi } from "vitest";
 import { ApiKeyKind } from "../../../gen/clientele/v1/api_keys_pb.js";
 import { CustomerService } from "../../../gen/clientele/v1/customers_pb.js";
+import { holdsCardNumber } from "../../../src/formats/card-numbers.js";
+import { eventId } from "../../../src/resources/events/convert.js";
+import type { EventRow } from "../../../src/resources/events/log-store.js";
 import { errorForLog } from "../../../src/rpc/log.js";
 import { cardNumbers, otherDigits } from "../../support/card-numbers.js";
 import { type TestAccount, transports, useClientele } from "../../support/clientele.js";
@@ -152,6 +155,18 @@ test("a generated id is a name, whatever digits it holds", async () => {
   expect(
     await failureOf(account.test.customers.updateCustomer({ customer: { id: customerId, name: "Ada" } })),
   ).toMatchObject(absent);
+});
+
+test("an id of an event is one, whatever digits meet in it", async () => {
+  const eventOf = (number: number): string =>
+    eventId({ tenant_id: "ten_01m89q1v4se5jscn4jj23pxy50", id: number, create_time: new Date(0) } as EventRow);
+  const ids = Array.from({ length: 1_000 }, (_, number) => eventOf(number)).filter((id) => holdsCardNumber(id));
+  expect(ids.length).toBeGreaterThan(5);
+  for (const id of ids.slice(0, 5)) {
+    expect(await failureOf(account.test.events.getEvent({ id }))).toMatchObject({ reason: "RESOURCE_NOT_FOUND" });
+  }
+  const hiding = `evt_01m89q1v4se5jscn4jj23p5xyz4242424242424242abcdefgh`;
+  expect(await failureOf(account.test.events.getEvent({ id: hiding }))).toMatchObject(given);
 });
 
 test("the prefix of a token does not hide the number of a card", async () => {
