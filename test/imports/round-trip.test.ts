@@ -1,6 +1,7 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { AddressPurpose } from "../../gen/clientele/v1/addresses_pb.js";
 import { createAddress } from "../support/addresses.js";
 import { useClientele } from "../support/clientele.js";
 import { createCustomer } from "../support/customers.js";
@@ -80,6 +81,7 @@ describe("an export", () => {
       await createAddress(first.test, id, { label: "two" }),
     ];
     await first.test.addresses.setDefaultAddress({ customerId: id, id: two.id });
+    await first.test.addresses.setDefaultAddress({ customerId: id, id: one.id, purpose: AddressPurpose.BILLING });
     const other = await createCustomer(first.test);
     const only = await createAddress(first.test, other.id);
     await first.test.customers.updateCustomer({
@@ -89,7 +91,11 @@ describe("an export", () => {
     const exported = await exportRows(clientele, first);
     await importRows(clientele, second, exported);
     const { customer } = await second.test.customers.getCustomer({ id });
-    expect(customer).toMatchObject({ defaultAddressId: two.id, metadata: { plan: "gold" } });
+    expect(customer).toMatchObject({
+      defaultAddressId: two.id,
+      defaultBillingAddressId: one.id,
+      metadata: { plan: "gold" },
+    });
     const { addresses } = await second.test.addresses.listAddresses({ customerId: id });
     expect(addresses.map((it) => it.id).sort()).toEqual([one.id, two.id].sort());
     const copy = (await second.test.customers.getCustomer({ id: other.id })).customer!;

@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { expect } from "vitest";
+import { AddressPurpose } from "../../gen/clientele/v1/addresses_pb.js";
 import { CustomerType } from "../../gen/clientele/v1/customers_pb.js";
 import type { Clientele, Clients, TestAccount } from "./clientele.js";
 import { plain } from "./images.js";
@@ -47,7 +48,9 @@ export async function newPerson(clientele: Clientele, { test: clients }: TestAcc
   const token = (name: string) => say(name, `cct_sandbox_${name}_${unique}`);
   const shipping = addressOf("home");
   await clients.customers.updateCustomer({ customer: { id, shipping } }, key("update"));
-  await clients.addresses.createAddress({ customerId: id, address: addressOf("work") }, key("address"));
+  const work = await clients.addresses.createAddress({ customerId: id, address: addressOf("work") }, key("address"));
+  const billed = { customerId: id, id: work.address!.id, purpose: AddressPurpose.BILLING };
+  await clients.addresses.setDefaultAddress(billed);
   const attach = (method: string) =>
     clients.paymentMethods.attachPaymentMethod(
       { customerId: id, paymentMethod: { id: method, label: say(`label of ${method}`) } },
@@ -59,6 +62,9 @@ export async function newPerson(clientele: Clientele, { test: clients }: TestAcc
   await clients.paymentMethods.detachPaymentMethod({ customerId: id, id: detached }, key("detach"));
   delete values[`label of ${detached}`];
   await clients.paymentMethods.setDefaultPaymentMethod({ customerId: id, id: values.token as string });
+  // As the vault's answer does it, so that checkouts copy it.
+  const owner = { name: say("owner"), line1: say("owner street") };
+  await clientele.db("payment_methods").where({ customer_id: id }).update({ billing: owner });
   await clients.photos.uploadPhoto({ customerId: id, content: await plain("jpeg", 64, 64) }, key("photo"));
   const { content, token: photoToken } = await clientele.db("photos").where({ customer_id: id }).first();
   values.photo = content.subarray(-200);
