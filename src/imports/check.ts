@@ -150,7 +150,7 @@ function checkRow(row: SourceRow, rules: ImportRules, problems: Problems): Impor
     const changed_paths = populatedPaths(AddressSchema, address, addressFields);
     return { type: "address.created", resource_id, customer_id: id, changed_paths };
   });
-  const known = taxIdentifiers.map(({ id: resource_id }) => {
+  const identifierEvents = taxIdentifiers.map(({ id: resource_id }) => {
     return { type: "tax_identifier.created", resource_id, customer_id: id, changed_paths: taxPaths };
   });
   const requested =
@@ -171,7 +171,7 @@ function checkRow(row: SourceRow, rules: ImportRules, problems: Problems): Impor
     taxIdentifiers,
     erasure,
     references: freed ? [] : columns.external_references,
-    events: [created, ...added, ...known, ...requested],
+    events: [created, ...added, ...identifierEvents, ...requested],
   };
 }
 

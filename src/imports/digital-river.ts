@@ -1,7 +1,15 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { CustomerType } from "../../gen/clientele/v1/customers_pb.js";
 import { refusal } from "./refusal.js";
-import { type AddressInit, isList, nameIn, present, type Reader, SourceObject, type SourceRow } from "./source-row.js";
+import {
+  type AddressInit,
+  isList,
+  nameIn,
+  type Reader,
+  SourceObject,
+  type SourceRow,
+  withoutUndefined,
+} from "./source-row.js";
 
 /** Reads Digital River Customers, bare or in a page of results. */
 export const digitalRiver: Reader = {
@@ -41,7 +49,7 @@ export function readDigitalRiver(object: SourceObject): SourceRow {
     throw refusal("SOURCE_DELETED", "The customer asked to be forgotten.", "requestToBeForgotten");
   }
   const source = object.reference("defaultSourceId");
-  const customer = present({
+  const customer = withoutUndefined({
     name: object.text("name"),
     phone: object.text("phone"),
     email: object.text("email"),
@@ -68,12 +76,12 @@ function shippingOf(object: SourceObject): AddressInit | undefined {
   const shipping = object.object("shipping") ?? new SourceObject({}, object.problems, "shipping");
   const address = shipping.object("address") ?? shipping;
   const more = [shipping, address, object].map((owner) => owner.object("additionalAddressInfo")).find(Boolean);
-  const info = present({
+  const info = withoutUndefined({
     neighborhood: more?.text("neighborhood"),
     division: more?.text("division"),
     phoneticName: more?.text("phoneticName"),
   });
-  const place = present({
+  const place = withoutUndefined({
     name: shipping.text("name"),
     phone: shipping.text("phone"),
     email: shipping.text("email"),

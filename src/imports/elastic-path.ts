@@ -4,10 +4,10 @@ import {
   isList,
   isObject,
   nameIn,
-  present,
   type Reader,
   type SourceObject,
   type SourceRow,
+  withoutUndefined,
 } from "./source-row.js";
 
 /** Reads Elastic Path customers: bare, as the `data` of an answer, or in the list that is the `data` of a page. */
@@ -36,7 +36,7 @@ export function readElasticPath(object: SourceObject): SourceRow {
   const addresses = owner === undefined ? object.objects("addresses") : owner.objects("data");
   return {
     id: object.text("id"),
-    customer: present({
+    customer: withoutUndefined({
       name: object.text("name"),
       email: object.text("email"),
       metadata: Object.fromEntries(custom),

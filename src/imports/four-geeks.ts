@@ -1,5 +1,5 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { addressOf, isList, present, type Reader, type SourceObject, type SourceRow } from "./source-row.js";
+import { addressOf, isList, type Reader, type SourceObject, type SourceRow, withoutUndefined } from "./source-row.js";
 
 /** Reads 4Geeks customers, bare, in a page of results, or in the list that a search answers. */
 export const fourGeeks: Reader = {
@@ -26,7 +26,7 @@ function refuse(object: JsonObject): string | undefined {
 export function readFourGeeks(object: SourceObject): SourceRow {
   const photo = object.text("photo");
   const uploaded = photo !== undefined && !/^https:\/\/[^/]*libravatar\.org\//.test(photo) ? { photo } : {};
-  const customer = present({
+  const customer = withoutUndefined({
     firstName: object.text("first_name"),
     lastName: object.text("last_name"),
     email: object.text("email"),

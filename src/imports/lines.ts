@@ -28,7 +28,7 @@ const newline = 0x0a;
 export async function* readLines(chunks: AsyncIterable<Uint8Array>, from: Place): AsyncGenerator<Line[]> {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let { line: number, offset: end } = from;
-  let kept: Uint8Array[] = [];
+  let pieces: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of chunks) {
     const lines: Line[] = [];
@@ -47,15 +47,15 @@ export async function* readLines(chunks: AsyncIterable<Uint8Array>, from: Place)
   function keep(part: Uint8Array): void {
     if (part.length === 0) return;
     size += part.length;
-    if (size <= maxLineBytes) kept.push(part);
-    else kept = [];
+    if (size <= maxLineBytes) pieces.push(part);
+    else pieces = [];
   }
 
   function take(ending: number): Line {
-    const [bytes, tooLong] = [kept.length === 1 ? kept[0]! : Buffer.concat(kept), size > maxLineBytes];
+    const [bytes, tooLong] = [pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), size > maxLineBytes];
     number += 1;
     end += size + ending;
-    [kept, size] = [[], 0];
+    [pieces, size] = [[], 0];
     if (tooLong) return { number, end, text: undefined, fault: "LINE_TOO_LONG" };
     try {
       const text = decoder.decode(bytes);

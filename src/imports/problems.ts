@@ -3,11 +3,11 @@ import { type Refusal, refusalFor, refusalOf } from "./refusal.js";
 
 /** The problems of one row, all of which are to be named. */
 export class Problems {
-  private readonly found: Refusal[] = [];
+  private readonly refusals: Refusal[] = [];
   private readonly misread: string[] = [];
 
   get count(): number {
-    return this.found.length;
+    return this.refusals.length;
   }
 
   /** Notes the fields of the source that are of a wrong kind, and read as absent. */
@@ -18,7 +18,7 @@ export class Problems {
 
   /** Notes the fields that are wrong. */
   add(violations: readonly FieldViolation[]): void {
-    if (violations.length > 0) this.found.push({ reason: "FIELDS_INVALID", message: "", violations });
+    if (violations.length > 0) this.refusals.push({ reason: "FIELDS_INVALID", message: "", violations });
   }
 
   /** Takes a step of the check, and notes why it fails; then there is no result. */
@@ -28,7 +28,7 @@ export class Problems {
     } catch (error) {
       const refusal = refusalOf(error);
       if (refusal === undefined) throw error;
-      this.found.push(refusal);
+      this.refusals.push(refusal);
       return undefined;
     }
   }
@@ -36,15 +36,15 @@ export class Problems {
   /** Throws one refusal that names all problems, if there are any. */
   throwIfAny(): void {
     // The others may quote a card number.
-    const cards = this.found.filter(isOfCard);
-    const found = cards.length > 0 ? cards : this.found;
-    const [first] = found;
+    const cards = this.refusals.filter(isOfCard);
+    const told = cards.length > 0 ? cards : this.refusals;
+    const [first] = told;
     if (first === undefined) return;
     const violations = new Map<string, FieldViolation>();
-    for (const one of found.flatMap((refusal) => refusal.violations)) {
+    for (const one of told.flatMap((refusal) => refusal.violations)) {
       if (!violations.has(one.field) && !this.isMisread(one)) violations.set(one.field, one);
     }
-    const others = found.filter((refusal) => refusal.violations.length === 0).map(({ message }) => message);
+    const others = told.filter((refusal) => refusal.violations.length === 0).map(({ message }) => message);
     const message = [...new Set([...[...violations.values()].map(inWords), ...others])].join("; ");
     throw refusalFor({ reason: first.reason, message, violations: [...violations.values()] });
   }

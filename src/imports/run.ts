@@ -58,13 +58,13 @@ export async function runImport(deps: ImportDeps, plan: Plan): Promise<store.Imp
   let place = await begin(deps, plan);
   plan.onStart(place);
   if (place.finish_time !== null) return place;
-  let present = await loadSettings(deps.db, tenantId);
+  let newest = await loadSettings(deps.db, tenantId);
   let writing: Promise<void> = Promise.resolve();
   let batches = 0;
   const from = { line: place.line, offset: place.file_offset };
   for await (const batch of batchesOf(readLines(file.chunks(from.offset), from))) {
-    const checkedAgainst = present;
-    const checked = await check(batch, present);
+    const checkedAgainst = newest;
+    const checked = await check(batch, newest);
     await writing;
     writing = write(batch, checked, checkedAgainst);
     // Awaited with the next batch.
@@ -116,9 +116,9 @@ export async function runImport(deps: ImportDeps, plan: Plan): Promise<store.Imp
       if (held === undefined) throw new Error("The tenant is gone.");
       let [valid, { settings, version }] = [checked, checkedAgainst];
       if (held.rules_version !== version) {
-        present = await loadSettings(trx, tenantId);
-        settings = present.settings;
-        valid = await check(batch, present);
+        newest = await loadSettings(trx, tenantId);
+        settings = newest.settings;
+        valid = await check(batch, newest);
       }
       const refused = await writeRows(trx, tenantId, valid.rows, settings, now);
       const rejections = [...valid.rejections, ...refused].sort((one, other) => one.line - other.line);
@@ -144,12 +144,12 @@ export async function runImport(deps: ImportDeps, plan: Plan): Promise<store.Imp
 // Where the import begins.
 async function begin({ db, clock }: ImportDeps, { tenant, source, file, again }: Plan): Promise<store.ImportRow> {
   const id = identityOf(file, source);
-  const found = await inTransaction(db, (trx) => store.lockImport(trx, tenant.tenant_id, id));
-  if (found === undefined || again === "restart") {
+  const earlier = await inTransaction(db, (trx) => store.lockImport(trx, tenant.tenant_id, id));
+  if (earlier === undefined || again === "restart") {
     return await store.beginImport(db, tenant.tenant_id, { id, source, file_size: file.size }, clock());
   }
-  if (again === "resume") return found;
-  const state = found.finish_time === null ? `was imported up to line ${found.line}` : "was imported already";
+  if (again === "resume") return earlier;
+  const state = earlier.finish_time === null ? `was imported up to line ${earlier.line}` : "was imported already";
   throw new Error(`The file ${state}: go on with --resume, or begin again with --restart.`);
 }
 

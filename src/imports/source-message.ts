@@ -12,9 +12,9 @@ export function messageFrom<Desc extends DescMessage>(
   path: string,
   problems: FieldViolation[],
 ): MessageShape<Desc> {
-  const known = violationsIn(schema, json, path, true);
-  problems.push(...known);
-  if (known.length === 0 && isReadable(schema, json)) return fromJson(schema, json);
+  const violations = violationsIn(schema, json, path, true);
+  problems.push(...violations);
+  if (violations.length === 0 && isReadable(schema, json)) return fromJson(schema, json);
   const fields = new Map(schema.fields.flatMap((field) => [field.name, field.jsonName].map((name) => [name, field])));
   const readable = new Map<string, JsonValue>();
   for (const [key, value] of Object.entries(json)) {
@@ -22,7 +22,7 @@ export function messageFrom<Desc extends DescMessage>(
     if (field === undefined) continue;
     if (readable.has(field.name)) problems.push({ field: `${path}.${field.name}`, description: "is given twice" });
     else if (isReadable(schema, { [key]: value })) readable.set(field.name, value);
-    else if (!known.some((it) => it.field.startsWith(`${path}.${field.name}`))) {
+    else if (!violations.some((it) => it.field.startsWith(`${path}.${field.name}`))) {
       problems.push({ field: `${path}.${field.name}`, description: "does not have the type of this field" });
     }
   }

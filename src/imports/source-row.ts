@@ -50,11 +50,13 @@ type AddressText = Exclude<
 
 /** The texts of an address object, by the source's name for each field. */
 export function addressOf(object: SourceObject, names: Partial<Record<AddressText, string>>): AddressInit {
-  return present(Object.fromEntries(Object.entries(names).map(([field, name]) => [field, object.text(name)])));
+  return withoutUndefined(Object.fromEntries(Object.entries(names).map(([field, name]) => [field, object.text(name)])));
 }
 
 /** An object without the keys that are undefined. */
-export function present<Value extends object>(value: Value): { [Key in keyof Value]?: Exclude<Value[Key], undefined> } {
+export function withoutUndefined<Value extends object>(
+  value: Value,
+): { [Key in keyof Value]?: Exclude<Value[Key], undefined> } {
   const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
   return Object.fromEntries(entries) as { [Key in keyof Value]?: Exclude<Value[Key], undefined> };
 }

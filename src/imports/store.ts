@@ -184,13 +184,13 @@ export async function listTakenReferences(
   references: readonly ExternalReferenceColumns[],
 ): Promise<ExternalReferenceColumns[]> {
   const given = references.map(({ name, id }) => ({ name, external_id: id }));
-  const asked = trx.raw(
+  const pairs = trx.raw(
     "(select name, external_id from jsonb_populate_recordset(null::external_references, ?::jsonb))",
     [JSON.stringify(given)],
   );
   return await trx("external_references")
     .where({ tenant_id: tenantId })
-    .whereRaw("(name, external_id) in ?", [asked])
+    .whereRaw("(name, external_id) in ?", [pairs])
     .select("name", "external_id as id");
 }
 
@@ -203,7 +203,7 @@ export async function listSharedEmails(
   tenantId: string,
   emails: readonly string[],
 ): Promise<Set<number>> {
-  const found = await trx.raw(
+  const result = await trx.raw(
     `select given.place - 1 as place
      from unnest(?::text[]) with ordinality given (email, place)
        join customers owner on owner.tenant_id = ? and lower(owner.email) = lower(btrim(given.email))
@@ -212,7 +212,7 @@ export async function listSharedEmails(
          and delete_time is null and not purged)`,
     [[...emails], tenantId, tenantId],
   );
-  return new Set(found.rows.map(({ place }: { place: number }) => place));
+  return new Set(result.rows.map(({ place }: { place: number }) => place));
 }
 
 // Rows of those customers that were inserted.

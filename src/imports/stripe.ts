@@ -5,10 +5,10 @@ import {
   type AddressInit,
   isList,
   nameIn,
-  present,
   type Reader,
   type SourceObject,
   type SourceRow,
+  withoutUndefined,
 } from "./source-row.js";
 
 /** Reads Stripe Customers, bare or in a list. */
@@ -43,7 +43,7 @@ export function readStripe(object: SourceObject): SourceRow {
   const description = object.text("description");
   const source = object.reference("default_source");
   const method = object.object("invoice_settings")?.reference("default_payment_method") ?? source;
-  const customer = present({
+  const customer = withoutUndefined({
     email: object.text("email"),
     name: object.text("name"),
     phone: object.text("phone"),
@@ -66,7 +66,7 @@ export function readStripe(object: SourceObject): SourceRow {
 // Checkout often stores a country and a postal code alone: that is no place.
 function placeOf(address: SourceObject | undefined, owner: SourceObject): AddressInit | undefined {
   if (address?.text("line1") === undefined) return undefined;
-  return present({
+  return withoutUndefined({
     name: owner.text("name"),
     phone: owner.text("phone"),
     line1: address.text("line1"),
