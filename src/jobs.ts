@@ -68,7 +68,7 @@ export async function startJobs(deps: Deps, databaseUrl: string): Promise<Jobs> 
   };
 }
 
-// Does the work again and again, with a pause between. What it throws it has said already.
+// Does the work again and again, with a pause between. The job logs its own errors.
 async function repeat(work: () => Promise<unknown>, stopping: AbortSignal): Promise<void> {
   while (!stopping.aborted) {
     await work().catch(() => {});

@@ -38,7 +38,7 @@ export async function withoutDeadline<T>(fn: () => T | PromiseLike<T>): Promise<
   return await scopes.run(undefined, async () => await fn());
 }
 
-/** Somebody waits. */
+/** A cancellation that has not happened. */
 export function createCancellation(): Cancellation {
   return { cancelled: false, stops: new Set() };
 }

@@ -47,7 +47,7 @@ export async function runStatement(session: Session, connection: Connection, que
   try {
     return await send(session, connection, query, name, scope);
   } catch (error) {
-    requireStale(session, connection, name, scope, error);
+    handleFailure(session, connection, name, scope, error);
     return await send(session, connection, query, undefined, scope);
   } finally {
     if (running !== undefined) cancellation?.stops.delete(running.stop);
@@ -91,8 +91,8 @@ function send(
   });
 }
 
-// Passes where the name alone was the matter, so that the statement may be sent once more; else throws what it means.
-function requireStale(
+// Returns if the statement may be sent again without its name; else throws. Marks lost connections for removal.
+function handleFailure(
   { connections }: Session,
   connection: Connection,
   name: string | undefined,
@@ -102,7 +102,7 @@ function requireStale(
   const isStale = name !== undefined && isStaleStatement(error);
   if (isStale || isConnectionLost(error)) connection.__knex__disposed = error;
   if (isReadOnlySession(error)) for (const other of connections) other.__knex__disposed = error;
-  // Whatever it was, such as the rest of a broken transaction, it came of that.
+  // After a cancellation every error is a consequence of it.
   if (scope?.cancellation?.cancelled) throw callCancelled();
   if (!isStale || connection.getTransactionStatus() !== "I") throw error;
 }

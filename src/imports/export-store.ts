@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 import type { AddressRow } from "../resources/addresses/store.js";
 import type { CustomerRow } from "../resources/customers/fields.js";
-import { shownTaxIdentifiers, taxIdentifierRows } from "../resources/tax-identifiers/shown-store.js";
+import { shownTaxIdentifiers, taxIdentifierRows } from "../resources/tax-identifiers/json-store.js";
 
 /** A customer with all of its addresses and tax identifiers, the oldest first. */
 export interface ExportedCustomerRow extends CustomerRow {

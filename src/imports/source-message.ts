@@ -1,6 +1,6 @@
 import { type DescMessage, fromJson, type JsonObject, type JsonValue, type MessageShape } from "@bufbuild/protobuf";
 import type { FieldViolation } from "../rpc/errors.js";
-import { violationsIn } from "../rpc/requests/json.js";
+import { normalizeJson } from "../rpc/requests/json.js";
 
 /**
  * A message of the contract from its JSON at a path. Every field that is unknown or of a wrong type is noted among the
@@ -12,7 +12,7 @@ export function messageFrom<Desc extends DescMessage>(
   path: string,
   problems: FieldViolation[],
 ): MessageShape<Desc> {
-  const violations = violationsIn(schema, json, path, true);
+  const violations = normalizeJson(schema, json, path, true);
   problems.push(...violations);
   if (violations.length === 0 && isReadable(schema, json)) return fromJson(schema, json);
   const fields = new Map(schema.fields.flatMap((field) => [field.name, field.jsonName].map((name) => [name, field])));

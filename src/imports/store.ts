@@ -60,7 +60,7 @@ export interface EmailRule {
   readonly freeAfterDelete: boolean;
 }
 
-/** How far it is, once a batch that is being committed is: that of a process that was killed, say. */
+/** Locks an import's row. Waits for a batch that another process is committing. */
 export async function lockImport(trx: Knex.Transaction, tenantId: string, id: string): Promise<ImportRow | undefined> {
   return await trx("imports").where({ tenant_id: tenantId, id }).forUpdate().first();
 }
@@ -195,10 +195,10 @@ export async function listTakenReferences(
 }
 
 /**
- * Where in the list the addresses stand whose owners hold no key of them, from before addresses had to be unique. Where
- * there is no such owner at all, that is asked of an index, once.
+ * The positions of the addresses that an active customer has without an e-mail key, from before addresses had to be unique.
+ * An index answers first whether there is any such customer.
  */
-export async function listSharedEmails(
+export async function listPlacesOfSharedEmails(
   trx: Knex.Transaction,
   tenantId: string,
   emails: readonly string[],

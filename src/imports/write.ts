@@ -47,7 +47,7 @@ export async function writeRows(
     if (email.unique) {
       const active = group.filter(({ customer }) => customer.columns.delete_time === null);
       const emails = active.map(({ customer }) => customer.columns.email ?? "");
-      for (const place of await store.listSharedEmails(trx, tenantId, emails)) {
+      for (const place of await store.listPlacesOfSharedEmails(trx, tenantId, emails)) {
         rejections.set(active[place]!, rejected(active[place]!, "EMAIL"));
       }
     }

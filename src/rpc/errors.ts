@@ -127,7 +127,7 @@ export function invalidFields(violations: readonly FieldViolation[], reason: Rea
   return rpcError(reason, message, { violations: violations.slice(0, maxViolations) });
 }
 
-// A message of the documents stands alone; any other is led by its field.
+// A description that is a sentence stands alone; any other follows its field.
 function messageOf({ field, description }: FieldViolation): string {
   return /^[A-Z]/.test(description) ? description : `${field}: ${description}`;
 }

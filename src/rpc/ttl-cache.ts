@@ -26,8 +26,9 @@ interface Entry<Value> {
 }
 
 /**
- * A cache of values that are loaded by key; `last` is the value that has become too old, if it is still known. A load that fails is not kept; a value that is forgotten while it loads is not
- * kept either. Misses have a place of their own, so that unknown keys drive no value out.
+ * A cache of values that are loaded by key; `last` is the expired value, if the cache still has it. Neither a failed load
+ * nor a value that is forgotten while it loads is stored. Misses have a place of their own, so that unknown keys drive no
+ * value out.
  */
 export function createTtlCache<Value>(
   load: (key: string, last: Value | undefined) => Promise<Value>,

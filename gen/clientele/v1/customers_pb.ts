@@ -1436,7 +1436,7 @@ export const CustomerService: GenService<{
   /**
    * UpdateCustomer changes the fields that the mask names (AIP-134).
    *
-   * A soft-deleted customer is FAILED_PRECONDITION. A customer token writes personal fields and the two defaults only. It
+   * A soft-deleted customer is FAILED_PRECONDITION. A customer token writes personal fields and its defaults only. It
    * changes the password with PasswordService.
    *
    * @generated from rpc clientele.v1.CustomerService.UpdateCustomer

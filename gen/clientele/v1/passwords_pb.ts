@@ -204,7 +204,8 @@ export const PasswordService: GenService<{
    * ChangePassword replaces the password of a customer, for a caller that knows the current one.
    *
    * It sets a first password, too: a customer without one, such as one made by OpenID Connect, has an empty current
-   * password. A wrong current password is INVALID_ARGUMENT, reason PASSWORD_WRONG. After repeated failures it is RESOURCE_EXHAUSTED, reason LOGIN_DELAYED, with a RetryInfo.
+   * password. A wrong current password is INVALID_ARGUMENT, reason PASSWORD_WRONG. After repeated failures it is
+   * RESOURCE_EXHAUSTED, reason LOGIN_DELAYED, with a RetryInfo.
    *
    * @generated from rpc clientele.v1.PasswordService.ChangePassword
    */

@@ -7,7 +7,7 @@ const batchSize = 500;
 
 /**
  * Lets the PENDING checkouts fail whose expire_time has come; answers how many. It may run on several replicas at a time.
- * A tenant whose checkouts cannot be changed does not stop the others; it is logged, and next time is near.
+ * A failure in one tenant does not stop the others: it is logged, and the job runs again within a minute.
  */
 export async function expireDueCheckouts({ db, clock, logger }: Pick<Deps, "db" | "clock" | "logger">) {
   const now = clock();

@@ -91,7 +91,7 @@ async function guestPaymentMethod({ db, tenantId, now }: Call, described: Descri
   const { token, card } = described;
   const attached = await findToken(db, tenantId, token);
   if (attached !== undefined) requireOwn(attached, undefined);
-  // It was detached since the vault was not input.
+  // Another call detached the token after it was looked up, and the vault was not asked.
   if (card === undefined) throw conflict();
   return paymentMethodFromCard(token, card, now);
 }

@@ -6,7 +6,7 @@ import type { Clock } from "../../rpc/ids.js";
 import { createTtlCache } from "../../rpc/ttl-cache.js";
 import { findTokenCredential, holderOf } from "./store.js";
 
-/** Whose tokens are, at most 5 s old; that one has expired is known at once. */
+/** Finds the caller behind a token. Answers may be 5 s old; the expiry of a token is exact. */
 export interface TokenKeyring {
   /** The caller behind a token, used from a network address; undefined if it is malformed, unknown, revoked or expired. */
   authenticate(secret: string, address: string): Caller | undefined | Promise<Caller | undefined>;

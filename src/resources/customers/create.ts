@@ -74,8 +74,8 @@ export function validNewCustomer(given: Customer, rules: CustomerRules): Checked
  * Inserts a checked customer with its belongings: one statement if it has none, else a transaction. Undefined if the
  * settings have changed since the check. Throws ALREADY_EXISTS if its address, id or a reference is taken.
  */
-export async function insertCustomer(call: Call, newId: NewId, checked: CheckedCustomer, settingsVersion: number) {
-  const draft = draftOf(call, newId, checked, settingsVersion);
+export async function insertCustomer(call: Call, newId: NewId, checked: CheckedCustomer, rulesVersion: number) {
+  const draft = draftOf(call, newId, checked, rulesVersion);
   if (hasBelongings(checked)) return await joinTransaction(call, (inside) => insertWithBelongings(inside, draft));
   const row = await insertRow(call, draft);
   return row && { row, shipping: null };
@@ -88,7 +88,7 @@ function hasBelongings({ customer, shipping, passwordHash, paymentMethod }: Chec
   return belongings.some((one) => one !== undefined) || customer.externalReferences.length > 0;
 }
 
-function draftOf({ event }: Call, newId: NewId, checked: CheckedCustomer, settingsVersion: number) {
+function draftOf({ event }: Call, newId: NewId, checked: CheckedCustomer, rulesVersion: number) {
   const { customer, shipping, passwordHash, paymentMethod } = checked;
   const { settings, customFields } = checked.rules;
   const address = shipping && { ...shipping, id: newId("adr") };
@@ -105,7 +105,7 @@ function draftOf({ event }: Call, newId: NewId, checked: CheckedCustomer, settin
       id: customer.id === "" ? newId("cus") : customer.id,
       columns,
       emailKey: emailKeyFor(settings),
-      settingsVersion,
+      rulesVersion,
     },
     created: event("customer.created", password === undefined ? paths : [...paths, passwordPath]),
     address,
@@ -117,8 +117,8 @@ function draftOf({ event }: Call, newId: NewId, checked: CheckedCustomer, settin
 
 async function insertRow({ db, tenantId }: Call, { row, created }: Draft) {
   const inserted = await store.insert(db, tenantId, row, created).catch(explainConflict);
-  const { id, settingsVersion } = row;
-  const claim = { id, email: row.columns.email, settingsVersion };
+  const { id, rulesVersion } = row;
+  const claim = { id, email: row.columns.email, rulesVersion };
   const mayBeRefused = inserted === undefined && row.emailKey === "claim";
   if (mayBeRefused && (await isRefusedByOwner(db, tenantId, claim))) throw emailTaken();
   return inserted;

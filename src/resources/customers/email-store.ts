@@ -32,7 +32,7 @@ interface Claim {
   readonly id: string;
   readonly email: string | null;
   /** The version of the settings that require unique addresses; absent while the settings are locked. */
-  readonly settingsVersion?: number;
+  readonly rulesVersion?: number;
 }
 
 /**
@@ -40,13 +40,13 @@ interface Claim {
  * already may keep it.
  */
 export async function isRefusedByOwner(db: Knex, tenantId: string, claim: Claim): Promise<boolean> {
-  const { id, email, settingsVersion = null } = claim;
+  const { id, email, rulesVersion = null } = claim;
   const refused = await db.raw(
     `select from tenants where tenant_id = ? and rules_version = coalesce(?, rules_version)
      and exists (${ownerWithoutKey})
      and not exists (select from customers where tenant_id = ? and id = ? and delete_time is null
        and lower(email) = lower(btrim(?::text)))`,
-    [tenantId, settingsVersion, tenantId, email, id, tenantId, id, email],
+    [tenantId, rulesVersion, tenantId, email, id, tenantId, id, email],
   );
   return refused.rows.length > 0;
 }

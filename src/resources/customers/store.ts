@@ -5,7 +5,7 @@ import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { selectHeldTenant } from "../accounts/store.js";
 import type { AddressRow } from "../addresses/store.js";
 import { changeWithEvent, customersWithEvent, type EventValues, valuesOf } from "../events/store.js";
-import { shownTaxIdentifiers, taxIdentifierRows } from "../tax-identifiers/shown-store.js";
+import { shownTaxIdentifiers, taxIdentifierRows } from "../tax-identifiers/json-store.js";
 import { changedKeyOfEmail, type EmailKey, keyOfEmail, ownerWithoutKey } from "./email-store.js";
 import {
   type CustomerColumns,
@@ -32,14 +32,14 @@ interface NewCustomer {
   readonly columns: CustomerColumns & { readonly password_id: string | null };
   readonly emailKey: EmailKey;
   /** The version of the settings that the customer was checked against. */
-  readonly settingsVersion: number;
+  readonly rulesVersion: number;
 }
 
 const insertedColumns = ["id", ...clientColumns, "password_id", "create_time", "update_time"];
 
 interface InsertValues extends EventValues {
   readonly tenantId: string;
-  readonly settingsVersion: number;
+  readonly rulesVersion: number;
   /** The address that gets a key, or null. */
   readonly claimed: string | null;
   readonly id: string;
@@ -48,7 +48,7 @@ interface InsertValues extends EventValues {
 }
 
 const insertRow = defineStatement<CustomerRow, InsertValues>((db, values) => {
-  const { tenantId, settingsVersion, claimed, id, row } = values;
+  const { tenantId, rulesVersion, claimed, id, row } = values;
   const change = db.raw(
     `insert into customers (tenant_id, email_key, ${insertedColumns.join(", ")})
      select tenant.tenant_id, ${keyOfEmail}, ${insertedColumns.map((name) => `given.${name}`).join(", ")}
@@ -56,17 +56,17 @@ const insertRow = defineStatement<CustomerRow, InsertValues>((db, values) => {
        jsonb_populate_record(null::customers, ?::jsonb) given
      where not exists (${ownerWithoutKey})
      returning ${columnNames.join(", ")}`,
-    [claimed as string, selectHeldTenant(db, tenantId, settingsVersion), row, tenantId, claimed as string, id],
+    [claimed as string, selectHeldTenant(db, tenantId, rulesVersion), row, tenantId, claimed as string, id],
   );
   return customersWithEvent(db, tenantId, change, values);
 });
 
 /** Inserts a customer; undefined if the settings have changed since, or an owner without a key has its address. */
 export async function insert(db: Knex, tenantId: string, customer: NewCustomer, event: EventDraft) {
-  const { id, columns, settingsVersion } = customer;
+  const { id, columns, rulesVersion } = customer;
   const row = JSON.stringify({ id, ...columns, create_time: event.time, update_time: event.time });
   const claimed = customer.emailKey === "claim" ? columns.email : null;
-  const [inserted] = await insertRow(db, { ...valuesOf(event), tenantId, settingsVersion, claimed, id, row });
+  const [inserted] = await insertRow(db, { ...valuesOf(event), tenantId, rulesVersion, claimed, id, row });
   return inserted;
 }
 
@@ -164,7 +164,7 @@ export const ownColumns = clientColumns.filter((name) => !/^(email|custom_fields
 
 interface UpdateValues extends EventValues {
   readonly tenantId: string;
-  readonly settingsVersion: number;
+  readonly rulesVersion: number;
   readonly id: string;
   readonly version: number;
   readonly releases: boolean;
@@ -173,7 +173,7 @@ interface UpdateValues extends EventValues {
 }
 
 const updateRow = defineStatement<CustomerRow, UpdateValues>((db, values) => {
-  const { tenantId, settingsVersion, id, version, releases, row, time } = values;
+  const { tenantId, rulesVersion, id, version, releases, row, time } = values;
   const change = db.raw(
     `update customers set ${ownColumns.map((name) => `${name} = given.${name}`).join(", ")},
        email_key = case when ? then null else customers.email_key end,
@@ -183,7 +183,7 @@ const updateRow = defineStatement<CustomerRow, UpdateValues>((db, values) => {
      where customers.tenant_id = tenant.tenant_id and customers.id = ? and customers.version = ?
        and customers.delete_time is null and not customers.purged
      returning ${qualifiedNames.join(", ")}, ?`,
-    [releases, time, selectHeldTenant(db, tenantId, settingsVersion), row, id, version, shownTaxIdentifiers(db)],
+    [releases, time, selectHeldTenant(db, tenantId, rulesVersion), row, id, version, shownTaxIdentifiers(db)],
   );
   return customersWithEvent(db, tenantId, change, values);
 });
@@ -192,11 +192,11 @@ const updateRow = defineStatement<CustomerRow, UpdateValues>((db, values) => {
 export interface ReadVersions {
   readonly id: string;
   readonly version: number;
-  readonly settingsVersion: number;
+  readonly rulesVersion: number;
 }
 
 /** Changes a customer's own columns; undefined, and nothing is written, if it or the settings have changed since. */
-export async function updateUnlocked(
+export async function updateIfCurrent(
   db: Knex,
   tenantId: string,
   read: ReadVersions,

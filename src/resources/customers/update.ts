@@ -87,10 +87,10 @@ export async function updateUnlocked(
   const change = applyUpdate({ row, shipping: row.shipping ?? undefined }, req, view);
   if (!isOwnRow(change)) return undefined;
   if (change.changedPaths.length === 0) return customerFromRow(row, view, row.shipping);
-  const read = { id: row.id, version: row.version, settingsVersion: rules.version };
+  const read = { id: row.id, version: row.version, rulesVersion: rules.version };
   const event = call.event("customer.updated", change.changedPaths);
   const updated = await store
-    .updateUnlocked(db, tenantId, read, change.columns, emailKeyFor(rules.settings), event)
+    .updateIfCurrent(db, tenantId, read, change.columns, emailKeyFor(rules.settings), event)
     .catch(explainConflict);
   if (updated === undefined) {
     settings.forget(tenantId);

@@ -77,7 +77,7 @@ export async function trustSubject(db: Knex, tenantId: string, subject: Buffer, 
     .update({ failures: 0, retry_time: null, trusted_until: until, expire_time: until });
 }
 
-/** Deletes what is known of nobody any more; says how many. Looks across tenants: for the job alone. */
+/** Deletes expired counters, and returns how many. Looks across tenants: for the job alone. */
 export async function forgetAttempts(db: Knex, now: Date): Promise<number> {
   return await db("login_attempts").where("expire_time", "<=", now).delete();
 }

@@ -17,7 +17,7 @@ export interface Attempt {
 /** The result of a verification. */
 export interface Verified<T> {
   readonly match: T;
-  /** Whether nobody else could have been meant: then the address is trusted from now on. */
+  /** Whether the secret matches one subject alone: then the address is trusted from now on. */
   readonly isSole: boolean;
 }
 

@@ -88,7 +88,10 @@ interface Attachment extends DescribedToken {
   readonly reclaims: boolean;
 }
 
-/** Whether AttachPaymentMethod, and a new customer that names a default, may take a token from a softly deleted customer: where a detached token is free again. */
+/**
+ * Whether AttachPaymentMethod, and a new customer that names a default, may take a token from a softly deleted customer.
+ * They may where a detached token is free again.
+ */
 export function attachReclaims({ paymentMethodDetachment }: AccountSettings): boolean {
   return paymentMethodDetachment === PaymentMethodDetachment.REMOVE;
 }
@@ -112,7 +115,7 @@ export async function attachToken(call: TransactionCall, customer: Owner, attach
   const inserted = columns && (await store.insertPaymentMethod(db, tenantId, customer.id, columns, attachedEvent));
   if (inserted === undefined) {
     const row = await store.lockToken(db, tenantId, token);
-    // It was detached since the vault was not asked.
+    // Another call detached the token after it was looked up, and the vault was not asked.
     if (row === undefined) throw conflict();
     requireOwn(row, customer.id);
     return { row, attached: false, defaultId: customer.default_payment_method_id };

@@ -11,8 +11,8 @@ import {
 } from "../../../gen/clientele/v1/privacy_pb.js";
 import { enumColumn } from "../../db/enums.js";
 import { etagOf } from "../../rpc/etag.js";
-import { keptColumns } from "./kept.js";
 import { personal } from "./manifest.js";
+import { retainedColumns } from "./retained.js";
 import type { ErasureRow } from "./store.js";
 
 const state = enumColumn<ErasureState>(ErasureStateSchema);
@@ -40,7 +40,7 @@ export function receiptToColumn(counts: ReadonlyMap<string, number>): JsonObject
       count: counts.get(table) ?? 0,
       columns: [...shown, ...hidden],
     })),
-    kept: keptColumns.map(({ table, columns, reason }) => ({ table, columns: [...columns], reason })),
+    kept: retainedColumns.map(({ table, columns, reason }) => ({ table, columns: [...columns], reason })),
   });
   return toJson(ErasureReceiptSchema, receipt) as JsonObject;
 }

@@ -121,8 +121,8 @@ export const personal: readonly PersonalRows[] = [
     {},
     { event: "order.erased", also: { version: "version + 1" } },
   ),
-  // Once every row that an answer may tell of is held: who changes one without the customer's lock, as a cancellation of a
-  // checkout does, has remembered its answer by now, or answers what is left.
+  // After all rows that an answer may describe are locked. A change that takes no lock on the customer, such as a
+  // cancellation of a checkout, has stored its answer by now, or reads what the erasure left.
   // A tombstone stays, so that a retry does not create the person again.
   cleared("idempotency_keys", {}, { request_hash: "null", response: "null" }, { also: { customer_id: "null" } }),
   cleared(

@@ -115,7 +115,7 @@ export async function updateOwner(
   owner: { readonly before: string | null; readonly after: string | null },
   event: EventDraft,
 ): Promise<TaxIdentifierRow> {
-  // Of nobody's it is known whom it tells of.
+  // A detached identifier remembers its last customer, for the erasure.
   const formerly = owner.after === null ? owner.before : null;
   const change = trx("tax_identifiers")
     .where({ tenant_id: tenantId, id })

@@ -38,7 +38,7 @@ export function authInterceptor(authenticate: Authenticate, accessOf: AccessOf):
   };
 }
 
-/** Beside what the keyring may remember of a key, so that a stream ends within 5 s of its key. */
+/** How often the credential of a stream is checked again; the keyring may answer from its cache. */
 const recheckMs = 500;
 
 // A stream goes on as long as its credentials, and ends with them also while it is silent.

@@ -55,11 +55,12 @@ export function shortenTimeout(headers: Headers): void {
   if (headers.has("grpc-timeout")) headers.set("grpc-timeout", `${Math.trunc(longestMs / 1000)}S`);
 }
 
-/** The time that a client gives a call, in milliseconds; undefined for none. Throws INVALID_ARGUMENT for what is none. */
+/** The time that a client gives a call, in milliseconds; undefined if it gives none. Throws INVALID_ARGUMENT for another text. */
 function timeoutOf(headers: Headers): number | undefined {
   const timeout = timeoutIn(headers);
   const given = headers.get("connect-timeout-ms") ?? headers.get("grpc-timeout");
-  if (timeout === undefined && given !== null) throw rpcError("REQUEST_MALFORMED", "The timeout of the call is none.");
+  if (timeout === undefined && given !== null)
+    throw rpcError("REQUEST_MALFORMED", "The timeout is not valid: send connect-timeout-ms or grpc-timeout.");
   return timeout;
 }
 

@@ -69,7 +69,7 @@ export function pageOf<Desc extends DescMessage>(
   return {
     size,
     order: wholeOrder,
-    cursor: request.pageToken === "" ? undefined : open(request.pageToken, mac),
+    cursor: request.pageToken === "" ? undefined : parsePageToken(request.pageToken, mac),
     offset,
     seal,
   };
@@ -81,7 +81,7 @@ function withId(order: readonly OrderTerm[]): readonly OrderTerm[] {
   return [...order, { column: "id", descending: order.at(-1)?.descending ?? false, nullable: false }];
 }
 
-// Everything that decides which rows the list holds: not the page itself, nor what is told beside it.
+// Hashes the request without its page fields, because a token is valid for this list only.
 function scopeOf<Desc extends DescMessage>(
   schema: Desc,
   request: MessageShape<Desc> & PagedRequest,
@@ -102,7 +102,7 @@ function offsetOf({ page = 0, pageToken }: PagedRequest, size: number): number {
   return offset;
 }
 
-function open(token: string, mac: (payload: string) => Buffer): Cursor {
+function parsePageToken(token: string, mac: (payload: string) => Buffer): Cursor {
   const bytes = Buffer.from(token, "base64url");
   const payload = bytes.subarray(macSize).toString();
   const genuine = bytes.length > macSize && timingSafeEqual(bytes.subarray(0, macSize), mac(payload));

@@ -44,11 +44,11 @@ export function pathOfKey(path: string, key: string): string {
 /** Notes a number that is not kept exactly. */
 export function noteInexact({ text }: InexactNumber, path: string, { cards, faults }: Findings): void {
   if (holdsCardNumber(text)) cards.push(path);
-  else faults.push({ field: path, description: inexact });
+  else faults.push({ field: path, description: inexactMessage });
 }
 
-/** What is wrong with a number that is not kept exactly. */
-export const inexact = "is a number that would not keep its digits: send fewer digits, or text";
+/** The violation of a number that a double would change. */
+export const inexactMessage = "is a number that would not keep its digits: send fewer digits, or text";
 
 /** Notes the numbers in a value of JSON that are not kept exactly. */
 export function inspectExact(value: unknown, path: string, findings: Findings): void {

@@ -12,7 +12,7 @@ import { isExactNumber } from "../../formats/exact-numbers.js";
 import { type FieldViolation, invalidFields, rpcError } from "../errors.js";
 import { bytesPerValue, maxValues, tooManyValues } from "./binary.js";
 import { cardNumberGiven } from "./card-numbers.js";
-import { InexactNumber, inexact, noteInexact, parseExactly, pathOfKey } from "./exact-json.js";
+import { InexactNumber, inexactMessage, noteInexact, parseExactly, pathOfKey } from "./exact-json.js";
 import type { Findings } from "./findings.js";
 import { nearest } from "./nearest.js";
 
@@ -25,7 +25,7 @@ export function parseJson<Desc extends DescMessage>(schema: Desc, bytes: Buffer)
   if (bytes.length > bytesPerValue * maxValues && countValues(bytes) > maxValues) throw tooManyValues();
   const { json, hasInexact } = parse(schema, bytes);
   try {
-    const violations = violationsIn(schema, json, "", hasInexact);
+    const violations = normalizeJson(schema, json, "", hasInexact);
     if (violations.length > 0) throw invalidFields(violations);
     return fromJson(schema, json);
   } catch (error) {
@@ -35,10 +35,10 @@ export function parseJson<Desc extends DescMessage>(schema: Desc, bytes: Buffer)
 }
 
 /**
- * The unknown names and the numbers that would not keep their digits, in a message as JSON at a path. Replaces the names of
- * enum values in place by those of the contract.
+ * Replaces the names of enum values, in a message as JSON at a path, by those of the contract. Returns the violations: unknown
+ * names, and numbers that would not keep their digits.
  */
-export function violationsIn(
+export function normalizeJson(
   schema: DescMessage,
   json: JsonValue,
   path: string,
@@ -168,7 +168,7 @@ function checkOfOne(field: DescField): Check | undefined {
   if (field.scalar === ScalarType.DOUBLE || field.scalar === ScalarType.FLOAT) {
     return (value, path, violations) => {
       const isInexact = typeof value === "string" && /^[+-]?[\d.]/.test(value) && !isExactNumber(value);
-      if (isInexact) violations.push({ field: path, description: inexact });
+      if (isInexact) violations.push({ field: path, description: inexactMessage });
       return value;
     };
   }

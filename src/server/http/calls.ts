@@ -60,7 +60,7 @@ export function createCalls({ routes, interceptors, limits, observe, clientAddre
     const record = observe.begin(name, protocolOf(req), headerOf(req, "traceparent"));
     const start = performance.now();
     res.once("close", () => {
-      // Of a lost connection Node says over HTTP/2 that the answer is finished, although nobody has ended it.
+      // On a lost HTTP/2 connection Node reports an answer as finished that the handler has not ended.
       if (!res.writableFinished || !res.writableEnded) record.code ??= "CANCELLED";
       observe.end(record, performance.now() - start, res.headersSent ? res.statusCode : undefined);
     });

@@ -1,12 +1,12 @@
 /** The part of one table that outlives an erasure, with the reason for the receipt. */
-interface KeptColumns {
+interface RetainedColumns {
   readonly table: string;
   readonly columns: readonly string[];
   readonly reason: string;
 }
 
 /** The columns that an erasure keeps. Personal columns stand in `personal` instead. */
-export const keptColumns: readonly KeptColumns[] = [
+export const retainedColumns: readonly RetainedColumns[] = [
   {
     table: "customers",
     columns: ["id", "create_time", "update_time", "delete_time"],
@@ -16,7 +16,7 @@ export const keptColumns: readonly KeptColumns[] = [
   {
     table: "orders",
     columns: ["id", "checkout_id", "customer_id", "create_time"],
-    reason: "That something was sold is to be kept by law, to whom is not needed here.",
+    reason: "The law requires the record of a sale, not of its buyer.",
   },
   {
     table: "checkouts",
