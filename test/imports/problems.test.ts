@@ -114,14 +114,14 @@ describe("a number keeps its digits", () => {
     },
     { source: "digital-river", row: '{"id":1.5,"email":"a@x.io"}', field: "id" },
     { source: "digital-river", row: '{"id":"1","createdTime":1e400}', field: "createdTime" },
-  ])("or its row of $source is refused by $field", async ({ source, row, field }) => {
+  ])("a number that would lose digits refuses its row of $source, by $field", async ({ source, row, field }) => {
     const account = await clientele.createAccount();
     const { rejections } = await importRows(clientele, account, row, { source });
     expect(rejections).toMatchObject([{ line: 1, reason: "FIELDS_INVALID" }]);
     expect(rejections[0]!.violations.map((it) => it.field)).toContain(field);
   });
 
-  test("and one in a field that nobody keeps refuses no row", async () => {
+  test("a number that would lose digits in a field that is not imported refuses no row", async () => {
     const account = await clientele.createAccount();
     const row = '{"object":"customer","id":"cus_1","email":"a@x.io","balance":12345678901234567890}';
     expect((await importRows(clientele, account, row, { source: "stripe" })).rejections).toEqual([]);

@@ -87,7 +87,7 @@ describe.for(ports)("grpc-js on the $port port", ({ of }) => {
     expect(header?.get("x-own-bin")).toBe("AQID");
   });
 
-  test("refuses a message that is none", async () => {
+  test("refuses a body that is no message", async () => {
     const failure = { code: Code.InvalidArgument, reason: "REQUEST_MALFORMED" };
     await expect(grpcJs(of(rig), Buffer.from([0xff, 0xff]))).rejects.toMatchObject(failure);
   });

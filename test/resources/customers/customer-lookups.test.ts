@@ -70,7 +70,7 @@ describe("a search", () => {
     }
   });
 
-  test("for nothing is refused", async () => {
+  test("for an empty text is refused", async () => {
     expect(await failureOf(clients.customers.searchCustomers({ query: "  " }))).toMatchObject({
       code: "InvalidArgument",
       message: "The search query cannot be empty.",

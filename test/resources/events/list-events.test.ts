@@ -263,7 +263,7 @@ describe("a reason", () => {
     expect(await failureOf(refused)).toMatchObject({ code: "InvalidArgument", reason: "CARD_NUMBER_GIVEN" });
   });
 
-  test("that is empty is none", async () => {
+  test("that is empty counts as absent", async () => {
     const customer = await newCustomer();
     await rename(customer, "Ada", { "x-reason": "" });
     expect(await listAll({ customerId: customer })).toMatchObject([{}, { type: "customer.updated", reason: "" }]);

@@ -143,7 +143,7 @@ function orders(db: Knex, answer: () => { order: { id: string } }, afterwards: (
   return createClient(OrderService, routes);
 }
 
-test.for([undefined, "committed"])("what is left for after the commit is done then, with the key %s", async (key) => {
+test.for([undefined, "committed"])("work for after the commit is done after it, with the key %s", async (key) => {
   const kept = () => clientele.db("idempotency_keys").where({ key_hash: hashOfKey("committed") });
   let seen: Promise<unknown[]> | undefined;
   const client = orders(
