@@ -138,7 +138,7 @@ function pathOf(path: Path): string {
   return path.reduce((before, element) => {
     if (element.kind === "list_sub") return `${before}[${element.index}]`;
     if (element.kind === "map_sub") return `${before}[${JSON.stringify(element.key)}]`;
-    return join(before, element.kind === "field" ? element.name : "");
+    return join(before, "name" in element ? element.name : "");
   }, "");
 }
 
