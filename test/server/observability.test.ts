@@ -44,6 +44,9 @@ async function tenant() {
   return { account, world: await populate(account.test) };
 }
 
+// For calls that are refused.
+let refused: ReturnType<typeof tenant> | undefined;
+
 test.for(ways.filter(({ name }) => !name.startsWith("buf")))("a call has one line over $name", async ({ open }) => {
   const { account, world } = await tenant();
   const call = open(clientele, account.testKey);
@@ -72,7 +75,8 @@ test.for(casesOf(methods))("$name has one line, without personal data, keys or f
 });
 
 test.for(casesOf(methods))("$name tells no text of a request that it refuses", async ({ method }) => {
-  const { account, world } = await tenant();
+  refused ??= tenant();
+  const { account, world } = await refused;
   lines = [];
   const call = overFetch(clientele.httpUrl, account.testKey);
   const request = requestFor(method, world);
