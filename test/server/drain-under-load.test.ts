@@ -57,7 +57,7 @@ test("SIGTERM lets every call in flight succeed, takes no new one, and ends the 
   expect(await ended).toMatchObject({ code: 0, stderr: "" });
 });
 
-test("SIGTERM under load fails only calls that were never sent", async () => {
+test("SIGTERM under load fails only calls that never began", async () => {
   const created: string[] = [];
   const refused: { way: string; late: boolean; error: string }[] = [];
   let ended: ReturnType<Serving["end"]> | undefined;
@@ -82,7 +82,9 @@ test("SIGTERM under load fails only calls that were never sent", async () => {
   await Promise.all(working);
 
   // A connection begun in the moment in which the listener closes is one that the kernel took and the process never saw.
-  const refusals = /connect (ECONNREFUSED|ECONNRESET)|No connection established|fetch failed .* read ECONNRESET/;
+  // A stream that crossed the GOAWAY is refused, which says that no handler saw it (RFC 9113, 8.7).
+  const refusals =
+    /connect (ECONNREFUSED|ECONNRESET)|No connection established|fetch failed .* read ECONNRESET|Stream refused by server/;
   expect(refused.filter(({ late, error }) => !late || !refusals.test(error))).toEqual([]);
   // So it counts what became of them: those that failed had no effect.
   const stored = await db.query<{ email: string }>("select email from customers");

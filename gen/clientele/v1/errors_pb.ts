@@ -525,8 +525,7 @@ export enum ErrorReason {
   INTERNAL = 71,
 
   /**
-   * FAILED_PRECONDITION: the customer whom the first request with this Idempotency-Key was about is erased. Nothing was
-   * done. To create the person anew, use a new key.
+   * FAILED_PRECONDITION: the customer of this key's first request is erased. To create the person anew, use a new key.
    *
    * @generated from enum value: IDEMPOTENCY_KEY_ERASED = 72;
    */
