@@ -7,7 +7,8 @@ export interface Codec {
   readonly name: "proto" | "json";
   /** Throws INVALID_ARGUMENT for bytes that are no such message. */
   readonly parse: (schema: DescMessage, bytes: Buffer) => Message;
-  readonly serialize: (schema: DescMessage, message: Message) => Uint8Array;
+  /** JSON stays a text, which Node sends in one piece with the header. */
+  readonly serialize: (schema: DescMessage, message: Message) => Uint8Array | string;
 }
 
 /** The codecs of every protocol. */
@@ -16,6 +17,6 @@ export const codecs: Readonly<Record<Codec["name"], Codec>> = {
   json: {
     name: "json",
     parse: parseJson,
-    serialize: (schema, message) => Buffer.from(toJsonString(schema, message)),
+    serialize: toJsonString,
   },
 };

@@ -61,11 +61,12 @@ async function answerOf(exchange: Exchange, call: UnaryCall, limits: Limits): Pr
   const { method, wire, record } = exchange;
   try {
     const message = await method.run(call);
-    const bytes = wire.codec.serialize(method.desc.output, message);
-    if (bytes.byteLength > limits.writeMaxBytes) throw answerTooLarge(limits.writeMaxBytes);
+    const content = wire.codec.serialize(method.desc.output, message);
+    const size = Buffer.byteLength(content);
+    if (size > limits.writeMaxBytes) throw answerTooLarge(limits.writeMaxBytes);
     noteOutcome(record, undefined);
-    const encoding = exchange.compresses ? encodingFor(exchange, bytes.byteLength) : undefined;
-    const body = encoding === undefined ? bytes : await compressors[encoding]!(bytes);
+    const encoding = exchange.compresses ? encodingFor(exchange, size) : undefined;
+    const body = encoding === undefined ? content : await compressors[encoding]!(content);
     return wire.answer(body, encoding, call);
   } catch (thrown) {
     // Anything else may hold what clients must not see.
@@ -90,9 +91,9 @@ async function readMessage(
 }
 
 const leastCompressed = 1024;
-const compressors: Readonly<Record<string, (bytes: Uint8Array) => Promise<Buffer>>> = {
-  gzip: promisify<Uint8Array, Buffer>(gzip),
-  br: promisify<Uint8Array, Buffer>(brotliCompress),
+const compressors: Readonly<Record<string, (content: Uint8Array | string) => Promise<Buffer>>> = {
+  gzip: promisify<Uint8Array | string, Buffer>(gzip),
+  br: promisify<Uint8Array | string, Buffer>(brotliCompress),
 };
 
 function encodingFor({ headers, wire }: Exchange, bytes: number): string | undefined {

@@ -13,7 +13,7 @@ export interface HttpAnswer {
   readonly status: number;
   readonly header: OutgoingHttpHeaders;
   /** Absent where all is said in the header. */
-  readonly body?: Uint8Array;
+  readonly body?: Uint8Array | string;
   readonly trailer?: OutgoingHttpHeaders;
 }
 
@@ -34,7 +34,7 @@ export interface Wire {
   /** How much longer a body is than its message. */
   readonly overhead: number;
   readonly unwrap: (body: Buffer) => Payload;
-  readonly answer: (message: Uint8Array, encoding: string | undefined, call: UnaryCall) => HttpAnswer;
+  readonly answer: (message: Uint8Array | string, encoding: string | undefined, call: UnaryCall) => HttpAnswer;
   readonly failure: (error: ConnectError, call: UnaryCall) => HttpAnswer;
 }
 
@@ -51,7 +51,7 @@ function connect(codec: Codec): Wire {
       status: 200,
       header: {
         "content-type": type,
-        "content-length": body.byteLength,
+        "content-length": Buffer.byteLength(body),
         ...(encoding !== undefined && { "content-encoding": encoding }),
         ...headerOf(call, "trailer-"),
       },
@@ -127,11 +127,12 @@ function unwrap(body: Buffer): Payload {
   return { bytes: body.subarray(envelopeBytes), isCompressed: body[0] === compressedFlag };
 }
 
-function enveloped(message: Uint8Array, flag: number): Buffer {
-  const body = Buffer.allocUnsafe(envelopeBytes + message.byteLength);
+function enveloped(message: Uint8Array | string, flag: number): Buffer {
+  const bytes = typeof message === "string" ? Buffer.from(message) : message;
+  const body = Buffer.allocUnsafe(envelopeBytes + bytes.byteLength);
   body[0] = flag;
-  body.writeUInt32BE(message.byteLength, 1);
-  body.set(message, envelopeBytes);
+  body.writeUInt32BE(bytes.byteLength, 1);
+  body.set(bytes, envelopeBytes);
   return body;
 }
 
