@@ -13,8 +13,8 @@ import { backstopMs, createTimeLimits } from "./time-limits.js";
 // 6. When Postgres stays silent after the deadline, the connection is given up.
 // 7. COMMIT and ROLLBACK are sent also when the call is over, and nothing stops them.
 // 8. Where Postgres does not know the name any more, the statement is sent again without one.
-// 9. A lost connection leaves the pool; the next statement opens another one. After a failover all leave it that were
-//    opened before, because each of them may be to the old primary.
+// 9. A lost connection leaves the pool; the next statement opens another one. After a failover every older connection
+//    leaves it, because it may lead to the old primary.
 // 10. No connection goes back to the pool while a request to stop it is on its way.
 
 /** How to reach Postgres. */

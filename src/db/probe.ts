@@ -14,8 +14,8 @@ const failUnlessWritable = `do $$ begin
 end $$`;
 
 /**
- * Asks the database every second, on a connection of its own, whether it takes writes. It does not while it cannot be
- * reached, or is a standby, for three seconds; it does at once when it is back.
+ * Asks the database every second, on a connection of its own, whether it takes writes. Reports a loss after three seconds
+ * without a success, such as an outage or a standby, and the recovery at once.
  */
 export function watchDatabase(connectionString: string, onWritable: OnWritable): { close(): Promise<void> } {
   const db = connect({ connectionString, poolSize: 1, namedStatements: false, applicationName: "clientele probe" });

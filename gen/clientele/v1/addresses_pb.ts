@@ -524,7 +524,7 @@ export type SetDefaultAddressRequest = Message<"clientele.v1.SetDefaultAddressRe
   id: string;
 
   /**
-   * What it becomes the default for; to ship to where it is not given.
+   * The use for which the address becomes the default; shipping if absent.
    *
    * @generated from field: clientele.v1.AddressPurpose purpose = 3;
    */

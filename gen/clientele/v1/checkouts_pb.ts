@@ -173,7 +173,8 @@ export type Checkout = Message<"clientele.v1.Checkout"> & {
    * The address to bill, as resolved: from the input, else of the payment method's owner where the vault knows it, else
    * the customer's default billing address, else the shipping address.
    *
-   * One that no input gave follows the payment method and the shipping address. It is a copy, without is_default and etag.
+   * A resolved address follows the payment method and the shipping address; one from the input stays. It is a copy,
+   * without is_default and etag.
    *
    * @generated from field: clientele.v1.Address billing = 18;
    */

@@ -65,7 +65,7 @@ export async function claimOf(
   const ownKey = kind === "secret_key" ? key : `${subjectId ?? kind} ${key}`;
   const about = subjectId ?? subjectIn(method.input, request);
   const contentHash = await hashOf(method.input, request, `${tenantId} ${ownKey}`);
-  // Whoever does not know the key cannot check a guess of the request.
+  // Keyed, so that the hash confirms no guess of a request to a reader without the key.
   const requestHash = createHash("sha256").update(ownKey).update(contentHash).digest();
   return { method, keyHash: hashOfKey(ownKey), requestHash, subjectId: about };
 }

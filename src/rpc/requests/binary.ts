@@ -29,8 +29,8 @@ type Inner = (number: number) => Inner | undefined;
 // Without building anything, and no further than the limit.
 function countMessages(schema: DescMessage, bytes: Uint8Array): number {
   let count = 0;
-  const open = [{ inner: innerOf(schema), bytes }];
-  for (let next = open.pop(); next !== undefined && count <= maxValues; next = open.pop()) {
+  const stack = [{ inner: innerOf(schema), bytes }];
+  for (let next = stack.pop(); next !== undefined && count <= maxValues; next = stack.pop()) {
     const reader = new BinaryReader(next.bytes);
     while (reader.pos < reader.len && count <= maxValues) {
       const [number, wireType] = reader.tag();
@@ -39,7 +39,7 @@ function countMessages(schema: DescMessage, bytes: Uint8Array): number {
         reader.skip(wireType, number);
       } else {
         count += 1;
-        open.push({ inner, bytes: reader.bytes() });
+        stack.push({ inner, bytes: reader.bytes() });
       }
     }
   }
