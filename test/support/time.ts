@@ -1,4 +1,5 @@
-import { type Clientele, startClientele } from "./clientele.js";
+import { afterAll, beforeAll } from "vitest";
+import { type Clientele, useClientele } from "./clientele.js";
 import { createWorker } from "./jobs.js";
 
 export const day = 24 * 60 * 60 * 1000;
@@ -9,25 +10,24 @@ export interface TimedClientele {
   now(): Date;
   pass(ms: number): void;
   runJob(name: string): Promise<void>;
-  stop(): Promise<void>;
 }
 
-/** Starts a service at noon of the first of March 2026. Stop it in `afterAll`. */
-export async function startTimed(): Promise<TimedClientele> {
+/** Starts one service for all tests of a file, at noon of the first of March 2026, and stops it after them. */
+export function useTimedClientele(): TimedClientele {
   let now = new Date("2026-03-01T12:00:00Z");
   const clock = () => now;
-  const clientele = await startClientele({ clock });
-  const worker = await createWorker(clientele, { clock });
+  const clientele = useClientele({ clock });
+  let worker: Awaited<ReturnType<typeof createWorker>> | undefined;
+  beforeAll(async () => {
+    worker = await createWorker(clientele, { clock });
+  });
+  afterAll(() => worker?.[Symbol.asyncDispose]());
   return {
     clientele,
     now: clock,
     pass: (ms) => {
       now = new Date(now.getTime() + ms);
     },
-    runJob: (name) => worker.run(name),
-    stop: async () => {
-      await worker[Symbol.asyncDispose]();
-      await clientele.stop();
-    },
+    runJob: async (name) => await worker!.run(name),
   };
 }

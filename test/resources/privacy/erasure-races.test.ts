@@ -1,23 +1,18 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
 import { ErasureState } from "../../../gen/clientele/v1/privacy_pb.js";
 import { houston } from "../../support/addresses.js";
-import type { Clientele, Clients, TestAccount } from "../../support/clientele.js";
+import type { Clients, TestAccount } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { dumpOf, tracesOf } from "../../support/dumps.js";
 import { failureOf } from "../../support/errors.js";
 import { plain } from "../../support/images.js";
 import { allAtOnce, createCallers } from "../../support/parallel.js";
 import { newToken } from "../../support/payment-methods.js";
-import { day, startTimed, type TimedClientele } from "../../support/time.js";
+import { day, useTimedClientele } from "../../support/time.js";
 
-let timed: TimedClientele;
-let clientele: Clientele;
-beforeAll(async () => {
-  timed = await startTimed();
-  clientele = timed.clientele;
-});
-afterAll(() => timed.stop());
+const timed = useTimedClientele();
+const { clientele } = timed;
 
 const typesOf = async (customerId: string): Promise<string[]> =>
   await clientele.db("events").where({ customer_id: customerId }).orderBy("position").pluck("type");

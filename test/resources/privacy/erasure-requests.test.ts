@@ -1,23 +1,18 @@
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
 import { CustomerState } from "../../../gen/clientele/v1/customers_pb.js";
 import { ErasureState } from "../../../gen/clientele/v1/privacy_pb.js";
-import type { Clientele, Clients } from "../../support/clientele.js";
+import type { Clients } from "../../support/clientele.js";
 import { createCustomer, getCustomer } from "../../support/customers.js";
 import { dumpOf, tracesOf } from "../../support/dumps.js";
 import { failureOf } from "../../support/errors.js";
-import { day, startTimed, type TimedClientele } from "../../support/time.js";
+import { day, useTimedClientele } from "../../support/time.js";
 
-let timed: TimedClientele;
-let clientele: Clientele;
-beforeAll(async () => {
-  timed = await startTimed();
-  clientele = timed.clientele;
-});
+const timed = useTimedClientele();
+const { clientele } = timed;
 // Every test begins a month later, so that nothing of another is due in it.
 beforeEach(() => timed.pass(31 * day));
-afterAll(() => timed.stop());
 
 const runJob = () => timed.runJob("erase_customers");
 const erase = async ({ privacy }: Clients, customerId: string) =>

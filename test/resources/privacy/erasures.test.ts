@@ -1,22 +1,17 @@
 import { createHash } from "node:crypto";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
 import { ErasureMethod, ErasureState } from "../../../gen/clientele/v1/privacy_pb.js";
-import type { Clientele, Clients } from "../../support/clientele.js";
+import type { Clients } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { dumpOf, pgDumpOf, tracesOf } from "../../support/dumps.js";
 import { failureOf } from "../../support/errors.js";
 import { newPerson } from "../../support/person.js";
-import { day, startTimed, type TimedClientele } from "../../support/time.js";
+import { day, useTimedClientele } from "../../support/time.js";
 
-let timed: TimedClientele;
-let clientele: Clientele;
-beforeAll(async () => {
-  timed = await startTimed();
-  clientele = timed.clientele;
-});
-afterAll(() => timed.stop());
+const timed = useTimedClientele();
+const { clientele } = timed;
 
 const runJob = () => timed.runJob("erase_customers");
 const erase = async ({ privacy }: Clients, customerId: string) =>

@@ -1,24 +1,19 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ApiKeyKind } from "../../../gen/clientele/v1/api_keys_pb.js";
 import { CustomerLookup } from "../../../gen/clientele/v1/customers_pb.js";
 import { connect } from "../../../src/db/connection.js";
 import { migrate } from "../../../src/db/migrate.js";
 import { migrations } from "../../../src/db/migrations/index.js";
 import { hashOfKey } from "../../../src/rpc/calls/idempotency.js";
-import { type Clientele, type Clients, clientsOn, transports } from "../../support/clientele.js";
+import { type Clients, clientsOn, transports } from "../../support/clientele.js";
 import { dumpOf, tracesOf } from "../../support/dumps.js";
 import { failureOf } from "../../support/errors.js";
 import { allAtOnce, createCallers } from "../../support/parallel.js";
 import { createTestDatabase } from "../../support/postgres.js";
-import { day, startTimed, type TimedClientele } from "../../support/time.js";
+import { day, useTimedClientele } from "../../support/time.js";
 
-let timed: TimedClientele;
-let clientele: Clientele;
-beforeAll(async () => {
-  timed = await startTimed();
-  clientele = timed.clientele;
-});
-afterAll(() => timed.stop());
+const timed = useTimedClientele();
+const { clientele } = timed;
 
 const keyed = (key: string) => ({ headers: { "idempotency-key": key } });
 const protocols = ["Connect in JSON", "gRPC on the internal port"];
