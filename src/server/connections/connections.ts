@@ -56,14 +56,16 @@ export function createConnections(): Connections {
       for (const [socket, res] of http1Answers) {
         if (res !== undefined) endWith(res, socket, isIdle);
       }
-      const lingering = setTimeout(() => {
+      const lingering = setTimeout(async () => {
+        await untilRead();
         for (const [socket, res] of http1Answers) if (res === undefined) socket.destroy();
       }, lingerMs);
       const timer = setTimeout(() => {
         for (const session of sessions) session.destroy();
         for (const socket of sockets) socket.destroy();
       }, graceMs);
-      await untilAccepted();
+      // Closing the listener resets what the kernel has connected for it and the process has not accepted yet.
+      await untilRead();
       server.close();
       await closed;
       clearTimeout(timer);
@@ -72,9 +74,9 @@ export function createConnections(): Connections {
   };
 }
 
-// Closing the listener resets what the kernel has connected for it and the process has not accepted yet. The first turn of
-// the event loop is the one that runs, and may have looked for connections before; the second looks again.
-async function untilAccepted(): Promise<void> {
+// Waits until the process has seen what had arrived in the kernel before. The first turn of the event loop is the one that
+// runs, and may have looked before; the second looks again.
+async function untilRead(): Promise<void> {
   await nextTurn();
   await nextTurn();
 }
@@ -112,6 +114,6 @@ function endWith(res: HttpResponse, socket: Socket, isIdle: (socket: Socket) => 
   if ("shouldKeepAlive" in res && !promised) res.shouldKeepAlive = false;
   res.once("close", () => {
     if (!promised) socket.destroySoon();
-    else setTimeout(() => isIdle(socket) && socket.destroySoon(), lingerMs);
+    else setTimeout(() => untilRead().then(() => isIdle(socket) && socket.destroySoon()), lingerMs);
   });
 }
