@@ -13,6 +13,17 @@ const zipCodes =
   "AA 34002,AE 09001,AP 96201";
 const byState = zipCodes.split(",").map((pair): [string, string] => [pair.slice(0, 2), pair.slice(3)]);
 
+// For every border between states that a ZIP code crosses, the first that does, with all its states, by the Census Bureau's
+// relationship file of 2020.
+const borderZipCodes =
+  "02861 MA/RI,03579 ME/NH,19973 DE/MD,20135 VA/WV,27048 NC/VA,30165 AL/GA,30741 GA/TN,37642 TN/VA," +
+  "38079 KY/TN,38326 MS/TN,38769 AR/MS,38852 AL/MS,51001 IA/SD,51360 IA/MN,51557 IA/NE,51640 IA/MO," +
+  "54540 MI/WI,56136 MN/SD,56744 MN/ND,57255 ND/SD,57717 MT/SD/WY,57724 MT/SD,57735 NE/SD,58621 MT/ND," +
+  "59847 ID/MT,63673 IL/MO,65729 AR/MO,66541 KS/NE,69168 CO/NE,71749 AR/LA,71937 AR/OK,72338 AR/TN," +
+  "73949 OK/TX,75556 AR/TX,79835 NM/TX,81120 CO/NM,81324 CO/UT,82063 CO/WY,82082 CO/NE/WY,82701 SD/WY," +
+  "82801 MT/WY,82930 UT/WY,83120 ID/WY,83342 ID/UT,83856 ID/WA,84034 NV/UT,84531 AZ/UT,86504 AZ/NM," +
+  "86514 AZ/NM/UT,89010 CA/NV,89421 NV/OR,89832 ID/NV,97635 CA/OR,97910 ID/OR,99362 OR/WA";
+
 describe("a ZIP code", () => {
   test("is tried for 50 states, DC, 8 territories and 3 of the forces", () => {
     expect(new Set(byState.map(([state]) => state)).size).toBe(62);
@@ -37,6 +48,7 @@ describe("a ZIP code", () => {
     ["KY", "42223", "Fort Campbell, Kentucky"],
     ["TN", "42223", "Fort Campbell, Tennessee"],
     ["TX", "73949-0001", "Texhoma, Texas"],
+    ["TX", "73960", "Texhoma, whose post office was in Oklahoma"],
     ["CA", "97635", "New Pine Creek, California"],
     ["UM", "96898", "Wake Island"],
     ["HI", "96898", "Wake Island, which the USPS counts to Hawaii"],
@@ -44,6 +56,15 @@ describe("a ZIP code", () => {
   test.for(accepted)("of %s may be %s: %s", ([state, postalCode]) => {
     expect(postalViolations({ country: "US", state, postalCode })).toEqual([]);
   });
+
+  test.for(borderZipCodes.split(",").map((row) => row.split(" ") as [string, string]))(
+    "%s lies in %s",
+    ([postalCode, states]) => {
+      for (const state of states.split("/")) {
+        expect(postalViolations({ country: "US", state, postalCode })).toEqual([]);
+      }
+    },
+  );
 
   const refused: [state: string, postalCode: string, description: string][] = [
     ["TX", "55129", "The postal code does not belong to Texas."],
