@@ -730,6 +730,9 @@ export type ListCustomersRequest = Message<"clientele.v1.ListCustomersRequest"> 
    * numbers as numbers, days as days such as `2026-02-28`. An index serves `eq` and `in` on custom fields. The other
    * operators on them look through all customers that the other clauses leave.
    *
+   * A whole e-mail address, phone number or country may be spelled in any way in which a customer may have it: the
+   * country `Costa Rica` is `CR`.
+   *
    * A filter that cannot be read is INVALID_ARGUMENT, reason FILTER_INVALID, and the error says where and why.
    *
    * @generated from field: string filter = 6;

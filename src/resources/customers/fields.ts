@@ -1,5 +1,8 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Customer } from "../../../gen/clientele/v1/customers_pb.js";
+import { countryCode } from "../../formats/countries.js";
+import { normalEmail } from "../../formats/emails.js";
+import { normalPhone } from "../../formats/phones.js";
 import type { Field } from "../../rpc/lists/filter-clause.js";
 import type { OrderTerm } from "../../rpc/lists/order-by.js";
 import type { TaxIdentifierRow } from "../tax-identifiers/store.js";
@@ -49,13 +52,16 @@ const sortedText = { order: { nullable: true, isText: true } } as const;
 /** Every field of the message Customer, in its order. A field that is missing here does not compile. */
 export const customerFields = {
   id: { column: "id", kind: "separate", writer: "merchant at create", filter: { type: "text" }, ...sorted },
-  email: text("email", "shopper", { filter: { type: "text", caseInsensitive: true }, ...sortedText }),
+  email: text("email", "shopper", {
+    filter: { type: "text", caseInsensitive: true, normal: normalEmail },
+    ...sortedText,
+  }),
   name: text("name", "shopper", sortedText),
   first_name: text("first_name", "shopper", sortedText),
   last_name: text("last_name", "shopper", sortedText),
   display_name: text("display_name", "shopper"),
-  phone: text("phone", "shopper"),
-  country: text("country", "shopper"),
+  phone: text("phone", "shopper", { filter: { type: "text", normal: normalPhone } }),
+  country: text("country", "shopper", { filter: { type: "text", normal: countryCode } }),
   country_name: { column: null, kind: "answered", writer: "server" },
   locale: text("locale", "shopper"),
   type: {

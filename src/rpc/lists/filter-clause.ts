@@ -5,11 +5,14 @@ export const operators = ["eq", "like", "in", "gt", "ge", "lt", "le", "is_null"]
  * JSON object whose members are known, with their types.
  */
 export type Field =
-  | { readonly type: "text"; readonly caseInsensitive?: boolean }
+  | { readonly type: "text"; readonly caseInsensitive?: boolean; readonly normal?: Normal }
   | { readonly type: "timestamp" | "boolean" | "map" }
   | { readonly type: "enum"; readonly values: Readonly<Record<string, string>> }
   | { readonly type: "record"; readonly members: Readonly<Record<string, Member>> }
   | Member;
+
+/** How a whole value is stored, in place of the way it is typed; undefined for what is no whole value. */
+type Normal = (text: string) => string | undefined;
 
 /** A member of a JSON object: its type, and the key that it is stored by. Any value that is stored has the type. */
 export interface Member {

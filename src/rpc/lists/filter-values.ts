@@ -16,13 +16,13 @@ export function boundOf({ field }: Clause, { text, value }: Operand): Operand["v
 export function valueIn(field: Field, text: string, quoted: boolean): Operand["value"] | undefined {
   switch (field.type) {
     case "text":
-      return text;
+      return field.normal?.(text) ?? text;
     case "timestamp":
       return utcOf(text);
     case "boolean":
       return text === "true" ? true : text === "false" ? false : undefined;
     case "enum":
-      return Object.hasOwn(field.values, text) ? field.values[text] : undefined;
+      return enumValueIn(field.values, text.toUpperCase());
     case "member":
       return memberValueIn(field, text);
     case "record":
@@ -32,6 +32,10 @@ export function valueIn(field: Field, text: string, quoted: boolean): Operand["v
       if (text === "true" || text === "false") return text === "true";
       return isJsonNumber(text) ? Number(text) : text;
   }
+}
+
+function enumValueIn(values: Readonly<Record<string, string>>, name: string): string | undefined {
+  return Object.hasOwn(values, name) ? values[name] : undefined;
 }
 
 function memberValueIn({ of }: Member, text: string): Operand["value"] | undefined {

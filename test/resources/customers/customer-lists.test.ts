@@ -81,6 +81,24 @@ test.for(Object.keys(clauses).filter((name) => name !== "custom_fields"))("a fil
   expect(await found(`is_null(${name === "metadata" ? "metadata.tier" : name})`)).toEqual([]);
 });
 
+test.for([
+  "eq(email,info@xn--mller-beispiel-gsb.de)",
+  "in(email,INFO@MÜLLER-BEISPIEL.DE,a@example.com)",
+  'eq(email," info@mu\u0308ller-beispiel.de\u200b")',
+  'eq(phone,"+1 (202) 555-0143")',
+  "eq(phone,tel:+1-202-555-0143)",
+  "eq(country,Costa Rica)",
+  "in(country,CRI,PA)",
+  "like(email,info@müller*)",
+])("%s finds the customer whose value is stored in another spelling", async (filter) => {
+  const { test: other } = await clientele.createAccount();
+  const email = "info@müller-beispiel.de";
+  const { id } = await createCustomer(other, { email, phone: "+12025550143", country: "CR" });
+  await createCustomer(other);
+  const { customers } = await other.customers.listCustomers({ filter });
+  expect(customers.map((customer) => customer.id)).toEqual([id]);
+});
+
 test.for(Object.keys(orderableFields([])))("an order by %s is kept, either way", async (name) => {
   for (const orderBy of [name, `${name} desc`]) {
     const { customers } = await clients.customers.listCustomers({ orderBy, showDeleted: true });

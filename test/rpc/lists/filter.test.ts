@@ -28,6 +28,7 @@ describe("a filter is read", () => {
     ["eq(name,a:b(c)", ["a:b(c"]],
     ["eq(enabled,false)", [false]],
     ["eq(type,INDIVIDUAL)", ["individual"]],
+    ["in(type,Individual,customer_type_business)", ["individual", "business"]],
     ["gt(create_time,2026-01-01T00:00:00Z)", ["2026-01-01T00:00:00.000000Z"]],
     ["gt(create_time,2026-01-01T00:30:00.5+01:00)", ["2025-12-31T23:30:00.500000Z"]],
     ["gt(create_time,2028-02-29T23:59:59.123456789-00:30)", ["2028-03-01T00:29:59.123456Z"]],
