@@ -47,7 +47,9 @@ export interface Config {
   readonly cardVault: { readonly url: string; readonly secret: string; readonly timeoutMs: number } | undefined;
   /** The verifier of tax identifiers in live tenants; without one they stay PENDING. */
   readonly taxVerifier: { readonly url: string; readonly secret: string | undefined } | undefined;
-  /** How long calls in flight may take to finish after SIGTERM, in milliseconds. */
+  /** How long calls are still taken after SIGTERM, so that balancers see that the process is not ready, in milliseconds. */
+  readonly drainDelayMs: number;
+  /** How long calls in flight may take to finish after that, in milliseconds. */
   readonly drainMs: number;
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
 }
@@ -105,6 +107,7 @@ const schema = z
     CLIENTELE_CARD_VAULT_TIMEOUT_SECONDS: z.coerce.number().min(0.1).max(30).default(2),
     CLIENTELE_TAX_VERIFIER_URL: safeUrl("https://tax.example/v1").optional(),
     CLIENTELE_TAX_VERIFIER_SECRET: text.optional(),
+    CLIENTELE_DRAIN_DELAY_SECONDS: z.coerce.number().min(0).max(600).default(5),
     CLIENTELE_DRAIN_SECONDS: z.coerce.number().min(0).max(600).default(20),
     CLIENTELE_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   })
@@ -170,6 +173,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
       env.CLIENTELE_TAX_VERIFIER_URL === undefined
         ? undefined
         : { url: env.CLIENTELE_TAX_VERIFIER_URL, secret: env.CLIENTELE_TAX_VERIFIER_SECRET },
+    drainDelayMs: env.CLIENTELE_DRAIN_DELAY_SECONDS * 1000,
     drainMs: env.CLIENTELE_DRAIN_SECONDS * 1000,
     logLevel: env.CLIENTELE_LOG_LEVEL,
   };

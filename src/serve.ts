@@ -13,7 +13,7 @@ import { startJobs } from "./jobs.js";
 import { photoPage } from "./resources/photos/page.js";
 import { createRoutes, services, uploads } from "./routes.js";
 import { createInterceptors } from "./rpc/calls/interceptors.js";
-import { drain, type RunningServer } from "./server/connections/drain.js";
+import { drain, leave, type RunningServer } from "./server/connections/drain.js";
 import { startGrpcServer } from "./server/grpc/server.js";
 import { createReadiness, healthService } from "./server/health.js";
 import { startHttpServer } from "./server/http/server.js";
@@ -24,8 +24,11 @@ import { reflectionServices } from "./server/reflection.js";
 export interface Service {
   readonly httpPort: number;
   readonly grpcPort: number;
-  /** Takes it out of service without failing a call in flight. */
-  stop(): Promise<void>;
+  /**
+   * Takes it out of service without failing a call in flight. For `leaveMs` milliseconds before, it still takes calls
+   * and tells its clients to go elsewhere; not at all unless given.
+   */
+  stop(leaveMs?: number): Promise<void>;
 }
 
 /**
@@ -105,7 +108,8 @@ async function start(
   return {
     httpPort: http.port,
     grpcPort: grpc.port,
-    stop: async () => {
+    stop: async (leaveMs = 0) => {
+      if (leaveMs > 0) await leave(listeners, readiness, leaveMs);
       // Watches never end by themselves; their clients reconnect elsewhere.
       deps.eventFeed.close();
       await Promise.all([drain(listeners, readiness, config.drainMs), jobs?.stop()]);

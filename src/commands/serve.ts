@@ -25,13 +25,14 @@ async function runServer(): Promise<void> {
   // reasonOf reports a taken port.
   setLogVerbosity(logVerbosity.NONE);
   // Registered first, so that an early signal leaves no Postgres behind. A second signal ends the process at once.
-  const stopped = signal().then(() => undefined);
+  const signalled = signal();
+  const stopped = signalled.then(() => undefined);
   const embedded = config.databaseUrl === undefined ? await keepEmbedded(config) : undefined;
   try {
     const databaseUrl = config.databaseUrl ?? embedded!.url;
     const service = await Promise.race([stopped, startService(config, databaseUrl)]);
-    await stopped;
-    await service?.stop();
+    // At a terminal there is no balancer to wait for.
+    await service?.stop((await signalled) === "SIGTERM" ? config.drainDelayMs : 0);
   } finally {
     await embedded?.stop();
   }

@@ -5,10 +5,12 @@ import { notFound } from "../rpc/errors.js";
 /** Whether the process wants calls. One for all listeners. */
 export interface Readiness {
   readonly serving: boolean;
-  /** True once the process drains; it never serves again. */
+  /** True once the process drains. */
   readonly closed: boolean;
-  /** Says whether the process wants calls. Without effect once closed. */
+  /** Says whether the process wants calls. Without effect once it leaves. */
   set(serving: boolean): void;
+  /** Stops serving for good. */
+  leave(): void;
   /** Stops serving for good, and ends the streams that watch it. */
   close(): void;
   /** Calls back on every change, until the function it returns is called. */
@@ -19,6 +21,7 @@ export interface Readiness {
 export function createReadiness(): Readiness {
   const listeners = new Set<() => void>();
   let serving = false;
+  let leaving = false;
   let closed = false;
   const change = (toServing: boolean, toClosed: boolean) => {
     if (closed || (serving === toServing && !toClosed)) return;
@@ -33,7 +36,11 @@ export function createReadiness(): Readiness {
     get closed() {
       return closed;
     },
-    set: (value) => change(value, false),
+    set: (value) => change(value && !leaving, false),
+    leave() {
+      leaving = true;
+      change(false, false);
+    },
     close: () => change(false, true),
     onChange(listener) {
       listeners.add(listener);

@@ -89,7 +89,12 @@ export async function createHome(): Promise<Home> {
   };
 }
 
-const anyPorts = { CLIENTELE_HTTP_PORT: "0", CLIENTELE_GRPC_PORT: "0", CLIENTELE_LOG_LEVEL: "warn" };
+const anyPorts = {
+  CLIENTELE_HTTP_PORT: "0",
+  CLIENTELE_GRPC_PORT: "0",
+  CLIENTELE_LOG_LEVEL: "warn",
+  CLIENTELE_DRAIN_DELAY_SECONDS: "0",
+};
 
 /** The environment without anything that configures Clientele. */
 export function cleanEnvironment(): NodeJS.ProcessEnv {

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { constants, type ServerHttp2Session } from "node:http2";
+import { constants, type Http2Session, type ServerHttp2Session } from "node:http2";
 import type { Server, Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { HttpRequest, HttpResponse } from "../http/requests.js";
@@ -13,6 +13,8 @@ export interface Connections {
   removeHttp1(socket: Socket): void;
   addSession(session: ServerHttp2Session): void;
   addRequest(req: HttpRequest, res: HttpResponse): void;
+  /** Ends each connection with its next answer; goes on accepting. */
+  leave(): void;
   /** Closes the server and each connection once its calls are done; destroys what is left after `graceMs` milliseconds. */
   close(server: Server, graceMs: number): Promise<void>;
 }
@@ -22,6 +24,7 @@ export function createConnections(): Connections {
   const sockets = new Set<Socket>();
   const http1Answers = new Map<Socket, HttpResponse | undefined>();
   const sessions = new Set<ServerHttp2Session>();
+  let leaving = false;
   let closing = false;
   const isIdle = (socket: Socket) => http1Answers.get(socket) === undefined;
   return {
@@ -40,13 +43,22 @@ export function createConnections(): Connections {
       if (closing) void closeSession(session);
     },
     addRequest(req, res) {
-      if ("stream" in req) return;
+      if ("stream" in req) {
+        if (leaving && !closing) leaveSession(req.stream.session);
+        return;
+      }
       const { socket } = req;
       http1Answers.set(socket, res);
       if (closing) endWith(res, socket, isIdle);
+      else if (leaving) refuseNext(res);
       res.once("close", () => {
         if (http1Answers.get(socket) === res) http1Answers.set(socket, undefined);
       });
+    },
+    leave() {
+      leaving = true;
+      for (const session of sessions) leaveSession(session);
+      for (const res of http1Answers.values()) if (res !== undefined) refuseNext(res);
     },
     async close(server, graceMs) {
       if (closing) return;
@@ -92,7 +104,7 @@ const everyStream = 2 ** 31 - 1;
  * Sends a GOAWAY that still admits every call, and the closing one after a round trip, when the client has seen the first
  * and sends no more: a call on its way in between is not lost (RFC 9113, 6.8). Resolves when the second is sent.
  */
-export async function closeSession(session: ServerHttp2Session): Promise<void> {
+export async function closeSession(session: Http2Session): Promise<void> {
   if (session.destroyed || session.closed) return;
   session.goaway(constants.NGHTTP2_NO_ERROR, everyStream);
   await new Promise<void>((resolve) => {
@@ -107,11 +119,25 @@ export async function closeSession(session: ServerHttp2Session): Promise<void> {
   if (!session.destroyed) session.close();
 }
 
+const left = new WeakSet<Http2Session>();
+
+/** Closes a session once, as `closeSession` does. A session that is opened later is to be closed with its first call. */
+export function leaveSession(session: Http2Session | undefined): void {
+  if (session === undefined || left.has(session)) return;
+  left.add(session);
+  void closeSession(session);
+}
+
+// By `Connection: close`, if the header has not gone.
+function refuseNext(res: HttpResponse): void {
+  if ("shouldKeepAlive" in res && !res.headersSent) res.shouldKeepAlive = false;
+}
+
 // By `Connection: close`. Where the header has gone without it, the client may send its next call before the answer's end
 // is told here: that one is still answered, as on an idle connection.
 function endWith(res: HttpResponse, socket: Socket, isIdle: (socket: Socket) => boolean): void {
   const promised = res.headersSent;
-  if ("shouldKeepAlive" in res && !promised) res.shouldKeepAlive = false;
+  refuseNext(res);
   res.once("close", () => {
     if (!promised) socket.destroySoon();
     else setTimeout(() => untilRead().then(() => isIdle(socket) && socket.destroySoon()), lingerMs);

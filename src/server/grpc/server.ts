@@ -53,7 +53,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   const methods = registerStreams(server, specs, interceptors, observe);
   const port = await bind(server, `${options.host}:${options.port}`, credentials(tls, clientCa));
   const sessions = streams.attach(server, methods);
-  return { port, close: (graceMs) => close(server, sessions, graceMs) };
+  return { port, leave: sessions.leave, close: (graceMs) => close(server, sessions, graceMs) };
 }
 
 function credentials(tls: Certificate | undefined, clientCa: Buffer | undefined): ServerCredentials {

@@ -22,7 +22,7 @@ import type { ClientAddress } from "../../formats/client-address.js";
 import type { CallRecord } from "../../rpc/calls/call-record.js";
 import { rpcError } from "../../rpc/errors.js";
 import { completeError, noteOutcome, statusHeaders } from "../answers.js";
-import { closeSession } from "../connections/connections.js";
+import { closeSession, leaveSession } from "../connections/connections.js";
 import { advertisedHeaderBytes, headerBytes, headerTooLarge } from "../connections/header-limit.js";
 import type { Limits } from "../connections/limits.js";
 import { limitPreface } from "../connections/sessions.js";
@@ -87,11 +87,13 @@ function attach(server: Server, streaming: Streaming, watch: Watch, onOther: (in
   const { limits } = watch;
   const servers = http2ServersOf(server);
   const sessions = new Set<ServerHttp2Session>();
+  const end = closing(servers, sessions);
   const stalls = createStallGuard(limits.stallMs);
   for (const http2 of servers) {
     passStreams(http2, (stream, headers, rawHeaders, toGrpcJs) => {
       const info = observed(stream, headers, streaming, watch);
       stalls.addStream(stream);
+      end.onStream(stream);
       if (headerBytes(rawHeaders) > limits.headerMaxBytes) return refuseHeader(stream, headers, info.record);
       const method = watch.unary.get(String(headers[":path"]));
       const wire = method && grpcWireOf(headers);
@@ -108,7 +110,7 @@ function attach(server: Server, streaming: Streaming, watch: Watch, onOther: (in
     http2.on("connection", stalls.addSocket);
     http2.on("session", (session: ServerHttp2Session) => limitSession(session, sessions, limits));
   }
-  return closing(servers, sessions);
+  return end;
 }
 
 type OnStream = (
@@ -163,7 +165,17 @@ function limitSession(session: ServerHttp2Session, sessions: Set<ServerHttp2Sess
 }
 
 function closing(servers: readonly Http2Server[], sessions: ReadonlySet<ServerHttp2Session>) {
+  let leaving = false;
   return {
+    /** Sees each call. */
+    onStream(stream: ServerHttp2Stream) {
+      if (leaving) leaveSession(stream.session);
+    },
+    /** Ends each session with its next call; goes on accepting. */
+    leave() {
+      leaving = true;
+      for (const session of sessions) leaveSession(session);
+    },
     /** Stops accepting, tells the clients to go elsewhere with their next call, and waits for those in flight. */
     async close() {
       const closed = servers.map((http2) => new Promise<void>((resolve) => http2.close(() => resolve())));

@@ -61,6 +61,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   await once(server, "listening");
   return {
     port: (server.address() as AddressInfo).port,
+    leave: connections.leave,
     close: (graceMs) => connections.close(server, graceMs),
   };
 
