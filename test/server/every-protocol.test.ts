@@ -7,9 +7,10 @@ import { PaymentMethodService } from "../../gen/clientele/v1/payment_methods_pb.
 import { mayTravelInUrl } from "../../src/rpc/calls/method-facts.js";
 import { type TestAccount, useClientele } from "../support/clientele.js";
 import { failureOf } from "../support/errors.js";
+import { createPopulatedAccounts } from "../support/populated.js";
 import { casesOf, methods, reads, requestFor } from "../support/scenario.js";
 import { type Call, overFetch, pathOf, ways } from "../support/ways.js";
-import { canary, populate, type World } from "../support/world.js";
+import { canary, type World } from "../support/world.js";
 
 const { createCustomer, getCustomer, listCustomers, updateCustomer } = CustomerService.method;
 const { createCheckout } = CheckoutService.method;
@@ -18,9 +19,9 @@ const { setDefaultPaymentMethod } = PaymentMethodService.method;
 let account: TestAccount;
 let world: World;
 const clientele = useClientele();
+const createPopulated = createPopulatedAccounts(clientele);
 beforeAll(async () => {
-  account = await clientele.createAccount();
-  world = await populate(account.test);
+  ({ account, world } = await createPopulated());
 });
 
 const foreign = 'Zoë Łukasz 李小龍 🙈 %41 %zz "quoted" \\ \u0301 & <b>';
@@ -128,9 +129,9 @@ test.for(casesOf(methods))("$name answers alike over every way in", { timeout: 6
   for (const { name, open } of ways.filter((way) => !way.name.startsWith("buf") || method.name === "CreateCheckout")) {
     // What changes something uses its world up.
     const isRead = reads.includes(method);
-    const own = isRead ? account : await clientele.createAccount();
-    const request = requestFor(method, isRead ? world : await populate(own.test));
-    const answer = await open(clientele, own.testKey)(method, request);
+    const own = isRead ? { account, world } : await createPopulated();
+    const request = requestFor(method, own.world);
+    const answer = await open(clientele, own.account.testKey)(method, request);
     shapes.push([name, pathsOf(answer).sort()]);
   }
   const [[, first] = ["", []]] = shapes;

@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { tenantOfSecret } from "../../../src/rpc/callers/secret.js";
 import { type TestAccount, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 import { eventTypes } from "../../support/event-types.js";
+import { createPopulatedAccounts } from "../../support/populated.js";
 import { casesOf, methods, mutations, reads, requestFor } from "../../support/scenario.js";
 import { changesBetween, snapshot } from "../../support/snapshot.js";
 import { overFetch } from "../../support/ways.js";
-import { address, canary, canaryPhone, populate, type World } from "../../support/world.js";
+import { address, canary, canaryPhone, type World } from "../../support/world.js";
 
 interface EventRow {
   readonly position: string;
@@ -36,15 +36,10 @@ async function lastPosition(): Promise<number> {
   return Number(row?.last ?? 0);
 }
 
+const createPopulated = createPopulatedAccounts(clientele);
 async function tenant() {
-  const account = await clientele.createAccount();
-  const tenantId = tenantOfSecret(account.testKey, ["sk"])!;
-  return {
-    account,
-    tenantId,
-    world: await populate(account.test),
-    call: overFetch(clientele.httpUrl, account.testKey),
-  };
+  const populated = await createPopulated();
+  return { ...populated, call: overFetch(clientele.httpUrl, populated.account.testKey) };
 }
 
 // For calls that leave nothing.

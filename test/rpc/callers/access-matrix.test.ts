@@ -8,6 +8,7 @@ import { isServerField } from "../../../src/rpc/requests/plan.js";
 import { useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 import { idsOf } from "../../support/fields.js";
+import { createPopulatedAccounts } from "../../support/populated.js";
 import { casesOf, methods, nameOf, reads, requestFor } from "../../support/scenario.js";
 import {
   merchantFields,
@@ -18,7 +19,7 @@ import {
   shopperMethods,
 } from "../../support/shopper-requests.js";
 import { overFetch } from "../../support/ways.js";
-import { populate, type World } from "../../support/world.js";
+import type { World } from "../../support/world.js";
 
 interface Tenant {
   readonly world: World;
@@ -33,14 +34,15 @@ interface Tenant {
 /** For calls that change nothing. */
 let untouched: Tenant;
 const clientele = useClientele();
+const createPopulated = createPopulatedAccounts(clientele);
 beforeAll(async () => {
   untouched = await newTenant();
 });
 
 async function newTenant(): Promise<Tenant> {
-  const { testKey, test: clients } = await clientele.createAccount();
+  const { account, world } = await createPopulated();
+  const { testKey, test: clients } = account;
   const { secret } = await clients.apiKeys.createApiKey({ apiKey: { kind: ApiKeyKind.PUBLISHABLE } });
-  const world = await populate(clients);
   const { customer } = await clients.customers.createCustomer({ customer: { email: "another@example.com" } });
   const [customerToken, foreignToken] = await Promise.all(
     [world.customer, customer!.id].map(async (value) => {

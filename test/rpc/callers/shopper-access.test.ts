@@ -3,6 +3,7 @@ import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { CustomerSchema } from "../../../gen/clientele/v1/customers_pb.js";
 import { type Clients, useClientele } from "../../support/clientele.js";
 import { idsOf } from "../../support/fields.js";
+import { createPopulatedAccounts } from "../../support/populated.js";
 import { casesOf, methods, nameOf, replaceAt } from "../../support/scenario.js";
 import { merchantFields, requestOfShopper, shopperMethods } from "../../support/shopper-requests.js";
 import { changesBetween, snapshot } from "../../support/snapshot.js";
@@ -17,13 +18,17 @@ let token: string;
 let foreignToken: string;
 
 const clientele = useClientele();
+const createPopulated = createPopulatedAccounts(clientele, (clients) =>
+  Promise.all([populate(clients), populate(clients)]),
+);
 beforeAll(async () => {
   await renew();
 });
 /** To be called by a test whose calls succeed: they may use the worlds up. */
 async function renew(): Promise<void> {
-  merchant = (await clientele.createAccount()).test;
-  [own, foreign] = await Promise.all([populate(merchant), populate(merchant)]);
+  const { account, world: worlds } = await createPopulated();
+  merchant = account.test;
+  [own, foreign] = worlds;
   [token, foreignToken] = await Promise.all([tokenOf(own), tokenOf(foreign)]);
 }
 

@@ -4,6 +4,7 @@ import { beforeAll, beforeEach, expect, test } from "vitest";
 import { tenantOfSecret } from "../../../src/rpc/callers/secret.js";
 import { useClientele } from "../../support/clientele.js";
 import { idsOf } from "../../support/fields.js";
+import { createPopulatedAccounts } from "../../support/populated.js";
 import { casesOf, methods, nameOf, reads, replaceAt, replaceField, requestFor } from "../../support/scenario.js";
 import { changesBetween, snapshot } from "../../support/snapshot.js";
 import { pathOf } from "../../support/ways.js";
@@ -17,20 +18,21 @@ interface Tenant {
 let foreign: Tenant;
 let own: Tenant;
 const clientele = useClientele();
+const createPopulated = createPopulatedAccounts(clientele);
 beforeAll(async () => {
-  foreign = await newTenant();
+  // Filled by calls of its own, so that its ids are others than those of `own`.
+  const { testKey, test: clients } = await clientele.createAccount();
+  foreign = { key: testKey, world: await populate(clients) };
 });
 // A change that succeeds may use its world up.
 let isUsedUp = true;
 beforeEach(async () => {
-  if (isUsedUp) own = await newTenant();
+  if (isUsedUp) {
+    const { account, world } = await createPopulated();
+    own = { key: account.testKey, world };
+  }
   isUsedUp = false;
 });
-
-async function newTenant(): Promise<Tenant> {
-  const { testKey, test: clients } = await clientele.createAccount();
-  return { key: testKey, world: await populate(clients) };
-}
 
 /** What a call does with an id of somebody else: as much as with one that nobody has. */
 type Treatment =

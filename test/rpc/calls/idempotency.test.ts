@@ -3,14 +3,13 @@ import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ApiKeyService } from "../../../gen/clientele/v1/api_keys_pb.js";
 import { CustomerService } from "../../../gen/clientele/v1/customers_pb.js";
 import { PasswordService } from "../../../gen/clientele/v1/passwords_pb.js";
-import { tenantOfSecret } from "../../../src/rpc/callers/secret.js";
 import { hashOfKey } from "../../../src/rpc/calls/idempotency.js";
 import { useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
+import { createPopulatedAccounts } from "../../support/populated.js";
 import { casesOf, mutations, otherRequest, reads, requestFor } from "../../support/scenario.js";
 import { dump } from "../../support/snapshot.js";
 import { overFetch, pathOf } from "../../support/ways.js";
-import { populate } from "../../support/world.js";
 
 const { createCustomer, updateCustomer } = CustomerService.method;
 const { createApiKey } = ApiKeyService.method;
@@ -23,10 +22,10 @@ beforeEach(() => {
   now = start;
 });
 
+const createPopulated = createPopulatedAccounts(clientele);
 async function tenant() {
-  const account = await clientele.createAccount();
-  const world = await populate(account.test);
-  const effects = () => effectsOn(tenantOfSecret(account.testKey, ["sk"])!);
+  const { account, tenantId, world } = await createPopulated();
+  const effects = () => effectsOn(tenantId);
   return {
     account,
     world,
