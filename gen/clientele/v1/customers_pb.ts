@@ -700,7 +700,9 @@ export type ListCustomersRequest = Message<"clientele.v1.ListCustomersRequest"> 
   showDeleted: boolean;
 
   /**
-   * The number of the page, from 1 on, instead of a page_token; up to the 10000th customer.
+   * The number of the page, from 1 on, instead of a page_token.
+   *
+   * A page token costs the same on every page. A page number costs more the later the page is.
    *
    * @generated from field: int32 page = 4;
    */
@@ -955,7 +957,7 @@ export type SearchCustomersRequest = Message<"clientele.v1.SearchCustomersReques
   pageToken: string;
 
   /**
-   * The number of the page, from 1 on, instead of a page_token.
+   * The number of the page, from 1 on, instead of a page_token; up to the 10000th customer that matches.
    *
    * @generated from field: int32 page = 4;
    */

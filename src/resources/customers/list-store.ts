@@ -2,7 +2,7 @@ import type { Knex } from "knex";
 import { createShapes } from "../../db/statements.js";
 import type { Filter } from "../../rpc/lists/filter-clause.js";
 import { applyFilter } from "../../rpc/lists/filter-sql.js";
-import { type Page, selectPage, shapeOf, withValues } from "../../rpc/lists/paging.js";
+import { orderPage, type Page, selectPage, shapeOf, withValues } from "../../rpc/lists/paging.js";
 import { filterableFields } from "./list-fields.js";
 import { type ShownCustomerRow, selectShown, shownRow } from "./store.js";
 
@@ -51,14 +51,20 @@ function valuesOf({ cursor }: Page): readonly (string | null)[] {
 }
 
 function buildList(db: Knex, tenantId: string, listQuery: ListQuery, page: Page): Knex.QueryBuilder {
-  const query = narrow(selectShown(db, tenantId), listQuery);
+  const query = selectShown(db, tenantId);
   if (listQuery.includeTotalSize) query.select(db.raw("(?) as total_size", [count(db, tenantId, listQuery)]));
-  return selectPage(query, "customers", page);
+  if (page.offset === 0) return selectPage(narrow(query, listQuery), "customers", page);
+  // The rows before the page are skipped by their ids, which an index holds.
+  const ids = selectPage(selectAll(db, tenantId, listQuery).select("customers.id"), "customers", page);
+  return orderPage(query.join(ids.as("page"), "page.id", "customers.id"), "customers", page);
 }
 
 function count(db: Knex, tenantId: string, listQuery: ListQuery) {
-  const all = db("customers").where("customers.tenant_id", tenantId).whereRaw("not customers.purged");
-  return narrow(all, listQuery).count({ count: "*" });
+  return selectAll(db, tenantId, listQuery).count({ count: "*" });
+}
+
+function selectAll(db: Knex, tenantId: string, listQuery: ListQuery): Knex.QueryBuilder {
+  return narrow(db("customers").where("customers.tenant_id", tenantId).whereRaw("not customers.purged"), listQuery);
 }
 
 function narrow<Query extends Knex.QueryBuilder>(query: Query, { showDeleted, filter }: ListQuery): Query {

@@ -12,6 +12,9 @@ const walkSize = 500;
 /** Matches of an index that are sorted. Beyond them a walk from the newest row fills the page sooner. */
 const sortSize = 1_000;
 
+/** Hits before a page that is asked for by its number: all of them are found and sorted. */
+export const mostHitsBefore = 10_000;
+
 /** Whether nothing of a clean query is left when it is folded: it is empty, or of accents alone. */
 export function foldsToNothing(query: string): boolean {
   return /^\p{M}*$/u.test(query);

@@ -37,7 +37,7 @@ import { lockActiveCustomer } from "./lock.js";
 import * as lookups from "./lookup-store.js";
 import { overviewFromRow } from "./overview.js";
 import { findOverview } from "./overview-store.js";
-import { countHits, foldsToNothing, searchCustomers } from "./search-store.js";
+import { countHits, foldsToNothing, mostHitsBefore, searchCustomers } from "./search-store.js";
 import * as store from "./store.js";
 import { applyUpdate, updateUnlocked, writeChange } from "./update.js";
 
@@ -102,7 +102,7 @@ export function customerService(deps: Deps): ServiceImpl<typeof CustomerService>
       const query = cleanText(req.query).replace(/\s+/g, " ");
       if (foldsToNothing(query)) throw invalidField("query", "The search query cannot be empty.");
       const masked = parseReadMask(CustomerSchema, req.readMask);
-      const page = pageOf(call, SearchCustomersRequestSchema, req, bestMatchFirst);
+      const page = pageOf(call, SearchCustomersRequestSchema, req, bestMatchFirst, mostHitsBefore);
       const [hits, totalSize] = await Promise.all([
         searchCustomers(call.db, call.tenantId, query, page),
         req.includeTotalSize ? countHits(call.db, call.tenantId, query) : undefined,

@@ -39,7 +39,6 @@ interface PagedRequest {
 
 const defaultSize = 10;
 const maxSize = 100;
-const maxOffset = 10_000;
 const macSize = 16;
 // How many characters of a text count in an order.
 const maxTextLength = 100;
@@ -48,13 +47,15 @@ const newestFirst: readonly OrderTerm[] = [{ column: "create_time", descending: 
 /**
  * Reads the page that a list request asks for: newest first unless `order` says otherwise. A token is signed with the
  * tenant's key and bound to the order and the rest of the request: INVALID_ARGUMENT if it was tampered with, or belongs
- * to another tenant or another list; likewise for a page number beside a token, or beyond the 10 000th row.
+ * to another tenant or another list; likewise for a page number beside a token, or one with more than `maxOffset` rows
+ * before it.
  */
 export function pageOf<Desc extends DescMessage>(
   call: Pick<Call, "tenantKey">,
   schema: Desc,
   request: MessageShape<Desc> & PagedRequest,
   order: readonly OrderTerm[] = [],
+  maxOffset = Number.POSITIVE_INFINITY,
 ): Page {
   const wholeOrder = withId(order.length === 0 ? newestFirst : order);
   const scope = scopeOf(schema, request, wholeOrder);
@@ -65,7 +66,7 @@ export function pageOf<Desc extends DescMessage>(
     return Buffer.concat([mac(payload), Buffer.from(payload)]).toString("base64url");
   };
   const size = Math.min(request.pageSize || defaultSize, maxSize);
-  const offset = offsetOf(request, size);
+  const offset = offsetOf(request, size, maxOffset);
   return {
     size,
     order: wholeOrder,
@@ -93,7 +94,7 @@ function scopeOf<Desc extends DescMessage>(
   return createHash("sha256").update(list).update(toBinary(schema, rest)).digest();
 }
 
-function offsetOf({ page = 0, pageToken }: PagedRequest, size: number): number {
+function offsetOf({ page = 0, pageToken }: PagedRequest, size: number, maxOffset: number): number {
   if (page === 0) return 0;
   if (pageToken !== "") throw invalidField("page", "must not be given together with page_token");
   const offset = (page - 1) * size;

@@ -113,6 +113,27 @@ describe("a list", () => {
     expect(beyond).toMatchObject({ customers: [], totalSize: 5, nextPageToken: "" });
   });
 
+  test("is paged by number, however far", async () => {
+    const { test: clients, accountId } = await clientele.createAccount();
+    const count = 12_345;
+    await clientele.db.raw(
+      `insert into customers (tenant_id, id, email, create_time, update_time, delete_time, purge_time)
+       select tenant_id, 'n' || n, 'n' || n || '@example.com', at, at,
+         case when n % 10 = 0 then at end, case when n % 10 = 0 then at + interval '30 days' end
+       from tenants, generate_series(1, ?::int) n, lateral (select now() - n * interval '1 second' as at) t
+       where account_id = ? and not live_mode`,
+      [count, accountId],
+    );
+    const idsOf = async (request: { page: number; pageSize?: number; showDeleted?: boolean; orderBy?: string }) =>
+      (await clients.customers.listCustomers(request)).customers.map(({ id }) => id);
+    expect(await idsOf({ page: 1235, showDeleted: true })).toEqual(["n12341", "n12342", "n12343", "n12344", "n12345"]);
+    expect(await idsOf({ page: 2_147_483_647, pageSize: 100 })).toEqual([]);
+    const last = await clients.customers.listCustomers({ page: 112, pageSize: 100, includeTotalSize: true });
+    expect(last).toMatchObject({ totalSize: 11_111, nextPageToken: "" });
+    expect(last.customers.map(({ id }) => id).slice(-3)).toEqual(["n12343", "n12344", "n12345"]);
+    expect(last.customers).toHaveLength(11);
+  });
+
   test("refuses nonsense for a filter with the document's message", async () => {
     const { test: clients } = await clientele.createAccount();
     const failure = await failureOf(clients.customers.listCustomers({ filter: "nonsense" }));
