@@ -9,6 +9,7 @@ import { inTransaction } from "../../src/db/transaction.js";
 import { callCancelled, withinDeadline } from "../../src/rpc/calls/deadline.js";
 import { UnaryCall, type UnaryStart } from "../../src/rpc/calls/unary-call.js";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.js";
+import { generousMs } from "../support/time.js";
 import { type FaultyProxy, startProxy } from "./proxy.js";
 
 let database: TestDatabase;
@@ -63,7 +64,7 @@ test.for([true, false])("a statement of a cancelled call stops at once, and its 
   const start = Date.now();
   cancel();
   expect(await outcome.catch(classify)).toBe("deadline");
-  expect(Date.now() - start).toBeLessThan(250);
+  expect(Date.now() - start).toBeLessThan(generousMs);
   expect(await pid(own)).toBe(before);
   await own.destroy();
 });
@@ -81,7 +82,7 @@ test("a transaction of a cancelled call that waits for a lock is rolled back at 
   const start = Date.now();
   cancel();
   expect(await outcome.catch(classify)).toBe("deadline");
-  expect(Date.now() - start).toBeLessThan(250);
+  expect(Date.now() - start).toBeLessThan(generousMs);
   await expectState("idle");
   await holder.rollback();
   expect(await watcher("things").where({ id: 1 })).toEqual([]);
@@ -111,7 +112,7 @@ test("a call that waits for a connection when it is cancelled takes none", async
   const start = Date.now();
   for (const { cancel } of calls) cancel();
   for (const { outcome } of calls) expect(await outcome.catch(classify)).toBe("deadline");
-  expect(Date.now() - start).toBeLessThan(100);
+  expect(Date.now() - start).toBeLessThan(generousMs);
   await trx.rollback();
   expect(await db("things").where({ id: 3 })).toEqual([]);
 });
@@ -170,7 +171,8 @@ test("no later statement of a connection is hit by a cancel request, at whatever
   const before = await pid(db);
   let stopped = 0;
   for (let i = 0; i < 90; i++) {
-    const { outcome, cancel } = call(() => db.raw("select pg_sleep(?)", [0.018 + (i % 15) / 1000]));
+    // Some end before any request can reach them, some long after.
+    const { outcome, cancel } = call(() => db.raw("select pg_sleep(?)", [((i % 30) * 3) / 1000]));
     await sleep(1);
     cancel();
     // Waits for the connection, and has it the moment it is free.

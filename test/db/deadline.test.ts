@@ -5,6 +5,7 @@ import { deadlineLeft, withDeadline } from "../../src/db/deadline.js";
 import { classify } from "../../src/db/errors.js";
 import { inTransaction } from "../../src/db/transaction.js";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.js";
+import { generousMs } from "../support/time.js";
 
 let database: TestDatabase;
 let db: Knex;
@@ -39,16 +40,13 @@ async function limit(on: Knex): Promise<number> {
   return found.rows[0].ms;
 }
 
-test.for([60, 333, 1_000])(
-  "a statement ends within 250 ms of a deadline %i ms away, and nothing of it runs on",
-  async (ms) => {
-    const start = Date.now();
-    expect(await within(ms, () => db.raw("select pg_sleep(10)")).catch(classify)).toBe("deadline");
-    expect(Date.now() - start).toBeGreaterThanOrEqual(ms - 1);
-    expect(Date.now() - start).toBeLessThan(ms + 250);
-    await expect.poll(running).toBe(0);
-  },
-);
+test.for([60, 333, 1_000])("a statement ends at a deadline %i ms away, and nothing of it runs on", async (ms) => {
+  const start = Date.now();
+  expect(await within(ms, () => db.raw("select pg_sleep(10)")).catch(classify)).toBe("deadline");
+  expect(Date.now() - start).toBeGreaterThanOrEqual(ms - 1);
+  expect(Date.now() - start).toBeLessThan(ms + generousMs);
+  await expect.poll(running).toBe(0);
+});
 
 test("a transaction that outlives its deadline is rolled back", async () => {
   const failing = within(200, () =>
@@ -121,7 +119,7 @@ test("a limit that was set in a transaction and rolled back with it is set again
   await expect(failing).rejects.toThrow("undone");
   const start = Date.now();
   expect(await within(100, () => db.raw("select pg_sleep(10)")).catch(classify)).toBe("deadline");
-  expect(Date.now() - start).toBeLessThan(350);
+  expect(Date.now() - start).toBeLessThan(generousMs);
 });
 
 test("a limit that was set in a savepoint and rolled back with it is set again", async () => {
@@ -136,7 +134,7 @@ test("a limit that was set in a savepoint and rolled back with it is set again",
     await within(100, () => trx.raw("select pg_sleep(10)"));
   });
   expect(await failing.catch(classify)).toBe("deadline");
-  expect(Date.now() - start).toBeLessThan(350);
+  expect(Date.now() - start).toBeLessThan(generousMs);
 });
 
 test("without named statements, so behind a pooler, a limit lives as long as its transaction", async () => {
@@ -147,7 +145,7 @@ test("without named statements, so behind a pooler, a limit lives as long as its
   const start = Date.now();
   const failing = within(100, () => inTransaction(pooled, (trx) => trx.raw("select pg_sleep(10)")));
   expect(await failing.catch(classify)).toBe("deadline");
-  expect(Date.now() - start).toBeLessThan(350);
+  expect(Date.now() - start).toBeLessThan(generousMs);
   expect(await within(300, () => pooled.raw("select pg_sleep(10)")).catch(classify)).toBe("unavailable");
   await pooled.destroy();
 });

@@ -51,7 +51,7 @@ test("a lost connection is replaced, and the gap is told", async () => {
   const { heard, close } = await record("lost");
   for (const gaps of [2, 3]) {
     await end("lost");
-    await expect.poll(() => heard.filter((what) => what === "(gap)"), { timeout: 5_000 }).toHaveLength(gaps);
+    await expect.poll(() => heard.filter((what) => what === "(gap)")).toHaveLength(gaps);
   }
   await notifyAll(db, "lost", ["after"]);
   await expect.poll(() => heard.at(-1)).toBe("after");

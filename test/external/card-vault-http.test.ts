@@ -6,10 +6,11 @@ import { withDeadline } from "../../src/db/deadline.js";
 import { createHttpVault } from "../../src/external/card-vault-http.js";
 import { failureOf } from "../support/errors.js";
 import { type FarSystem, json, startFarSystem } from "../support/far-system.js";
+import { generousMs } from "../support/time.js";
 
 const card = { brand: "visa", last4: "4242", expMonth: 12, expYear: 2040 };
 const token = "cct_live_xyz123";
-const pauseMs = 1_000;
+const pauseMs = 1_500;
 
 let far: FarSystem;
 let log: string[];
@@ -101,7 +102,7 @@ test.for(failures)("a vault that answers $name is UNAVAILABLE, after $times requ
   expect(await failureOf(open()())).toMatchObject({ code: "Unavailable", reason: "UNAVAILABLE", retryable: true });
   expect(far.received.map(({ path }) => path)).toEqual(Array(times).fill("/v1/cards/describe"));
   expect(log).toHaveLength(1);
-  expect(log.join()).not.toMatch(/s3cret|4242|private|cct_/);
+  expect(log.join()).not.toMatch(/s3cret|\b4242\b|private|cct_/);
 });
 
 test.for(passing)("a vault that answers $name once is asked again", async ({ answer }) => {
@@ -146,13 +147,13 @@ test("a vault that fails five times in a row is left alone, and asked again afte
 });
 
 test("a call ends at its deadline, which is no failure of the vault", async () => {
-  const describe = open({ timeoutMs: 5_000 });
+  const describe = open({ timeoutMs: 60_000 });
   far.behave(() => {});
   for (let turn = 0; turn < 6; turn++) {
     const start = performance.now();
     const call = withDeadline(Date.now() + 300, () => describe());
     await expect(call).rejects.toMatchObject({ code: Code.DeadlineExceeded });
-    expect(performance.now() - start).toBeLessThan(800);
+    expect(performance.now() - start).toBeLessThan(300 + generousMs);
   }
   far.behave(json({ status: "OK", card }));
   expect(await describe()).toEqual(card);

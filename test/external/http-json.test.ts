@@ -13,8 +13,11 @@ afterAll(() => far[Symbol.asyncDispose]());
 const never = new AbortController().signal;
 const asked = { expected: [200, 404], signal: never };
 
+// Longer than a busy machine takes between a failure and the next call.
+const pauseMs = 1_500;
+
 function open(options = {}) {
-  return createHttpJson({ url: far.url, secret: "s3cret", pauseMs: 200, ...options });
+  return createHttpJson({ url: far.url, secret: "s3cret", pauseMs, ...options });
 }
 
 test("a request is JSON below the URL, with the secret as a Bearer token", async () => {
@@ -78,7 +81,7 @@ test("a system that failed five times in a row is left alone for a while, and th
   await expect(post("/", {}, asked)).rejects.toThrow("it failed several times and is left alone");
   expect(far.received).toHaveLength(before);
   far.behave(json({ well: true }));
-  await sleep(250);
+  await sleep(pauseMs);
   expect(await post("/", {}, asked)).toEqual({ status: 200, body: { well: true } });
 });
 
@@ -108,7 +111,7 @@ test("a call waits no longer than its own deadline for the trial call of another
   const post = open({ timeoutMs: 20_000 });
   far.behave(json({}, 503));
   for (let turn = 0; turn < 5; turn++) await expect(post("/", {}, asked)).rejects.toThrow("status 503");
-  await sleep(250);
+  await sleep(pauseMs);
   far.behave(() => {});
   const [patient, impatient] = [new AbortController(), new AbortController()];
   const trial = post("/", {}, { ...asked, signal: patient.signal });
@@ -119,7 +122,7 @@ test("a call waits no longer than its own deadline for the trial call of another
   await expect(trial).rejects.toThrow("the caller went away");
   far.behave(json({ well: true }));
   await expect(post("/", {}, asked)).rejects.toThrow("it failed several times and is left alone");
-  await sleep(250);
+  await sleep(pauseMs);
   expect(await post("/", {}, asked)).toEqual({ status: 200, body: { well: true } });
 });
 

@@ -9,6 +9,7 @@ import {
   withoutCardNumbers,
 } from "../../src/formats/card-numbers.js";
 import { cardNumbers, digitsOfNetwork, otherDigits, withCheckDigit } from "../support/card-numbers.js";
+import { generousMs } from "../support/time.js";
 
 const held = [
   "4242424242424242",
@@ -153,5 +154,5 @@ test("a long text costs little", () => {
   );
   const start = performance.now();
   for (const text of texts) holdsCardNumber(text);
-  expect(performance.now() - start).toBeLessThan(1_000);
+  expect(performance.now() - start).toBeLessThan(generousMs);
 });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { normalEmail } from "../../src/formats/emails.js";
+import { generousMs } from "../support/time.js";
 
 const kept: [typed: string, kept: string][] = [
   ["ada@example.com", "ada@example.com"],
@@ -71,5 +72,5 @@ test("an address of any length is read in linear time", () => {
     normalEmail(piece.repeat(300_000));
     normalEmail(`ada@${piece.repeat(300_000)}`);
   }
-  expect(performance.now() - started).toBeLessThan(3_000);
+  expect(performance.now() - started).toBeLessThan(2 * generousMs);
 });

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from "node:http2";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { errorFromJson } from "@connectrpc/connect/protocol-connect";
@@ -65,6 +65,10 @@ test.for(["publicPort", "internalPort"] as const)("grpc-js is told so, with the 
 async function request(client: ClientHttp2Session, headers: IncomingHttpHeaders, body?: string) {
   const stream = client.request(headers, { endStream: body === undefined });
   if (body !== undefined) stream.end(body);
+  return await answerOn(stream);
+}
+
+async function answerOn(stream: ClientHttp2Stream) {
   const [answer] = (await once(stream, "response")) as [IncomingHttpHeaders];
   const chunks = await stream.toArray();
   if (!stream.closed) await once(stream, "close");
@@ -98,9 +102,10 @@ test("a large header of a request that is no call is answered 431 on the interna
 test("a call of Connect is answered at once, without waiting for its body", async () => {
   using client = await session("publicPort");
   const headers = { ":method": "POST", ":path": getCustomerPath, "content-type": "application/json" };
-  const start = performance.now();
-  const answer = await request(client, { ...headers, ...large }, `{"id":"${"x".repeat(100_000)}"}`);
-  expect(performance.now() - start).toBeLessThan(500);
+  // Its body never ends.
+  const stream = client.request({ ...headers, ...large }, { endStream: false });
+  stream.write('{"id":"');
+  const answer = await answerOn(stream);
   expect(answer.status).toBe(429);
   const error = errorFromJson(JSON.parse(answer.text), undefined, new ConnectError("?"));
   expect([error.code, reasonOf(error)]).toEqual([refused.code, refused.reason]);

@@ -139,7 +139,7 @@ export async function startClientele(overrides: Overrides = {}, environment = {}
     [Symbol.asyncDispose]: stop,
     async createAccount(preset = SettingsPreset.OPEN) {
       const deps = { db, clock, randomBytes, newId: createNewId(clock, randomBytes) };
-      const created = await createAccount(deps, `Account ${randomBytes(6).toString("hex")}`, preset);
+      const created = await createAccount(deps, `Account ${randomBytes(5).toString("hex")}`, preset);
       const clientsWith = (key: string) => clientsOn(transports["Connect in binary"]!(clientele, key));
       return { ...created, test: clientsWith(created.testKey), live: clientsWith(created.liveKey) };
     },

@@ -2,6 +2,9 @@ import { afterAll, beforeAll } from "vitest";
 import { type Clientele, useClientele } from "./clientele.js";
 import { createWorker } from "./jobs.js";
 
+/** More than the busiest machine needs for what takes no time, and far less than what a test would wait for in vain. */
+export const generousMs = 5_000;
+
 export const day = 24 * 60 * 60 * 1000;
 
 /** A service whose time the test decides, and its jobs to run at any of it. */

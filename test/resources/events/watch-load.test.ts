@@ -12,6 +12,7 @@ import {
   WatchEventsResponseSchema,
 } from "../../../gen/clientele/v1/events_pb.js";
 import { startClientele, type TestAccount, transports, useClientele } from "../../support/clientele.js";
+import { generousMs } from "../../support/time.js";
 import { numbersOf, watch } from "../../support/watching.js";
 
 const watches = 1_000;
@@ -60,7 +61,7 @@ test("a thousand watches on one process all see every event, and calls go on bes
   const numbers = numbersOf(first!.events);
   expect(numbers).toEqual(Array.from({ length: customers }, (_, i) => numbers[0]! + i));
   for (const { events } of all) expect(numbersOf(events)).toEqual(numbers);
-  expect(calls / customers).toBeLessThan(1_000);
+  expect(calls / customers).toBeLessThan(generousMs);
 
   await Promise.all(all.map((one) => one.stop()));
   await expect.poll(busyConnections).toBe(0);
@@ -133,7 +134,7 @@ test("a client that reads nothing frees its place when it disconnects", async ()
     stream.pause();
     // More than the windows and the buffers on the way hold.
     await addEvents(1_500, own);
-    await expect.poll(() => stream.readableLength, { timeout: 5_000 }).toBeGreaterThan(500);
+    await expect.poll(() => stream.readableLength).toBeGreaterThan(500);
     session.destroy();
     const next = () => {
       const watching = watch(clients.events);
@@ -177,6 +178,6 @@ test.for(["public", "internal"])(
     }
     session.destroy();
     expect(status).toBe(String(Code.Unauthenticated));
-    expect(performance.now() - since).toBeLessThan(5_000);
+    expect(performance.now() - since).toBeLessThan(2 * generousMs);
   },
 );

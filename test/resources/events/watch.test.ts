@@ -10,6 +10,7 @@ import { eventsChannel } from "../../../src/resources/events/feed.js";
 import { clientsOn, type TestAccount, transports, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 import { startReplica } from "../../support/replica.js";
+import { generousMs } from "../../support/time.js";
 import { numbersOf, watch } from "../../support/watching.js";
 
 let account: TestAccount;
@@ -84,7 +85,7 @@ describe.for(ways)("over $name", ({ name }) => {
     await watching.started;
     const before = watching.cursor;
     await newCustomer();
-    await expect.poll(() => watching.heartbeats, { timeout: 3_000 }).toBe(2);
+    await expect.poll(() => watching.heartbeats).toBeGreaterThanOrEqual(2);
     expect(watching.events).toEqual([]);
     expect(watching.cursor > before).toBe(true);
     await watching.stop();
@@ -266,7 +267,7 @@ test("a drain ends every watch at once with UNAVAILABLE, and its client goes on 
     const failure = await failureOf(watching.ended.then((error) => Promise.reject(error)));
     expect(failure).toMatchObject({ code: "Unavailable", reason: "UNAVAILABLE", retryable: true });
   }
-  expect(performance.now() - since).toBeLessThan(2_000);
+  expect(performance.now() - since).toBeLessThan(2 * generousMs);
   await stopped;
   await rename(customer, "Ada");
   for (const [i, name] of names.entries()) {

@@ -180,10 +180,10 @@ describe("a filter is refused", () => {
 
   test("in no time, however long it is", async () => {
     for (const part of ["(", '"', "\\", " ", "a ", '\\"', ",", "eq(name,"]) {
-      const started = performance.now();
+      const started = process.cpuUsage();
       await failing(`eq(name,"${part.repeat(8000 / part.length)}`);
       await failing(`eq(name,${part.repeat(8000 / part.length)}`);
-      expect(performance.now() - started, part).toBeLessThan(200);
+      expect(process.cpuUsage(started).user, part).toBeLessThan(500_000);
     }
   });
 });

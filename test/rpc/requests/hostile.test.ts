@@ -4,6 +4,7 @@ import { SettingsPreset } from "../../../gen/clientele/v1/accounts_pb.js";
 import { CreateCustomerRequestSchema } from "../../../gen/clientele/v1/customers_pb.js";
 import { type Clients, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
+import { generousMs } from "../../support/time.js";
 
 let clients: Clients;
 const clientele = useClientele();
@@ -33,7 +34,7 @@ describe("a request that is as wide as a message may be", () => {
     const started = performance.now();
     const call = clients.customers.createCustomer({ customer: { email: "wide@example.com", ...customer } });
     expect((await failureOf(call)).code).toMatch(/^(InvalidArgument|ResourceExhausted)$/);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(performance.now() - started).toBeLessThan(2 * generousMs);
   });
 
   test("with the same path a thousand times costs what one does", async () => {
