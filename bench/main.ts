@@ -1,5 +1,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { benchCalls, type CallsOptions, ports } from "./calls.js";
+import { benchGrowth } from "./growth.js";
+import { type HttpOptions, measureHttp } from "./http.js";
 import { calls } from "./requests.js";
 import { benchSearch } from "./search.js";
 
@@ -7,6 +9,7 @@ import { benchSearch } from "./search.js";
 const suites: Readonly<Record<string, (options: CallsOptions) => Promise<void>>> = {
   calls: benchCalls,
   search: benchSearch,
+  growth: benchGrowth,
 };
 
 const program = new Command("bench")
@@ -27,6 +30,20 @@ const program = new Command("bench")
 program.action(async (suite: string, options: CallsOptions) => {
   await suites[suite]!(options);
 });
+
+program
+  .command("http")
+  .description("Measures any HTTP server that runs already, such as a peer; see bench/peers.md.")
+  .requiredOption("--url <url>", "what to request; {n} stands for the number of the request")
+  .option("--method <method>", "GET, POST and the like", "GET")
+  .option("--header <header...>", "such as 'authorization: Bearer …'", [])
+  .option("--body <text>", "what to send; {n} as in the URL")
+  .requiredOption("--pid <pid>", "the process whose CPU counts, with its children", atLeast(1))
+  .option("--postmaster <pid>", "the Postgres whose CPU counts", atLeast(1))
+  .option("--concurrency <count>", "requests in flight, each on a connection of its own", atLeast(1), 32)
+  .option("--seconds <seconds>", "length of one measured run", moreThanZero, 5)
+  .option("--rounds <count>", "runs; the medians are printed", atLeast(1), 3)
+  .action(async (options: HttpOptions) => measureHttp(options));
 
 try {
   await program.parseAsync();

@@ -20,7 +20,7 @@ import * as idempotencyKeys from "./0018_idempotency_keys.js";
 import * as defaultAtCreate from "./0019_default_at_create.js";
 import * as defaultPhoto from "./0020_default_photo.js";
 import * as billingDefaults from "./0021_billing_defaults.js";
-import * as pageNumbers from "./0022_page_numbers.js";
+import * as listPlans from "./0022_list_plans.js";
 
 /** All migrations by name, in the order in which they run. Append only. */
 export const migrations: Readonly<Record<string, Knex.Migration>> = {
@@ -45,5 +45,5 @@ export const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0019_default_at_create": defaultAtCreate,
   "0020_default_photo": defaultPhoto,
   "0021_billing_defaults": billingDefaults,
-  "0022_page_numbers": pageNumbers,
+  "0022_list_plans": listPlans,
 };

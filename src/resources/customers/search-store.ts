@@ -49,7 +49,7 @@ export async function searchCustomers(db: Knex, tenantId: string, query: string,
 /** How many active customers match a query. Its cost grows with the matches. */
 export async function countHits(db: Knex, tenantId: string, query: string): Promise<number> {
   const { rows } = await db.raw<{ rows: { count: number }[] }>(
-    `${folded} select count(*)::int from customers where ${active} and ${indexed(query)} and ${contains}`,
+    `${folded} select count(*)::int from customers where ${active} and ${indexed(query, 1)} and ${contains(query)}`,
     { tenantId, query },
   );
   return rows[0]?.count ?? 0;
@@ -59,8 +59,6 @@ export async function countHits(db: Knex, tenantId: string, query: string): Prom
 const folded =
   "with folded as materialized (select literal_pattern(:query::text) pattern, fold_text(:query::text) text)";
 const active = "tenant_id = :tenantId and not purged and delete_time is null";
-const contains = "search_text like (select '%' || pattern || '%' from folded)";
-const begins = "search_text like (select '%' || E'\\n' || pattern || '%' from folded)";
 
 interface Hits {
   readonly page: Page;
@@ -72,7 +70,7 @@ interface Hits {
 
 // The parts of the statement that find the hits of one rank: a walk, an index, and a longer walk.
 function hitsOf(rank: 0 | 1, { page, query, order, first }: Hits): string {
-  const matches = rank === 0 ? begins : `${contains} and not (${begins})`;
+  const matches = rank === 0 ? begins(query) : `${contains(query)} and not (${begins(query)})`;
   const isNeeded = first === undefined ? "true" : `(select count(*) from hits_${first}) < :last::int`;
   const place = beyond(rank, page);
   const isFilled = `(select count(*) from walk_${rank}) >= :last::int`;
@@ -85,7 +83,7 @@ function hitsOf(rank: 0 | 1, { page, query, order, first }: Hits): string {
       where ${matches} limit :last::int),
     few_${rank} as materialized (
       select id, create_time from customers
-      where ${isNeeded} and not (${isFilled}) and ${active} and ${indexed(query)} and ${matches} limit :most::int + 1),
+      where ${isNeeded} and not (${isFilled}) and ${active} and ${indexed(query, rank)} and ${matches} limit :most::int + 1),
     hits_${rank} as materialized (
       select id, create_time, ${rank} as match_rank from walk_${rank} where ${isFilled}
       union all
@@ -96,12 +94,32 @@ function hitsOf(rank: 0 | 1, { page, query, order, first }: Hits): string {
        order by ${order} limit :last::int))`;
 }
 
-// A condition for the index of grams, where pg_trgm has too little to go by: short texts, and texts with signs between.
-function indexed(query: string): string {
-  const grams = (which: string) =>
-    `grams_of(search_text) @> (select array(select gram from unnest(grams_of(text)) gram where ${which}) from folded)`;
-  if ([...query].length < 3) return grams("length(gram) = length(text) or length(gram) = 2");
-  return /[^\p{L}\p{N}]/u.test(query) ? grams("length(gram) = 2 and gram ~ '\\W|_'") : "true";
+// Whether the text stands anywhere.
+function contains(query: string): string {
+  // Without a trigram to look for, their index would answer with every row: it does not serve `strpos`.
+  return hasTrigram(query, 1)
+    ? "search_text like (select '%' || pattern || '%' from folded)"
+    : "strpos(search_text, (select text from folded)) > 0";
+}
+
+// Whether one of the searched texts begins with it.
+function begins(query: string): string {
+  return hasTrigram(query, 0)
+    ? "search_text like (select '%' || E'\\n' || pattern || '%' from folded)"
+    : "strpos(search_text, (select E'\\n' || text from folded)) > 0";
+}
+
+// A condition for the index of grams, where there is no trigram to look for.
+function indexed(query: string, rank: 0 | 1): string {
+  if (hasTrigram(query, rank)) return "true";
+  const longest = "length(gram) = least(length(text), 2)";
+  return `grams_of(search_text) @> (select array(select gram from unnest(grams_of(text)) gram where ${longest}) from folded)`;
+}
+
+// Three letters between signs make a trigram, and one letter where a word begins. Marks are folded away.
+function hasTrigram(query: string, rank: 0 | 1): boolean {
+  const pattern = rank === 0 ? /^[\p{L}\p{N}]|[\p{L}\p{N}]{3}/u : /[\p{L}\p{N}]{3}/u;
+  return pattern.test(query.replace(/\p{M}/gu, ""));
 }
 
 // The rows beyond the cursor among the matches of one rank.

@@ -1,5 +1,4 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import pg from "pg";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type CustomField, CustomFieldType } from "../../../gen/clientele/v1/custom_fields_pb.js";
 import { readConfig } from "../../../src/config.js";
@@ -8,10 +7,10 @@ import { tasksOf } from "../../../src/jobs.js";
 import { filterableFields } from "../../../src/resources/customers/list-fields.js";
 import { listCustomers } from "../../../src/resources/customers/list-store.js";
 import { parseFilter } from "../../../src/rpc/lists/filter.js";
-import type { Filter } from "../../../src/rpc/lists/filter-clause.js";
 import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
+import { planOf } from "../../support/plans.js";
 
 const { STRING, INTEGER, BOOLEAN, FLOAT, DATE } = CustomFieldType;
 const types = { tier: STRING, shoe: INTEGER, news: BOOLEAN, weight: FLOAT, born: DATE };
@@ -156,29 +155,22 @@ test.for(["eq(custom_fields.serial,serial 77)", "in(custom_fields.serial,serial 
       [tenant_id, customField!.id],
     );
     await clientele.db.raw("analyze customers");
-    const plan = await planOf(tenant_id, parseFilter(filter, filterableFields([customField!])));
+    const query = { showDeleted: false, includeTotalSize: false };
+    const parsed = parseFilter(filter, filterableFields([customField!]));
+    const plan = await planOf(clientele, (db) => listCustomers(db, tenant_id, { ...query, filter: parsed }, page));
     expect(plan).toContain("customers_custom_fields_idx");
     expect((await on.test.customers.listCustomers({ filter })).customers.length).toBeGreaterThan(0);
   },
 );
 
-// How Postgres answers the statement that lists customers.
-async function planOf(tenantId: string, filter: Filter): Promise<string> {
-  const newest = { descending: true, nullable: false };
-  const order = [
-    { column: "create_time", ...newest },
-    { column: "id", ...newest },
-  ];
-  const page = { size: 10, order, cursor: undefined, offset: 0, seal: () => "" };
-  const sent = new Promise<{ sql: string; bindings: unknown[] }>((resolve) => clientele.db.once("query", resolve));
-  await listCustomers(clientele.db, tenantId, { showDeleted: false, filter, includeTotalSize: false }, page);
-  const { sql, bindings } = await sent;
-  const client = new pg.Client(clientele.databaseUrl);
-  await client.connect();
-  const { rows } = await client.query(`explain ${sql}`, bindings);
-  await client.end();
-  return JSON.stringify(rows);
-}
+const newest = { descending: true, nullable: false };
+const page = {
+  size: 10,
+  order: ["create_time", "id"].map((column) => ({ column, ...newest })),
+  cursor: undefined,
+  offset: 0,
+  seal: () => "",
+};
 
 test("the values of a definition that was deleted 30 days ago are erased, and no others", async () => {
   const { test: on } = await clientele.createAccount();
