@@ -13,7 +13,7 @@ export interface Connections {
   removeHttp1(socket: Socket): void;
   addSession(session: ServerHttp2Session): void;
   addRequest(req: HttpRequest, res: HttpResponse): void;
-  /** Ends each connection with its next answer; goes on accepting. */
+  /** Ends each connection with its next answer; goes on accepting. An idle one stays open. */
   leave(): void;
   /** Closes the server and each connection once its calls are done; destroys what is left after `graceMs` milliseconds. */
   close(server: Server, graceMs: number): Promise<void>;
@@ -57,7 +57,6 @@ export function createConnections(): Connections {
     },
     leave() {
       leaving = true;
-      for (const session of sessions) leaveSession(session);
       for (const res of http1Answers.values()) if (res !== undefined) refuseNext(res);
     },
     async close(server, graceMs) {
@@ -98,17 +97,19 @@ const lingerMs = 1_000;
 
 // Also how long a drain takes at least: a client without calls may hang up on the first GOAWAY, and Node does not tell.
 const pingMs = 500;
+const slowestPingMs = 60_000;
 const everyStream = 2 ** 31 - 1;
 
 /**
  * Sends a GOAWAY that still admits every call, and the closing one after a round trip, when the client has seen the first
- * and sends no more: a call on its way in between is not lost (RFC 9113, 6.8). Resolves when the second is sent.
+ * and sends no more: a call on its way in between is not lost (RFC 9113, 6.8). Waits for the client no longer than
+ * `waitMs` milliseconds. Resolves when the second is sent.
  */
-export async function closeSession(session: Http2Session): Promise<void> {
+export async function closeSession(session: Http2Session, waitMs = pingMs): Promise<void> {
   if (session.destroyed || session.closed) return;
   session.goaway(constants.NGHTTP2_NO_ERROR, everyStream);
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, pingMs);
+    const timer = setTimeout(resolve, waitMs);
     const done = () => {
       clearTimeout(timer);
       resolve();
@@ -121,11 +122,15 @@ export async function closeSession(session: Http2Session): Promise<void> {
 
 const left = new WeakSet<Http2Session>();
 
-/** Closes a session once, as `closeSession` does. A session that is opened later is to be closed with its first call. */
+/**
+ * Closes a session with a call that begins, ahead of its answer. At any other time a client may be about to send its next
+ * call, and several give up a call that meets a GOAWAY on its way out.
+ */
 export function leaveSession(session: Http2Session | undefined): void {
   if (session === undefined || left.has(session)) return;
   left.add(session);
-  void closeSession(session);
+  // No hurry: it is closed anyway when the time to leave is over.
+  void closeSession(session, slowestPingMs);
 }
 
 // By `Connection: close`, if the header has not gone.

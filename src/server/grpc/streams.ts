@@ -174,7 +174,6 @@ function closing(servers: readonly Http2Server[], sessions: ReadonlySet<ServerHt
     /** Ends each session with its next call; goes on accepting. */
     leave() {
       leaving = true;
-      for (const session of sessions) leaveSession(session);
     },
     /** Stops accepting, tells the clients to go elsewhere with their next call, and waits for those in flight. */
     async close() {
