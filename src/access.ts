@@ -108,14 +108,16 @@ const table = new Map<string, Readonly<Record<string, AccessRule>>>([
     // A guest's with a publishable key; with a customer token always its customer's.
     createCheckout: forGuests(ownByDefault("checkout.customer_id")),
     previewCheckout: forGuests(ownByDefault("checkout.customer_id")),
-    updateCheckout: ownByDefault("checkout.customer_id"),
-    cancelCheckout: ownByRow,
-    getCheckout: ownByRow,
+    // A guest's with a publishable key and the checkout's secret, which the handler demands.
+    updateCheckout: forGuests(ownByDefault("checkout.customer_id")),
+    cancelCheckout: forGuests(ownByRow),
+    getCheckout: forGuests(ownByRow),
     listCheckouts: ownByDefault("customer_id"),
   }),
   allow(FormService, { getFormConstraints: forGuests(aboutNobody) }),
   allow(OrderService, {
-    createOrder: ownByRow,
+    // A guest's checkout with its secret, as above.
+    createOrder: forGuests(ownByRow),
     getOrder: ownByRow,
     listOrders: ownByDefault("customer_id"),
   }),

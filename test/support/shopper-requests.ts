@@ -8,6 +8,10 @@ export const pageMethods: readonly string[] = [
   "CustomerTokenService.CreateCustomerToken",
   "CheckoutService.CreateCheckout",
   "CheckoutService.PreviewCheckout",
+  "CheckoutService.UpdateCheckout",
+  "CheckoutService.CancelCheckout",
+  "CheckoutService.GetCheckout",
+  "OrderService.CreateOrder",
   "FormService.GetFormConstraints",
 ];
 
@@ -72,10 +76,24 @@ export const personalOf = (world: World): JsonObject => {
 /** A request for a method that succeeds with a publishable key, where there is one. */
 export function requestOfPage(method: DescMethod, world: World): JsonObject {
   const request = requestFor(method, world);
-  if (nameOf(method) === "CustomerService.CreateCustomer") return { customer: personalOf(world) };
-  if (!/^CheckoutService\.(Create|Preview)Checkout$/.test(nameOf(method))) return request;
-  const { customerId: _, ...ofGuest } = request.checkout as JsonObject;
-  return { checkout: ofGuest };
+  const { guestCheckout: id, checkoutSecret } = world;
+  const { customerId: _, ...checkout } = Object(request.checkout);
+  switch (method.name) {
+    case "CreateCustomer":
+      return { customer: personalOf(world) };
+    case "CreateCheckout":
+    case "PreviewCheckout":
+      return { checkout };
+    case "UpdateCheckout":
+      return { id, checkoutSecret, checkout };
+    case "CancelCheckout":
+    case "GetCheckout":
+      return { id, checkoutSecret };
+    case "CreateOrder":
+      return { checkoutId: id, checkoutSecret };
+    default:
+      return request;
+  }
 }
 
 /** A request for a method that succeeds with a token of the world's customer, where there is one. */

@@ -26,6 +26,9 @@ export interface World {
   readonly freshToken: string;
   /** Pending, of the customer. */
   readonly checkout: string;
+  /** Pending, of a guest, with its secret. */
+  readonly guestCheckout: string;
+  readonly checkoutSecret: string;
   readonly order: string;
   /** A definition that nothing needs. */
   readonly customField: string;
@@ -149,6 +152,13 @@ export async function populate(clients: Clients): Promise<World> {
     await clients.orders.createOrder({ checkoutId: checkout!.id });
     return customer!.id;
   };
+  const newGuestCheckout = async () => {
+    const input = { url, contact: { email: `guest.${unique}@example.com` }, shipping: address };
+    const answer = await clients.checkouts.createCheckout({
+      checkout: { ...input, paymentMethodId: token("guest") },
+    });
+    return { guestCheckout: answer.checkout!.id, checkoutSecret: answer.checkoutSecret };
+  };
   const newErasure = async () => {
     const far = { customerId, notBeforeTime: timestampFromDate(new Date("2999-01-01")) };
     return (await clients.privacy.requestErasure(far)).erasure!.id;
@@ -169,7 +179,8 @@ export async function populate(clients: Clients): Promise<World> {
   const newBelongings = async () => {
     const [addresses, paymentMethods] = await Promise.all([newAddresses(), newPaymentMethods()]);
     const { order } = await clients.orders.createOrder({ checkoutId: await newCheckout() });
-    return { ...addresses, ...paymentMethods, order: order!.id, checkout: await newCheckout() };
+    const guestCheckout = await newGuestCheckout();
+    return { ...addresses, ...paymentMethods, ...guestCheckout, order: order!.id, checkout: await newCheckout() };
   };
   const [belongings, apiKey, customerToken, deletedCustomer, person, erasure, event, customField, ...tax] =
     await Promise.all([

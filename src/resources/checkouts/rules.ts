@@ -2,9 +2,9 @@ import type { Knex } from "knex";
 import { CheckoutState } from "../../../gen/clientele/v1/checkouts_pb.js";
 import { notFound, refused, rpcError } from "../../rpc/errors.js";
 import type { CustomerRow } from "../customers/fields.js";
-import type { Owner } from "../customers/owner.js";
 import { lockCustomer } from "../customers/store.js";
 import { stateOf, stateToColumn } from "./convert.js";
+import type { Reach } from "./reach.js";
 import { type Happening, nextState } from "./state.js";
 import { type CheckoutRow, findCheckout, lockCheckout } from "./store.js";
 
@@ -14,17 +14,17 @@ export interface LockedCheckout {
   readonly customer: CustomerRow | undefined;
 }
 
-/** Locks a checkout of `owner`, its customer before it: the order of all locks. Throws NOT_FOUND. */
+/** Locks a checkout within reach, its customer before it: the order of all locks. Throws NOT_FOUND. */
 export async function lockWithCustomer(
   trx: Knex.Transaction,
   tenantId: string,
   id: string,
-  owner: Owner,
+  reach: Reach,
 ): Promise<LockedCheckout> {
-  const found = await findCheckout(trx, tenantId, id, owner);
+  const found = await findCheckout(trx, tenantId, id, reach);
   const customerId = found?.customer_id ?? null;
   const customer = customerId === null ? undefined : await lockCustomer(trx, tenantId, customerId);
-  const row = await lockCheckout(trx, tenantId, id, owner);
+  const row = await lockCheckout(trx, tenantId, id, reach);
   if (row === undefined) throw notFound("checkout");
   return { row, customer };
 }

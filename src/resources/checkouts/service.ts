@@ -9,6 +9,7 @@ import {
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
 import { type Call, callOf } from "../../rpc/callers/caller.js";
+import { hashOfSecret } from "../../rpc/callers/secret.js";
 import { prepared } from "../../rpc/calls/call.js";
 import { transact } from "../../rpc/calls/transaction.js";
 import { invalidField, notFound } from "../../rpc/errors.js";
@@ -16,12 +17,12 @@ import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { changedPaths } from "../../rpc/requests/field-mask.js";
 import { lockActiveCustomer, requireActive } from "../customers/lock.js";
-import { ownerOf } from "../customers/owner.js";
 import { findCustomer } from "../customers/store.js";
 import { attachingUse, describeToken, previewingUse } from "../payment-methods/token.js";
 import { checkoutFromRow, previewFromColumns, resolvedToColumns, stateOf, stateToColumn } from "./convert.js";
 import { gather } from "./gather.js";
 import { fieldsToResolve, inputPath, maskedInput, newInput, requireGuestInput } from "./input.js";
+import { newCheckoutSecret, reachOf } from "./reach.js";
 import { resolve } from "./resolve.js";
 import { lockWithCustomer, requireBuyer, requirePending } from "./rules.js";
 import * as store from "./store.js";
@@ -42,16 +43,18 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
           const customer = customerId === "" ? undefined : await lockActiveCustomer(db, tenantId, customerId);
           const buyer = { customer, described, settings, use: attachingUse(inside) };
           const resolved = resolve(await gather(inside, input, buyer));
+          const checkoutSecret = customer === undefined ? newCheckoutSecret(deps.randomBytes) : undefined;
           const columns = {
             id: deps.newId("chk"),
             url,
             customer_id: customerId || null,
             state: stateToColumn(CheckoutState.PENDING),
             expire_time: new Date(now.getTime() + Number(settings.checkoutLifetime?.seconds) * 1000),
+            secret_hash: checkoutSecret === undefined ? null : hashOfSecret(checkoutSecret),
             ...resolvedToColumns(resolved),
           };
           const row = await store.insertCheckout(db, tenantId, columns, inside.event("checkout.created"));
-          return { checkout: checkoutFromRow(row, now) };
+          return { checkout: checkoutFromRow(row, now), ...(checkoutSecret !== undefined && { checkoutSecret }) };
         });
     }),
 
@@ -74,7 +77,7 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
       const pooled = callOf(ctx);
       const fields = fieldsToResolve(req);
       const input = maskedInput(req, fields);
-      const found = await store.findCheckout(pooled.db, pooled.tenantId, req.id, ownerOf(pooled));
+      const found = await store.findCheckout(pooled.db, pooled.tenantId, req.id, reachOf(pooled, req.checkoutSecret));
       if (found === undefined) throw notFound("checkout");
       if (input.customerId !== "" && input.customerId !== found.customer_id) {
         throw invalidField(`${inputPath}.customer_id`, "cannot be changed");
@@ -85,7 +88,7 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
         transact(call, async (inside) => {
           const { db, tenantId, now, event } = inside;
           const { settings } = await deps.settings.read(db, tenantId);
-          const locked = await lockWithCustomer(db, tenantId, req.id, ownerOf(inside));
+          const locked = await lockWithCustomer(db, tenantId, req.id, reachOf(inside, req.checkoutSecret));
           const { row } = locked;
           requireEtag("checkout", row, req.etag);
           const state = requirePending(row, now, "update");
@@ -105,8 +108,9 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
     async cancelCheckout(req, ctx) {
       const call = callOf(ctx);
       const { db, tenantId, now, event } = call;
+      const reach = reachOf(call, req.checkoutSecret);
       return await inTransaction(db, async (trx) => {
-        const row = await store.lockCheckout(trx, tenantId, req.id, ownerOf(call));
+        const row = await store.lockCheckout(trx, tenantId, req.id, reach);
         if (row === undefined) throw notFound("checkout");
         if (stateOf(row, now) === CheckoutState.CANCELLED) return { checkout: checkoutFromRow(row, now) };
         requireEtag("checkout", row, req.etag);
@@ -120,7 +124,7 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
 
     async getCheckout(req, ctx) {
       const call = callOf(ctx);
-      const row = await store.findCheckout(call.db, call.tenantId, req.id, ownerOf(call));
+      const row = await store.findCheckout(call.db, call.tenantId, req.id, reachOf(call, req.checkoutSecret));
       if (row === undefined) throw notFound("checkout");
       return { checkout: checkoutFromRow(row, call.now) };
     },

@@ -4,8 +4,8 @@ import { type Keys, shareRead } from "../../db/shared-reads.js";
 import { defineStatement } from "../../db/statements.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { type Page, selectPage } from "../../rpc/lists/paging.js";
-import { isOf, type Owner } from "../customers/owner.js";
 import { changeWithEvent } from "../events/store.js";
+import { isWithin, type Reach } from "./reach.js";
 
 /** The columns that a checkout and its order share: copies of the resolved values, as proto JSON. */
 export interface SnapshotRow {
@@ -32,12 +32,15 @@ export interface CheckoutRow extends SnapshotRow {
   create_time: Date;
   update_time: Date;
   expire_time: Date;
+  /** Of a guest's checkout alone. */
+  secret_hash: Buffer | null;
 }
 
 /** The columns that are resolved when a checkout is made or updated. */
 export type ResolvedColumns = Omit<SnapshotRow, "customer_id" | "url"> & Pick<CheckoutRow, "resolutions">;
 
-export type CheckoutColumns = SnapshotRow & Pick<CheckoutRow, "id" | "state" | "resolutions" | "expire_time">;
+export type CheckoutColumns = SnapshotRow &
+  Pick<CheckoutRow, "id" | "state" | "resolutions" | "expire_time" | "secret_hash">;
 
 export async function insertCheckout(
   trx: Knex.Transaction,
@@ -64,22 +67,24 @@ export async function findCheckout(
   db: Knex,
   tenantId: string,
   id: string,
-  owner: Owner,
+  reach: Reach,
 ): Promise<CheckoutRow | undefined> {
   const row = await readCheckout(db, tenantId, id);
-  return row !== undefined && isOf(owner, row) ? row : undefined;
+  return row !== undefined && isWithin(reach, row) ? row : undefined;
 }
 
+/** Locks a checkout within reach. It waits for no lock on another one, so that waiting tells nothing. */
 export async function lockCheckout(
   trx: Knex.Transaction,
   tenantId: string,
   id: string,
-  owner: Owner,
+  { owner, secret }: Reach,
 ): Promise<CheckoutRow | undefined> {
-  return await trx("checkouts")
-    .where({ tenant_id: tenantId, id, ...owner })
-    .forUpdate()
-    .first();
+  const query = trx("checkouts").where({ tenant_id: tenantId, id, ...owner });
+  if (secret !== undefined) {
+    query.where({ customer_id: null, secret_hash: secret.hash }).where("expire_time", ">", secret.now);
+  }
+  return await query.forUpdate().first();
 }
 
 /** A page of checkouts, of one customer unless `customerId` is empty. */

@@ -10,6 +10,7 @@ import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { namesPlace } from "../addresses/rules.js";
 import { checkoutFromRow } from "../checkouts/convert.js";
+import { reachOf } from "../checkouts/reach.js";
 import { lockWithCustomer, requireBuyer, requirePending } from "../checkouts/rules.js";
 import { updateCheckout } from "../checkouts/store.js";
 import { ownerOf } from "../customers/owner.js";
@@ -24,8 +25,9 @@ export function orderService(deps: Deps): ServiceImpl<typeof OrderService> {
     async createOrder(req, ctx) {
       const call = callOf(ctx);
       const { db, tenantId, now, event } = call;
+      const reach = reachOf(call, req.checkoutSecret);
       return await inTransaction(db, async (trx) => {
-        const locked = await lockWithCustomer(trx, tenantId, req.checkoutId, ownerOf(call));
+        const locked = await lockWithCustomer(trx, tenantId, req.checkoutId, reach);
         const { row } = locked;
         const state = requirePending(row, now, "complete");
         requireEtag("checkout", row, req.checkoutEtag);

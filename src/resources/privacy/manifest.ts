@@ -112,7 +112,7 @@ export const personal: readonly PersonalRows[] = [
   cleared(
     "checkouts",
     { ...snapshot, shipping: "null", payment_method: "null" },
-    {},
+    { secret_hash: "null" },
     { event: "checkout.erased", also: changed },
   ),
   cleared(

@@ -1,7 +1,8 @@
 import type { DescMessage } from "@bufbuild/protobuf";
+import { TextKind } from "../../../gen/clientele/options/v1/options_pb.js";
 import { type FieldPlan, oncePerType } from "./plan.js";
 
-/** A message in a form that depends on its content alone, and its secrets, which are left out of that form. */
+/** A message in a form that depends on its content alone, and the secrets that are left out: those that a person chose. */
 export interface Canonical {
   readonly text: string;
   readonly secrets: readonly string[];
@@ -31,8 +32,10 @@ function fieldsIn(schema: DescMessage, message: object, secrets: string[]): unkn
   return encoded;
 }
 
-function encodeOf({ name, inner, isSecret, shape }: FieldPlan): Encode {
-  if (isSecret) return (value, secrets) => void (value === "" || secrets.push(`${name} ${plain(value)}`));
+function encodeOf({ name, inner, isSecret, shape, textKind }: FieldPlan): Encode {
+  // A generated secret is random enough that a plain hash of it cannot be searched.
+  if (isSecret && textKind !== TextKind.GENERATED)
+    return (value, secrets) => void (value === "" || secrets.push(`${name} ${plain(value)}`));
   if (inner === undefined) return canonicalValue;
   const one: Encode = (value, secrets) => fieldsIn(inner, Object(value), secrets);
   if (shape === "list") return (list, secrets) => (list as unknown[]).map((item) => one(item, secrets));

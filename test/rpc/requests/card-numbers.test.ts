@@ -50,7 +50,7 @@ function call(method: DescMethodUnary, request: Record<string, unknown>, headers
 }
 
 // What is hashed at once, or kept only if its check digits are right.
-const exempt = /(^|\.)(\w*password|code|code_verifier|nonce|secret)$|tax_identifiers?(\[0\])?\.value$/;
+const exempt = /(^|\.)(\w*password|code|code_verifier|nonce|\w*secret)$|tax_identifiers?(\[0\])?\.value$/;
 const planted = casesOf(methods).flatMap(({ name, method }) =>
   spotsOf(method.input)
     .filter(({ path }) => !exempt.test(path))
