@@ -33,6 +33,7 @@ export async function startService({ url, poolSize, folder, cpuProf }: ServiceOp
       DATABASE_URL: url,
       CLIENTELE_HTTP_PORT: "0",
       CLIENTELE_GRPC_PORT: "0",
+      CLIENTELE_METRICS_PORT: "0",
       CLIENTELE_POOL_SIZE: String(poolSize),
     },
     stdio: ["ignore", "pipe", log],

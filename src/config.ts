@@ -9,19 +9,21 @@ export interface Config {
   readonly migrationUrl: string | undefined;
   /** Folder of the embedded Postgres; relative to the working directory or absolute. */
   readonly dataDir: string;
-  /** Address that both listeners bind to. */
+  /** Address that every listener binds to. */
   readonly host: string;
   /** Port of Connect, gRPC-Web and gRPC; 0 for any free one. */
   readonly httpPort: number;
   /** Port of the internal gRPC listener; 0 for any free one. */
   readonly grpcPort: number;
+  /** Port of the metrics; 0 for any free one. Absent for the usual one, without which the service also starts. */
+  readonly metricsPort: number | undefined;
   /** Where clients reach the public port, such as `https://api.shop.example`; absent where they reach it by its address. */
   readonly publicUrl: string | undefined;
   /** Origins of the operator's own pages, such as `https://console.example`: they may call for every tenant. */
   readonly allowedOrigins: readonly string[];
   /** Proxies that are believed in `x-forwarded-for`: addresses, or ranges such as `10.0.0.0/8`. */
   readonly trustedProxies: readonly string[];
-  /** Certificate and key for both listeners; absent for clear text. */
+  /** Certificate and key for every listener; absent for clear text. */
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
   /** Authority that must have signed the certificates of internal gRPC clients; absent to ask for none. */
   readonly grpcClientCaFile: string | undefined;
@@ -55,8 +57,8 @@ export interface Config {
 }
 
 const portRule = "must be a whole number from 0 to 65535";
-const port = (fallback: number) =>
-  z.coerce.number(portRule).int(portRule).min(0, portRule).max(65_535, portRule).default(fallback);
+const anyPort = z.coerce.number(portRule).int(portRule).min(0, portRule).max(65_535, portRule);
+const port = (fallback: number) => anyPort.default(fallback);
 const text = z.string().min(1);
 // A system that receives secrets or personal data.
 const safeUrl = (example: string) =>
@@ -80,6 +82,7 @@ const schema = z
     CLIENTELE_HOST: text.default("127.0.0.1"),
     CLIENTELE_HTTP_PORT: port(8080),
     CLIENTELE_GRPC_PORT: port(50_051),
+    CLIENTELE_METRICS_PORT: anyPort.optional(),
     CLIENTELE_PUBLIC_URL: text
       .regex(/^https?:\/\/[^/?#]+[^?#]*$/, "must be an address such as https://api.shop.example")
       .transform((url) => url.replace(/\/+$/, ""))
@@ -144,6 +147,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     host: env.CLIENTELE_HOST,
     httpPort: env.CLIENTELE_HTTP_PORT,
     grpcPort: env.CLIENTELE_GRPC_PORT,
+    metricsPort: env.CLIENTELE_METRICS_PORT,
     publicUrl: env.CLIENTELE_PUBLIC_URL,
     allowedOrigins: env.CLIENTELE_ALLOWED_ORIGINS,
     trustedProxies: env.CLIENTELE_TRUSTED_PROXIES,

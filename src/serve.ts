@@ -17,6 +17,7 @@ import { drain, leave, type RunningServer } from "./server/connections/drain.js"
 import { startGrpcServer } from "./server/grpc/server.js";
 import { createReadiness, healthService } from "./server/health.js";
 import { startHttpServer } from "./server/http/server.js";
+import { type MetricsServerOptions, startMetricsServer } from "./server/metrics.js";
 import { createObserver } from "./server/observe.js";
 import { reflectionServices } from "./server/reflection.js";
 
@@ -24,6 +25,8 @@ import { reflectionServices } from "./server/reflection.js";
 export interface Service {
   readonly httpPort: number;
   readonly grpcPort: number;
+  /** Undefined without metrics, because the usual port is taken. */
+  readonly metricsPort: number | undefined;
   /**
    * Takes it out of service without failing a call in flight. For `leaveMs` milliseconds before, it still takes calls
    * and tells its clients to go elsewhere; not at all unless given.
@@ -32,7 +35,7 @@ export interface Service {
 }
 
 /**
- * Starts both listeners on a migrated database. Rejects if a port is taken or a certificate cannot be read, and leaves
+ * Starts the listeners on a migrated database. Rejects if a port is taken or a certificate cannot be read, and leaves
  * nothing behind then.
  */
 export async function serve(config: Config, databaseUrl: string, overrides: Overrides = {}): Promise<Service> {
@@ -91,11 +94,13 @@ async function start(
   const clientAddress = createClientAddress(config.trustedProxies);
   const common = { routes, interceptors, host, tls, observe, clientAddress };
   const pages = { uploads, extraHandler: photoPage(deps, observe) };
-  const http = await startHttpServer({ ...common, ...pages, port: httpPort, allowedOrigins, readiness, registry });
+  const http = await startHttpServer({ ...common, ...pages, port: httpPort, allowedOrigins, readiness });
   listeners.push(http);
   httpPort = http.port;
   const grpc = await startGrpcServer({ ...common, port: config.grpcPort, clientCa });
   listeners.push(grpc);
+  const metrics = await startMetrics({ registry, host, tls }, config.metricsPort, deps.logger);
+  if (metrics !== undefined) listeners.push(metrics);
   const jobs = config.jobs ? await startJobs(deps, databaseUrl) : undefined;
   readiness.set(true);
   const probe = watchDatabase(databaseUrl, (writable) => {
@@ -108,14 +113,35 @@ async function start(
   return {
     httpPort: http.port,
     grpcPort: grpc.port,
+    metricsPort: metrics?.port,
     stop: async (leaveMs = 0) => {
-      if (leaveMs > 0) await leave(listeners, readiness, leaveMs);
+      if (leaveMs > 0) await leave([http, grpc], readiness, leaveMs);
       // Watches never end by themselves; their clients reconnect elsewhere.
       deps.eventFeed.close();
-      await Promise.all([drain(listeners, readiness, config.drainMs), jobs?.stop()]);
-      await Promise.all([probe.close(), close()]);
+      await Promise.all([drain([http, grpc], readiness, config.drainMs), jobs?.stop()]);
+      await Promise.all([metrics?.close(0), probe.close(), close()]);
     },
   };
+}
+
+const usualMetricsPort = 9464;
+
+// A second process on the machine is to start without a setting, so the usual port may be taken.
+async function startMetrics(
+  options: Omit<MetricsServerOptions, "port">,
+  port: number | undefined,
+  logger: Deps["logger"],
+): Promise<RunningServer | undefined> {
+  try {
+    return await startMetricsServer({ ...options, port: port ?? usualMetricsPort });
+  } catch (error) {
+    if (port !== undefined || Object(error).code !== "EADDRINUSE") throw error;
+    logger.warn(
+      { event: "metrics" },
+      `no metrics: port ${usualMetricsPort} is in use; CLIENTELE_METRICS_PORT names another`,
+    );
+    return undefined;
+  }
 }
 
 // Correct on the same machine only; a deployment sets CLIENTELE_PUBLIC_URL.

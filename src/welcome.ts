@@ -3,7 +3,11 @@ import type { CreatedAccount } from "./resources/accounts/create.js";
 import type { Service } from "./serve.js";
 
 /** The text that `serve` prints: its addresses, and on the first start lines to paste with the demo account's key. */
-export function welcome(config: Config, { httpPort, grpcPort }: Service, demo: CreatedAccount | undefined): string {
+export function welcome(
+  config: Config,
+  { httpPort, grpcPort, metricsPort }: Service,
+  demo: CreatedAccount | undefined,
+): string {
   const scheme = config.tls === undefined ? "http" : "https";
   const anywhere = config.host === "0.0.0.0" || config.host === "::";
   const host = anywhere ? "localhost" : config.host.includes(":") ? `[${config.host}]` : config.host;
@@ -11,7 +15,7 @@ export function welcome(config: Config, { httpPort, grpcPort }: Service, demo: C
   const where = `Clientele serves
   ${url}  Connect, gRPC-Web, gRPC, JSON
   ${host}:${grpcPort}  gRPC, internal
-`;
+${metricsPort === undefined ? "" : `  ${scheme}://${host}:${metricsPort}/metrics  Prometheus, internal\n`}`;
   if (demo === undefined) {
     return `${where}
 Make a key:     npx clientele key create

@@ -36,7 +36,7 @@ test("the commands that the first start prints work word for word", async () => 
   const lines = serving.welcome
     .split("\n")
     .filter((line) => line.startsWith("  "))
-    .slice(2);
+    .slice(3);
   const output = await paste(lines.join("\n"), {});
   expect(output).toContain("john@example.com");
   expect(output).toContain("Next checkout: chk_");

@@ -27,7 +27,7 @@ export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const port = /EADDRINUSE\D.*:(\d+)/.exec(error.message)?.[1];
   if (port !== undefined) {
-    return `Port ${port} is in use: end what uses it, or set CLIENTELE_HTTP_PORT and CLIENTELE_GRPC_PORT to free ones.`;
+    return `Port ${port} is in use: end what uses it, or set CLIENTELE_HTTP_PORT, CLIENTELE_GRPC_PORT and CLIENTELE_METRICS_PORT to free ones.`;
   }
   // A missing certificate is a missing path, not a lost database.
   const lost = classify(error) === "unavailable" && !("path" in error);

@@ -89,6 +89,19 @@ describe("serve", () => {
     expect(home.postmaster()).toBeUndefined();
   });
 
+  test("starts without metrics where the usual port for them is taken, and says so", async () => {
+    await using home = await createHome();
+    const usual = createServer().listen(9464, "127.0.0.1");
+    // Taken by somebody else is taken, too.
+    await Promise.race([once(usual, "listening"), once(usual, "error")]).catch(() => {});
+    const serving = await home.serve({ CLIENTELE_METRICS_PORT: "" });
+    expect(serving.welcome).not.toContain("/metrics");
+    const { code, stderr } = await serving.end("SIGTERM");
+    expect(code).toBe(0);
+    expect(stderr).toContain("port 9464 is in use");
+    usual.close();
+  });
+
   test("makes no demo account in a database of one's own", async () => {
     await using home = await createHome();
     const database = await createTestDatabase();
@@ -101,13 +114,14 @@ describe("serve", () => {
 });
 
 describe("a start that fails", () => {
-  test.for(["CLIENTELE_HTTP_PORT", "CLIENTELE_GRPC_PORT"])("names the port of %s that is taken", async (variable) => {
+  const ports = ["CLIENTELE_HTTP_PORT", "CLIENTELE_GRPC_PORT", "CLIENTELE_METRICS_PORT"];
+  test.for(ports)("names the port of %s that is taken", async (variable) => {
     await using home = await createHome();
     const port = await takePort();
     const ended = await home.run(["serve"], { [variable]: String(port) });
     expect(ended).toMatchObject({ code: 1, stdout: "" });
     expect(messageOf(ended)).toBe(
-      `Port ${port} is in use: end what uses it, or set CLIENTELE_HTTP_PORT and CLIENTELE_GRPC_PORT to free ones.`,
+      `Port ${port} is in use: end what uses it, or set CLIENTELE_HTTP_PORT, CLIENTELE_GRPC_PORT and CLIENTELE_METRICS_PORT to free ones.`,
     );
     expect(home.postmaster()).toBeUndefined();
     // The demo account's key was not shown: it must come with the next start.

@@ -27,10 +27,15 @@ describe("pages beside the calls", () => {
     rig.readiness.set(true);
   });
 
+  test("/metrics is not on the public port, since it asks for no credential", async () => {
+    expect((await fetch(rig.url("/metrics"))).status).toBe(404);
+    expect((await fetch(new URL("/healthz", rig.metricsUrl))).status).toBe(404);
+  });
+
   test("/metrics shows calls by method and status, and the Node process", async () => {
     await customers(createConnectTransport({ baseUrl: rig.url(), httpVersion: "1.1" })).getCustomer({ id: "cus_1" });
     await rig.line((line) => line.protocol === "connect");
-    const metrics = await (await fetch(rig.url("/metrics"))).text();
+    const metrics = await (await fetch(rig.metricsUrl)).text();
     expect(metrics).toContain(
       'rpc_server_call_duration_seconds_count{rpc_method="clientele.v1.CustomerService/GetCustomer",rpc_system="connect",rpc_response_status_code="OK"}',
     );
@@ -88,8 +93,8 @@ describe("browsers", () => {
     { origin: "https://shop.example.evil", readable: null },
     { origin: "https://other.example", readable: null },
     { origin: "null", readable: null },
-  ])("of $origin read the metrics as the deployment says", async ({ origin, readable }) => {
-    const answer = await fetch(rig.url("/metrics"), { headers: { origin } });
+  ])("of $origin read what is no call as the deployment says", async ({ origin, readable }) => {
+    const answer = await fetch(rig.url("/readyz"), { headers: { origin } });
     expect(answer.headers.get("access-control-allow-origin")).toBe(readable);
     expect(answer.headers.get("vary")).toBe("Origin");
   });

@@ -130,7 +130,7 @@ test("/metrics counts calls under labels that no client can make up", async () =
   for (const path of [`/clientele.v1.${canary}/Get${canary}`, `/${canary}`, `/${canary}.Service/Method`]) {
     await fetch(clientele.httpUrl + path, { method: "POST", headers: { "content-type": "application/grpc" } });
   }
-  const metrics = await (await fetch(`${clientele.httpUrl}/metrics`)).text();
+  const metrics = await (await fetch(clientele.metricsUrl)).text();
   const label = 'rpc_method="clientele.v1.CustomerService/GetCustomer",rpc_system="connect"';
   expect(metrics).toContain(`rpc_server_call_duration_seconds_count{${label},rpc_response_status_code="OK"}`);
   expect(metrics).toContain(`rpc_server_call_duration_seconds_count{${label},rpc_response_status_code="NOT_FOUND"}`);

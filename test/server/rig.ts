@@ -26,6 +26,7 @@ import { reasonOf, refused } from "../../src/rpc/errors.js";
 import { type GrpcServerOptions, startGrpcServer } from "../../src/server/grpc/server.js";
 import { createReadiness, healthService } from "../../src/server/health.js";
 import { type HttpServerOptions, startHttpServer } from "../../src/server/http/server.js";
+import { startMetricsServer } from "../../src/server/metrics.js";
 import { createObserver } from "../../src/server/observe.js";
 import { reflectionServices } from "../../src/server/reflection.js";
 import { Echo } from "./echo.js";
@@ -125,8 +126,9 @@ export async function startRig(http: Partial<HttpServerOptions> = {}, internal: 
     port: 0,
     observe,
   };
-  const publicPort = await startHttpServer({ ...shared, allowedOrigins: [], readiness, registry, ...http });
+  const publicPort = await startHttpServer({ ...shared, allowedOrigins: [], readiness, ...http });
   const internalPort = await startGrpcServer({ ...shared, ...internal });
+  const metrics = await startMetricsServer({ registry, host: "127.0.0.1", port: 0 });
   return {
     publicPort,
     internalPort,
@@ -136,6 +138,7 @@ export async function startRig(http: Partial<HttpServerOptions> = {}, internal: 
     seen,
     gate,
     aborted: aborted.promise,
+    metricsUrl: `http://127.0.0.1:${metrics.port}/metrics`,
     url: (path = "") => `http://127.0.0.1:${publicPort.port}${path}`,
     /** Resolves when that many calls wait at the gate. */
     async atGate(count: number) {
@@ -155,7 +158,7 @@ export async function startRig(http: Partial<HttpServerOptions> = {}, internal: 
     },
     async [Symbol.asyncDispose]() {
       gate.resolve();
-      await Promise.all([publicPort.close(0), internalPort.close(0)]);
+      await Promise.all([publicPort.close(0), internalPort.close(0), metrics.close(0)]);
     },
   };
 }

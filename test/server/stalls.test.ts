@@ -3,6 +3,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { HttpResponse } from "../../src/server/http/requests.js";
 import { generousMs } from "../support/time.js";
 import { startRig } from "./rig.js";
 
@@ -13,9 +14,14 @@ const ports = [{ which: "public" }, { which: "internal" }] as const;
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
 
+function largePage(_: unknown, res: HttpResponse): boolean {
+  res.end("x".repeat(16 * 1024));
+  return true;
+}
+
 let rig: Rig;
 beforeAll(async () => {
-  rig = await startRig({ limits }, { limits });
+  rig = await startRig({ limits, extraHandler: largePage }, { limits });
 });
 afterAll(async () => await rig[Symbol.asyncDispose]());
 
@@ -68,7 +74,7 @@ test("a connection of HTTP/1.1 whose client asks and asks and reads nothing is c
   await once(socket, "connect");
   const closed = new Promise((resolve) => socket.pause().on("error", resolve).once("close", resolve));
   // Far more answers than the sockets between them hold; in the end nobody takes the requests either.
-  const requests = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+  const requests = "GET /large HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
   const asking = setInterval(() => socket.write(requests), 20);
   await closed;
   clearInterval(asking);

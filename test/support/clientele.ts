@@ -36,6 +36,7 @@ export interface Addresses {
 
 /** A service at work on a database of its own. */
 export interface Clientele extends Addresses, AsyncDisposable {
+  readonly metricsUrl: string;
   readonly databaseUrl: string;
   /** A plain connection, to look at what is stored. */
   readonly db: Knex;
@@ -113,6 +114,7 @@ export async function startClientele(overrides: Overrides = {}, environment = {}
   const config = readConfig({
     CLIENTELE_HTTP_PORT: "0",
     CLIENTELE_GRPC_PORT: "0",
+    CLIENTELE_METRICS_PORT: "0",
     CLIENTELE_LOG_LEVEL: "silent",
     CLIENTELE_JOBS: "false",
     CLIENTELE_DRAIN_SECONDS: "5",
@@ -133,6 +135,7 @@ export async function startClientele(overrides: Overrides = {}, environment = {}
   const clientele: Clientele = {
     httpUrl: `http://127.0.0.1:${service.httpPort}`,
     grpcAddress: `127.0.0.1:${service.grpcPort}`,
+    metricsUrl: `http://127.0.0.1:${service.metricsPort}/metrics`,
     databaseUrl: database.url,
     db,
     stop,

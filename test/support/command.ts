@@ -92,6 +92,7 @@ export async function createHome(): Promise<Home> {
 const anyPorts = {
   CLIENTELE_HTTP_PORT: "0",
   CLIENTELE_GRPC_PORT: "0",
+  CLIENTELE_METRICS_PORT: "0",
   CLIENTELE_LOG_LEVEL: "warn",
   CLIENTELE_DRAIN_DELAY_SECONDS: "0",
 };

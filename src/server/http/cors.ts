@@ -35,7 +35,7 @@ export function callHeaders({ origin }: IncomingHttpHeaders): OutgoingHttpHeader
 /** The header field without which a browser keeps an answer from its page. */
 export const readableBy = "access-control-allow-origin";
 
-/** The CORS header fields of what is no call, such as the metrics: for the origins of the deployment alone. */
+/** The CORS header fields of what is no call, such as `/readyz`: for the origins of the deployment alone. */
 export function pageHeaders({ origin }: IncomingHttpHeaders, allowed: ReadonlySet<string>): OutgoingHttpHeaders {
   if (allowed.size === 0) return {};
   return { vary: "Origin", ...(origin !== undefined && allowed.has(origin) && { [readableBy]: origin }) };

@@ -3,7 +3,6 @@ import type { OutgoingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setImmediate as afterRead } from "node:timers/promises";
 import type { ConnectRouter } from "@connectrpc/connect";
-import type { Registry } from "prom-client";
 import { type ClientAddress, createClientAddress } from "../../formats/client-address.js";
 import type { Interceptors } from "../../rpc/calls/unary.js";
 import { createConnections } from "../connections/connections.js";
@@ -26,12 +25,10 @@ export interface HttpServerOptions {
   readonly port: number;
   /** Absent for clear text. */
   readonly tls?: Certificate | undefined;
-  /** Exact origins of pages that may read what is no call, such as the metrics. */
+  /** Exact origins of pages that may read what is no call, such as `/readyz`. */
   readonly allowedOrigins: readonly string[];
   readonly readiness: Readiness;
   readonly observe: Observer;
-  /** The registry behind `/metrics`. */
-  readonly registry: Registry;
   /** The methods that also accept a form. */
   readonly uploads?: readonly Upload[];
   /** Answers what is no call, such as a page, and returns true; returns false for what is not its own. */
@@ -43,17 +40,16 @@ export interface HttpServerOptions {
 
 /**
  * Starts the public port: Connect, gRPC-Web and gRPC over HTTP/1.1 and HTTP/2 on one socket, with `/healthz` (the process
- * lives), `/readyz` (it wants calls) and `/metrics` beside them. Rejects if the port cannot be bound.
+ * lives) and `/readyz` (it wants calls) beside them. Rejects if the port cannot be bound.
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<RunningServer> {
-  const { routes, interceptors, observe, readiness, registry, clientAddress = createClientAddress() } = options;
+  const { routes, interceptors, observe, readiness, clientAddress = createClientAddress() } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const allowedOrigins = new Set(options.allowedOrigins);
   const serveCall = createCalls({ routes, interceptors, limits, observe, clientAddress });
   const pages = new Map<string, (res: HttpResponse) => void>([
     ["/healthz", (res) => send(res, 200, "ok\n")],
     ["/readyz", (res) => (readiness.serving ? send(res, 200, "ok\n") : send(res, 503, "not serving\n"))],
-    ["/metrics", (res) => void sendMetrics(res)],
   ]);
   const connections = createConnections();
   const server = createSocketServer(handle, connections, limits, options.tls);
@@ -87,11 +83,6 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
     if (page !== undefined) setHeaders(res, pageHeaders(req.headers, allowedOrigins));
     page?.(res);
     return page !== undefined;
-  }
-
-  async function sendMetrics(res: HttpResponse): Promise<void> {
-    const text = await registry.metrics();
-    send(res, 200, text, registry.contentType);
   }
 }
 
