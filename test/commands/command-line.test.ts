@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CustomerService } from "../../gen/clientele/v1/customers_pb.js";
 import { cleanEnvironment, createHome, type Ended, type Home, type Serving } from "../support/command.js";
 import { failureOf } from "../support/errors.js";
-import { createTestDatabase } from "../support/postgres.js";
+import { createTestDatabase, type TestDatabase } from "../support/postgres.js";
 
 describe("serve", () => {
   test("keeps its data and its key over a restart, and makes one demo account only", async () => {
@@ -160,12 +160,21 @@ describe("a start that fails", () => {
 });
 
 describe("commands", () => {
-  let home: Home;
+  let own: Home;
+  let database: TestDatabase;
+  // On a running database, because to start the embedded Postgres for each command takes longer than the command.
+  const home = {
+    run: (args: readonly string[]) => own.run(args, { DATABASE_URL: database.url }),
+    serve: () => own.serve({ DATABASE_URL: database.url }),
+  };
   beforeAll(async () => {
-    home = await createHome();
+    [own, database] = await Promise.all([createHome(), createTestDatabase()]);
     for (const name of ["Acme", "Other"]) await home.run(["account", "create", "--name", name]);
   });
-  afterAll(() => home[Symbol.asyncDispose]());
+  afterAll(async () => {
+    await own[Symbol.asyncDispose]();
+    await database.drop();
+  });
 
   test("account create prints keys of both tenants, as text and as JSON", async () => {
     const text = await home.run(["account", "create", "--name", "Third", "--preset", "SIMPLE_CHECKOUT"]);

@@ -141,7 +141,7 @@ function writes(writer: number, customers: readonly string[]): () => Promise<voi
       } catch (error) {
         if (!passing.has(reasonOf(error))) throw error;
         if (stopped) return;
-        await sleep(50);
+        await sleep(200);
       }
     }
   };
@@ -165,7 +165,7 @@ function watches(index: number) {
         expect.fail("a watch ended without an error");
       } catch (error) {
         if (!controller.signal.aborted && !passing.has(reasonOf(error))) throw error;
-        await sleep(50);
+        await sleep(200);
       }
     }
   })();

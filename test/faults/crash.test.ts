@@ -140,7 +140,7 @@ function writes(writer: number): () => Promise<void> {
         return change.answer;
       } catch (error) {
         if (!passing.has(reasonOf(error)) || stopped) throw error;
-        await sleep(50);
+        await sleep(200);
         if (change.key === undefined) return undefined;
       }
     }

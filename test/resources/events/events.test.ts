@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { type TestAccount, useClientele } from "../../support/clientele.js";
 import { failureOf } from "../../support/errors.js";
 import { eventTypes } from "../../support/event-types.js";
 import { createPopulatedAccounts } from "../../support/populated.js";
-import { casesOf, methods, mutations, reads, requestFor } from "../../support/scenario.js";
+import { casesOf, mutations, reads, requestFor } from "../../support/scenario.js";
 import { changesBetween, snapshot } from "../../support/snapshot.js";
 import { overFetch } from "../../support/ways.js";
 import { address, canary, canaryPhone, type World } from "../../support/world.js";
@@ -49,11 +49,15 @@ async function unchanged() {
   return await shared;
 }
 
-test.for(casesOf(mutations))(
-  "$name leaves one event for each resource that it changes, of the same transaction",
-  async ({ method }) => {
+describe.for(casesOf(mutations))("$name", ({ method }) => {
+  let plain: Awaited<ReturnType<typeof recorded>>;
+  beforeAll(async () => {
     const { tenantId, world, call } = await tenant();
-    const { changes, events } = await recorded(tenantId, () => call(method, requestFor(method, world)));
+    plain = await recorded(tenantId, () => call(method, requestFor(method, world)));
+  });
+
+  test("leaves one event for each resource that it changes, of the same transaction", () => {
+    const { changes, events } = plain;
     expect(changes.length).toBeGreaterThan(0);
     expect(events.map((event) => event.resource_id).sort()).toEqual(changes.map((change) => change.id).sort());
     for (const { table, id, before, after } of changes) {
@@ -66,16 +70,22 @@ test.for(casesOf(mutations))(
       expect(after.version - (before?.version ?? 0), `${table} ${id}`).toBe(1);
       expect(BigInt(event.transaction_id) % 2n ** 32n).toBe(BigInt(after.transaction));
     }
-  },
-);
+  });
 
-test.for(casesOf(mutations))("$name leaves no event when its answer is given again", async ({ method }) => {
-  const { tenantId, world, call } = await tenant();
-  const request = requestFor(method, world);
-  const headers = { "idempotency-key": randomUUID() };
-  const first = await recorded(tenantId, () => call(method, request, headers));
-  expect(first.events.length).toBeGreaterThan(0);
-  expect(await recorded(tenantId, () => call(method, request, headers))).toEqual({ changes: [], events: [] });
+  test("leaves no personal value in any column of its events", () => {
+    const text = JSON.stringify(plain.events);
+    expect(text).not.toMatch(new RegExp(canary, "i"));
+    expect(text).not.toContain(canaryPhone);
+    expect(text).not.toMatch(/@|Texas|\b78701\b/);
+  });
+
+  test("leaves no event when its answer is given again", async () => {
+    const { tenantId, world, call } = await tenant();
+    const headers = { "idempotency-key": randomUUID() };
+    const act = () => call(method, requestFor(method, world), headers);
+    expect((await recorded(tenantId, act)).events.length).toBeGreaterThan(0);
+    expect(await recorded(tenantId, act)).toEqual({ changes: [], events: [] });
+  });
 });
 
 test.for(casesOf(reads))("$name changes nothing and leaves no event", async ({ method }) => {
@@ -185,15 +195,6 @@ test.for(repetitions)("an update with $name changes nothing and leaves no event"
   await customers.updateCustomer({ customer: { id: customerId, ...kept } });
   await paymentMethods.updatePaymentMethod({ customerId, paymentMethod: { id: world.paymentMethod, label: "Card" } });
   expect(await recorded(tenantId, () => act(account, world))).toEqual({ changes: [], events: [] });
-});
-
-test.for(casesOf(methods))("no column of the events of $name holds a personal value", async ({ method }) => {
-  const { tenantId, world, call } = await tenant();
-  const { events } = await recorded(tenantId, () => call(method, requestFor(method, world)));
-  const text = JSON.stringify(events);
-  expect(text).not.toMatch(new RegExp(canary, "i"));
-  expect(text).not.toContain(canaryPhone);
-  expect(text).not.toMatch(/@|Texas|\b78701\b/);
 });
 
 describe("changed paths", () => {
