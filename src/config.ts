@@ -41,6 +41,8 @@ export interface Config {
   readonly poolSize: number;
   /** How long a statement waits for a connection, and for a lock, in milliseconds. */
   readonly databaseWaitMs: number;
+  /** The most connections of the public port. */
+  readonly connections: number;
   /** The most watches of one tenant in this process. */
   readonly watchesPerTenant: number;
   /** Whether `serve` also runs the jobs; turn it off where `clientele worker` does. */
@@ -103,6 +105,7 @@ const schema = z
     CLIENTELE_NAMED_STATEMENTS: z.stringbool().default(true),
     CLIENTELE_POOL_SIZE: z.coerce.number().int().min(1).max(1000).default(10),
     CLIENTELE_DATABASE_WAIT_SECONDS: z.coerce.number().min(0.1).max(60).default(2),
+    CLIENTELE_CONNECTIONS: z.coerce.number().int().min(1).max(1_000_000).default(10_000),
     CLIENTELE_WATCHES_PER_TENANT: z.coerce.number().int().min(0).max(100_000).default(1_000),
     CLIENTELE_JOBS: z.stringbool().default(true),
     CLIENTELE_CARD_VAULT_URL: safeUrl("https://vault.example/v1").optional(),
@@ -163,6 +166,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     namedStatements: env.CLIENTELE_NAMED_STATEMENTS,
     poolSize: env.CLIENTELE_POOL_SIZE,
     databaseWaitMs: env.CLIENTELE_DATABASE_WAIT_SECONDS * 1000,
+    connections: env.CLIENTELE_CONNECTIONS,
     watchesPerTenant: env.CLIENTELE_WATCHES_PER_TENANT,
     jobs: env.CLIENTELE_JOBS,
     cardVault:

@@ -93,7 +93,8 @@ async function start(
   const { host, allowedOrigins } = config;
   const clientAddress = createClientAddress(config.trustedProxies);
   const common = { routes, interceptors, host, tls, observe, clientAddress };
-  const pages = { uploads, extraHandler: photoPage(deps, observe) };
+  const limits = { connections: config.connections };
+  const pages = { limits, uploads, extraHandler: photoPage(deps, observe) };
   const http = await startHttpServer({ ...common, ...pages, port: httpPort, allowedOrigins, readiness });
   listeners.push(http);
   httpPort = http.port;

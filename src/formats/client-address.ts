@@ -22,6 +22,13 @@ export function createClientAddress(trustedProxies: readonly string[] = []): Cli
   };
 }
 
+/** The network of one owner: an address of IPv4, and of IPv6 the first half, because the other one is the owner's to choose. */
+export function networkOf(address: string): string {
+  if (!ipaddr.isValid(address)) return "";
+  const parsed = ipaddr.process(address);
+  return parsed instanceof ipaddr.IPv6 ? parsed.parts.slice(0, 4).join(":") : parsed.toString();
+}
+
 /** Whether a text is an IP address or a range of them. */
 export function isAddressRange(text: string): boolean {
   return rangeOf(text) !== undefined;

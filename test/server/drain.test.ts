@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import { createConnections } from "../../src/server/connections/connections.js";
 import { drain } from "../../src/server/connections/drain.js";
 import { defaultLimits } from "../../src/server/connections/limits.js";
+import { createPlaces } from "../../src/server/connections/places.js";
 import type { HttpResponse } from "../../src/server/http/requests.js";
 import { createSocketServer } from "../../src/server/http/sockets.js";
 import { customers, grpcJs, name, type Rig, startRig } from "./rig.js";
@@ -90,7 +91,13 @@ describe("a drain", () => {
       if (ending.length === 1) (res as ServerResponse).write("begun");
       else res.end();
     };
-    const server = createSocketServer(handler, connections, defaultLimits, undefined).listen(0);
+    const server = createSocketServer(
+      handler,
+      connections,
+      createPlaces(defaultLimits),
+      defaultLimits,
+      undefined,
+    ).listen(0);
     await once(server, "listening");
     const agent = new Agent({ keepAlive: true });
     const call = () => get({ port: (server.address() as AddressInfo).port, agent });

@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto";
-import ipaddr from "ipaddr.js";
 import type { Knex } from "knex";
 import { withoutDeadline } from "../../db/deadline.js";
 import { inTransaction } from "../../db/transaction.js";
+import { networkOf } from "../../formats/client-address.js";
 import type { Call } from "../../rpc/callers/caller.js";
 import { createTurnsByKey } from "../../rpc/calls/fair-queue.js";
 import { queueFull, rpcError } from "../../rpc/errors.js";
@@ -104,11 +104,4 @@ function subjectOf({ tenantKey }: AttemptCall, ...parts: readonly string[]): Buf
   return createHmac("sha256", tenantKey)
     .update(JSON.stringify(["login", ...parts]))
     .digest();
-}
-
-// Of IPv6 the first half: the other one is its owner's to choose.
-function networkOf(address: string): string {
-  if (!ipaddr.isValid(address)) return "";
-  const parsed = ipaddr.process(address);
-  return parsed instanceof ipaddr.IPv6 ? parsed.parts.slice(0, 4).join(":") : parsed.toString();
 }

@@ -10,12 +10,16 @@ export interface Limits {
   readonly streamsPerSession: number;
   /** How long a new connection may take to show which HTTP it speaks. */
   readonly prefaceMs: number;
-  /** How long the header of an HTTP/1.1 request may take. */
+  /** How long the header of a request may take. */
   readonly headersMs: number;
   /** How long a request body may take; of a client's stream, how long it may fall silent. */
   readonly bodyMs: number;
   /** How long an answer may wait without its client taking anything of it. */
   readonly stallMs: number;
+  /** Connections of the public port at once. */
+  readonly connections: number;
+  /** How long an HTTP/2 session without calls stays open before its first authenticated call. */
+  readonly firstCallMs: number;
   /** How long a connection without calls stays open. */
   readonly idleMs: number;
 }
@@ -30,5 +34,7 @@ export const defaultLimits: Limits = {
   headersMs: 10_000,
   bodyMs: 30_000,
   stallMs: 30_000,
+  connections: 10_000,
+  firstCallMs: 30_000,
   idleMs: 15 * 60_000,
 };

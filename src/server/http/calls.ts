@@ -16,6 +16,7 @@ import type { Interceptors } from "../../rpc/calls/unary.js";
 import { rpcError } from "../../rpc/errors.js";
 import { amendAnswer, endStreamOf, errorAnswer, noteOutcome, refusals, statusHeaders } from "../answers.js";
 import type { Limits } from "../connections/limits.js";
+import type { Places } from "../connections/places.js";
 import type { Observer } from "../observe.js";
 import { pathOfMethod, specsOf, type UnaryMethod, unaryMethodsOf } from "../unary/methods.js";
 import { serveUnary } from "../unary/serve.js";
@@ -38,6 +39,7 @@ export interface CallsOptions {
   readonly routes: (router: ConnectRouter) => void;
   readonly interceptors: Interceptors;
   readonly limits: Limits;
+  readonly places: Places;
   readonly observe: Observer;
   readonly clientAddress: ClientAddress;
 }
@@ -46,7 +48,7 @@ export interface CallsOptions {
  * Answers calls over HTTP, in Connect, gRPC-Web and gRPC: unary ones itself, streams by the handlers of Connect. It sees
  * every request from outside: it logs it, and completes errors that reach no interceptor.
  */
-export function createCalls({ routes, interceptors, limits, observe, clientAddress }: CallsOptions) {
+export function createCalls({ routes, interceptors, limits, places, observe, clientAddress }: CallsOptions) {
   const { readMaxBytes, writeMaxBytes } = limits;
   const unary = unaryMethodsOf(specsOf(routes, readMaxBytes), interceptors);
   const streams = streamHandlers();
@@ -59,7 +61,10 @@ export function createCalls({ routes, interceptors, limits, observe, clientAddre
     const name = method === undefined && stream === undefined ? "unknown" : path.slice(1);
     const record = observe.begin(name, protocolOf(req), headerOf(req, "traceparent"));
     const start = performance.now();
+    const place = places.of(req);
+    place?.begin(record);
     res.once("close", () => {
+      place?.end(record);
       // On a lost HTTP/2 connection Node reports an answer as finished that the handler has not ended.
       if (!res.writableFinished || !res.writableEnded) record.code ??= "CANCELLED";
       observe.end(record, performance.now() - start, res.headersSent ? res.statusCode : undefined);

@@ -9,6 +9,7 @@ import { createConnections } from "../connections/connections.js";
 import type { RunningServer } from "../connections/drain.js";
 import { headerBytes, headerTooLarge } from "../connections/header-limit.js";
 import { defaultLimits, type Limits } from "../connections/limits.js";
+import { createPlaces } from "../connections/places.js";
 import type { Readiness } from "../health.js";
 import type { Observer } from "../observe.js";
 import { createCalls } from "./calls.js";
@@ -46,13 +47,14 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   const { routes, interceptors, observe, readiness, clientAddress = createClientAddress() } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const allowedOrigins = new Set(options.allowedOrigins);
-  const serveCall = createCalls({ routes, interceptors, limits, observe, clientAddress });
+  const places = createPlaces(limits);
+  const serveCall = createCalls({ routes, interceptors, limits, places, observe, clientAddress });
   const pages = new Map<string, (res: HttpResponse) => void>([
     ["/healthz", (res) => send(res, 200, "ok\n")],
     ["/readyz", (res) => (readiness.serving ? send(res, 200, "ok\n") : send(res, 503, "not serving\n"))],
   ]);
   const connections = createConnections();
-  const server = createSocketServer(handle, connections, limits, options.tls);
+  const server = createSocketServer(handle, connections, places, limits, options.tls);
   server.listen(options.port, options.host);
   await once(server, "listening");
   return {

@@ -7,7 +7,7 @@
 //  5. A client that sends nothing, or stops half-way in a header, loses its connection.
 //  6. Every request, of either version, reaches the same handler.
 //  7. A client that does not read its answer loses its stream or connection.
-//  8. An HTTP/2 session without calls ends after its idle time.
+//  8. A connection has a place for as long as there is one (`places.ts`).
 import { createServer as createHttp1 } from "node:http";
 import {
   createServer as createHttp2,
@@ -19,6 +19,7 @@ import { createServer as createNet, type Server, type Socket } from "node:net";
 import type { Connections } from "../connections/connections.js";
 import { advertisedHeaderBytes } from "../connections/header-limit.js";
 import type { Limits } from "../connections/limits.js";
+import type { Places } from "../connections/places.js";
 import { limitPreface } from "../connections/sessions.js";
 import { createStallGuard, type StallGuard } from "../connections/stalls.js";
 import type { HttpRequest, HttpResponse } from "./requests.js";
@@ -40,6 +41,7 @@ const requestMs = 65_000;
 export function createSocketServer(
   handler: Handler,
   connections: Connections,
+  places: Places,
   limits: Limits,
   tls: Certificate | undefined,
 ): Server {
@@ -51,19 +53,21 @@ export function createSocketServer(
   };
   const onSession = (session: ServerHttp2Session) => {
     connections.addSession(session);
+    places.addSession(session);
     limitPreface(session, limits.prefaceMs);
-    // Calls that are silent but open go on; without any the connection ends at once.
-    session.setTimeout(limits.idleMs, () => session.close());
   };
-  const parts = { onRequest, onSession, connections, stalls, limits };
+  const parts = { onRequest, onSession, connections, places, stalls, limits };
   const server = tls === undefined ? createClear(parts) : createSecure(parts, tls);
-  return server.on("connection", connections.addSocket).on("connection", stalls.addSocket);
+  places.watch(server);
+  for (const { addSocket } of [connections, stalls, places]) server.on("connection", addSocket);
+  return server;
 }
 
 interface Parts {
   readonly onRequest: Handler;
   readonly onSession: (session: ServerHttp2Session) => void;
   readonly connections: Connections;
+  readonly places: Places;
   readonly stalls: StallGuard;
   readonly limits: Limits;
 }
@@ -83,7 +87,10 @@ function createClear({ onRequest, onSession, connections, limits }: Parts): Serv
   return server.on("close", () => http1.close());
 }
 
-function createSecure({ onRequest, onSession, connections, stalls, limits }: Parts, certificate: Certificate): Server {
+function createSecure(
+  { onRequest, onSession, connections, places, stalls, limits }: Parts,
+  certificate: Certificate,
+): Server {
   const shared = { ...http1Options(limits), ...http2Options(limits), ...certificate };
   const options: SecureServerOptions = { ...shared, allowHTTP1: true, handshakeTimeout: limits.headersMs };
   const server = createSecureServer(options, onRequest).on("session", onSession);
@@ -91,6 +98,7 @@ function createSecure({ onRequest, onSession, connections, stalls, limits }: Par
   Object.assign(server, { headersTimeout: limits.headersMs, keepAliveTimeout: limits.idleMs });
   return server.on("secureConnection", (socket) => {
     stalls.addSocket(socket);
+    places.addSecure(socket);
     if (socket.alpnProtocol !== "h2") connections.addHttp1(socket);
   });
 }
