@@ -7,7 +7,7 @@ import { purgeDueCustomFields } from "./resources/custom-fields/purge.js";
 import { forgetEndedTokens } from "./resources/customer-tokens/store.js";
 import { listUnnumberedTenants, numberEvents } from "./resources/events/log-store.js";
 import { forgetAttempts } from "./resources/passwords/attempts-store.js";
-import { eraseDueCustomers } from "./resources/privacy/erase.js";
+import { eraseDuePeople } from "./resources/privacy/erase.js";
 import { purgeDueCustomers } from "./resources/privacy/purge.js";
 import { verifyDueTaxIdentifiers } from "./resources/tax-identifiers/verify.js";
 import { forgetOldDeliveries, makeDeliveries, sendDeliveries } from "./resources/webhooks/dispatch.js";
@@ -85,7 +85,7 @@ export function tasksOf(deps: Deps, stopping?: AbortSignal) {
     expire_checkouts: () => expireDueCheckouts(deps),
     purge_custom_fields: () => purgeDueCustomFields(deps),
     verify_tax_identifiers: () => verifyDueTaxIdentifiers(deps),
-    erase_customers: () => eraseDueCustomers(deps),
+    erase_customers: () => eraseDuePeople(deps),
     forget_idempotency_keys: () => forgetExpiredKeys(db, clock()),
     forget_webhook_deliveries: () => forgetOldDeliveries(deps),
     make_webhook_deliveries: () => makeDeliveries(deps, stopping),

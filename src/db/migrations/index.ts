@@ -22,6 +22,7 @@ import * as defaultPhoto from "./0020_default_photo.js";
 import * as billingDefaults from "./0021_billing_defaults.js";
 import * as listPlans from "./0022_list_plans.js";
 import * as checkoutSecrets from "./0023_checkout_secrets.js";
+import * as guestErasures from "./0024_guest_erasures.js";
 
 /** All migrations by name, in the order in which they run. Append only. */
 export const migrations: Readonly<Record<string, Knex.Migration>> = {
@@ -48,4 +49,5 @@ export const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0021_billing_defaults": billingDefaults,
   "0022_list_plans": listPlans,
   "0023_checkout_secrets": checkoutSecrets,
+  "0024_guest_erasures": guestErasures,
 };

@@ -11,8 +11,8 @@ import {
 } from "../../../gen/clientele/v1/privacy_pb.js";
 import { enumColumn } from "../../db/enums.js";
 import { etagOf } from "../../rpc/etag.js";
-import { personal } from "./manifest.js";
-import { retainedColumns } from "./retained.js";
+import type { PersonalRows } from "./manifest.js";
+import type { RetainedColumns } from "./retained.js";
 import type { ErasureRow } from "./store.js";
 
 const state = enumColumn<ErasureState>(ErasureStateSchema);
@@ -20,7 +20,7 @@ const state = enumColumn<ErasureState>(ErasureStateSchema);
 export function erasureFromRow(row: ErasureRow): Erasure {
   return create(ErasureSchema, {
     id: row.id,
-    customerId: row.customer_id,
+    customerId: row.customer_id ?? "",
     state: state.fromColumn(row.state),
     createTime: timestampFromDate(row.create_time),
     dueTime: timestampFromDate(row.due_time),
@@ -32,7 +32,11 @@ export function erasureFromRow(row: ErasureRow): Erasure {
 }
 
 /** The receipt of an erasure: the rows found in each table, and the columns kept. */
-export function receiptToColumn(counts: ReadonlyMap<string, number>): JsonObject {
+export function receiptToColumn(
+  counts: ReadonlyMap<string, number>,
+  personal: readonly PersonalRows[],
+  retained: readonly RetainedColumns[],
+): JsonObject {
   const receipt: ErasureReceipt = create(ErasureReceiptSchema, {
     erased: personal.map(({ table, cleared, shown, hidden }) => ({
       table,
@@ -40,7 +44,7 @@ export function receiptToColumn(counts: ReadonlyMap<string, number>): JsonObject
       count: counts.get(table) ?? 0,
       columns: [...shown, ...hidden],
     })),
-    kept: retainedColumns.map(({ table, columns, reason }) => ({ table, columns: [...columns], reason })),
+    kept: retained.map(({ table, columns, reason }) => ({ table, columns: [...columns], reason })),
   });
   return toJson(ErasureReceiptSchema, receipt) as JsonObject;
 }

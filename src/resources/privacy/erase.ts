@@ -9,7 +9,9 @@ import { revokeCustomerTokensOf } from "../customer-tokens/store.js";
 import { lockNumbers } from "../events/log-store.js";
 import { detachPaymentMethodsOf } from "../payment-methods/store.js";
 import { receiptToColumn } from "./convert.js";
+import { eraseGuest } from "./erase-guest.js";
 import { personal } from "./manifest.js";
+import { retainedColumns } from "./retained.js";
 import * as store from "./store.js";
 
 /**
@@ -39,11 +41,11 @@ export async function eraseCustomer(
     const change = rows.event === undefined ? undefined : event(rows.event);
     count(rows.table, await store.eraseRows(db, tenantId, customerId, rows, change, now));
   }
-  return receiptToColumn(counts);
+  return receiptToColumn(counts, personal, retainedColumns);
 }
 
 /** Carries out the erasures that are due. Answers how many. */
-export async function eraseDueCustomers({
+export async function eraseDuePeople({
   db,
   clock,
   settings,
@@ -52,22 +54,25 @@ export async function eraseDueCustomers({
   return await workOnDue(clock, {
     list: (now, limit, skipped) => store.listDueErasures(db, now, limit, skipped),
     work: (erasure, now) => eraseIfDue({ db, settings }, erasure, now),
-    failed: (error, { tenant_id: tenantId }) => logger.error({ error, tenantId }, "a customer could not be erased"),
+    failed: (error, { tenant_id: tenantId }) => logger.error({ error, tenantId }, "a person could not be erased"),
   });
 }
 
 async function eraseIfDue(
   { db, settings }: Pick<Deps, "db" | "settings">,
-  { tenant_id: tenantId, id, customer_id: customerId }: Pick<store.ErasureRow, "tenant_id" | "id" | "customer_id">,
+  { tenant_id: tenantId, id, customer_id: customerId }: store.DueErasure,
   now: Date,
 ): Promise<boolean> {
   return await transact({ db, tenantId, now, event: systemEvent(now) }, async (inside) => {
     const rules = await settings.read(inside.db, tenantId);
-    await store.lockSubject(inside.db, tenantId, customerId);
-    const row = await store.lockStandingErasure(inside.db, tenantId, customerId);
-    // Another replica was faster, or it was cancelled; then perhaps asked for again.
-    if (row?.id !== id || row.state !== "scheduled" || row.due_time > now) return false;
-    const receipt = await eraseCustomer(inside, customerId, rules.settings);
+    if (customerId !== null) await store.lockSubject(inside.db, tenantId, customerId);
+    const row = await store.lockErasure(inside.db, tenantId, id);
+    // Another replica was faster, or it was cancelled.
+    if (row?.state !== "scheduled" || row.due_time > now) return false;
+    const receipt =
+      customerId === null
+        ? await eraseGuest(inside, row.guest_email!)
+        : await eraseCustomer(inside, customerId, rules.settings);
     const done = inside.event("erasure.completed", ["state", "complete_time", "receipt"]);
     await store.endErasure(inside.db, tenantId, id, { state: "completed", receipt }, done);
     return true;

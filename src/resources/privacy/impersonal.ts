@@ -52,7 +52,14 @@ export const impersonal: Readonly<Record<string, Readonly<Record<string, string>
     attempts: "times, statuses and words of the contract",
   },
   login_attempts: { subject: "a keyed hash of what was typed, for 30 days at most" },
-  idempotency_keys: { method: "a word of the contract", key_hash: "a hash by which a retry is known, for 24 hours" },
+  idempotency_keys: {
+    method: "a word of the contract",
+    key_hash: "a hash by which a retry is known, for 24 hours",
+    resource_id: "drawn by the service",
+  },
   imports: { source: "a word of the command line" },
-  erasures: { receipt: "names of tables and columns, and numbers" },
+  erasures: {
+    receipt: "names of tables and columns, and numbers",
+    guest_email: "what is to be erased; a constraint allows none once the erasure has ended",
+  },
 };

@@ -124,7 +124,12 @@ export const personal: readonly PersonalRows[] = [
   // After all rows that an answer may describe are locked. A change that takes no lock on the customer, such as a
   // cancellation of a checkout, has stored its answer by now, or reads what the erasure left.
   // A tombstone stays, so that a retry does not create the person again.
-  cleared("idempotency_keys", {}, { request_hash: "null", response: "null" }, { also: { customer_id: "null" } }),
+  cleared(
+    "idempotency_keys",
+    {},
+    { request_hash: "null", response: "null" },
+    { also: { customer_id: "null", resource_id: "null" } },
+  ),
   cleared(
     "customers",
     clearedAs("personal"),

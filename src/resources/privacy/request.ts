@@ -20,9 +20,8 @@ export async function requestErasure(
   const { db, tenantId, now, event } = call;
   const standing = await store.lockStandingErasure(db, tenantId, customerId);
   if (standing !== undefined) return standing;
-  const delayed = now.getTime() + Number(settings.erasureDelay?.seconds ?? 0n) * 1000;
-  const due_time = new Date(Math.max(delayed, notBefore?.getTime() ?? delayed));
-  const erasure = { id: newId("era"), customer_id: customerId, create_time: now, due_time };
+  const due_time = dueTimeOf(now, settings, notBefore);
+  const erasure = { id: newId("era"), customer_id: customerId, guest_email: null, create_time: now, due_time };
   if (due_time > now) {
     const scheduled = { ...erasure, state: "scheduled", end_time: null, receipt: null } as const;
     return await store.insertErasure(db, tenantId, scheduled, event("erasure.requested"));
@@ -32,7 +31,13 @@ export async function requestErasure(
   return await store.insertErasure(db, tenantId, completed, event("erasure.completed"));
 }
 
-/** Cancels the erasure that a locked customer waits for. Throws FAILED_PRECONDITION unless it is still to come. */
+/** The due time of an erasure that is requested now: after the delay of the settings, and not before a given time. */
+export function dueTimeOf(now: Date, settings: AccountSettings, notBefore?: Date): Date {
+  const delayed = now.getTime() + Number(settings.erasureDelay?.seconds ?? 0n) * 1000;
+  return new Date(Math.max(delayed, notBefore?.getTime() ?? delayed));
+}
+
+/** Cancels the erasure that a locked customer waits for, or a locked erasure of a guest. Throws FAILED_PRECONDITION unless it is still to come. */
 export async function cancelErasure(
   { db, tenantId, now, event }: TransactionCall,
   row: store.ErasureRow | undefined,

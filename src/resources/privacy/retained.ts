@@ -1,5 +1,5 @@
 /** The part of one table that outlives an erasure, with the reason for the receipt. */
-interface RetainedColumns {
+export interface RetainedColumns {
   readonly table: string;
   readonly columns: readonly string[];
   readonly reason: string;
@@ -37,7 +37,8 @@ export const retainedColumns: readonly RetainedColumns[] = [
   {
     table: "webhook_deliveries",
     columns: ["id", "endpoint_id", "event_id", "event_type", "state", "attempts", "create_time"],
-    reason: "They show what was sent to your servers, for a month. Your servers are told by the event customer.erased.",
+    reason:
+      "They show what was sent to your servers, for a month. Your servers are told by the events of the erasure, such as customer.erased.",
   },
   {
     table: "idempotency_keys",
@@ -50,3 +51,8 @@ export const retainedColumns: readonly RetainedColumns[] = [
     reason: "They prove that the request was followed.",
   },
 ];
+
+/** The columns that the erasure of a guest keeps. */
+export const retainedOfGuests = retainedColumns.filter(
+  ({ table }) => !["customers", "payment_methods"].includes(table),
+);

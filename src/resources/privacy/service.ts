@@ -2,9 +2,10 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { ListErasuresRequestSchema, type PrivacyService } from "../../../gen/clientele/v1/privacy_pb.js";
 import type { Deps } from "../../deps.js";
+import { normalEmail } from "../../formats/emails.js";
 import { callOf, type TransactionCall } from "../../rpc/callers/caller.js";
 import { transact } from "../../rpc/calls/transaction.js";
-import { notFound } from "../../rpc/errors.js";
+import { invalidField, notFound } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import type { OrderTerm } from "../../rpc/lists/order-by.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
@@ -14,15 +15,21 @@ import * as customers from "../customers/store.js";
 import { erasureFromRow } from "./convert.js";
 import { exportPerson } from "./export/person.js";
 import { cancelErasure, requestErasure } from "./request.js";
+import { requestGuestErasure } from "./request-guest.js";
 import * as store from "./store.js";
 
 export function privacyService(deps: Deps): ServiceImpl<typeof PrivacyService> {
   return {
     async requestErasure(req, ctx) {
       const notBefore = req.notBeforeTime && timestampDate(req.notBeforeTime);
+      const email = req.email === "" ? undefined : normalEmail(req.email);
+      if (req.email !== "" && email === undefined) throw invalidField("email", "Enter a valid email address.");
       return await transact(callOf(ctx), async (call) => {
         const { db, tenantId } = call;
         const { settings } = await deps.settings.read(db, tenantId);
+        if (email !== undefined) {
+          return { erasure: erasureFromRow(await requestGuestErasure(call, deps.newId, email, settings, notBefore)) };
+        }
         const customer = await store.lockSubject(db, tenantId, req.customerId);
         if (customer === undefined) throw notFound("customer");
         const row = await requestErasure(call, deps.newId, customer.id, settings, notBefore);
@@ -50,14 +57,15 @@ export function privacyService(deps: Deps): ServiceImpl<typeof PrivacyService> {
       return await transact(callOf(ctx), async (call) => {
         const { db, tenantId } = call;
         const erasure = await store.findErasure(db, tenantId, req.id, ownerOf(call));
-        const customer = erasure && (await store.lockSubject(db, tenantId, erasure.customer_id));
-        if (customer === undefined) throw notFound("erasure");
+        if (erasure === undefined) throw notFound("erasure");
+        const { customer_id: customerId } = erasure;
+        const customer = customerId === null ? undefined : await store.lockSubject(db, tenantId, customerId);
         const row = await store.lockErasure(db, tenantId, req.id);
         // A retry after a lost answer gets the same answer. The customer may have requested another erasure since.
         if (row?.state === "cancelled") return { erasure: erasureFromRow(row) };
         requireEtag("erasure", row!, req.etag);
         const cancelled = await cancelErasure(call, row);
-        await showWish(call, customer, false);
+        if (customer !== undefined) await showWish(call, customer, false);
         return { erasure: erasureFromRow(cancelled) };
       });
     },

@@ -11,7 +11,10 @@ import type { PersonalRows } from "./manifest.js";
 export interface ErasureRow {
   tenant_id: string;
   id: string;
-  customer_id: string;
+  /** Null for a guest. */
+  customer_id: string | null;
+  /** The address of a guest, while the erasure is scheduled. */
+  guest_email: string | null;
   state: "scheduled" | "completed" | "cancelled";
   create_time: Date;
   due_time: Date;
@@ -22,6 +25,8 @@ export interface ErasureRow {
 }
 
 export type NewErasure = Omit<ErasureRow, "tenant_id" | "version">;
+/** What the job needs of an erasure that is due. */
+export type DueErasure = Pick<ErasureRow, "tenant_id" | "id" | "customer_id">;
 
 /** A customer that nobody else changes until the end of the transaction, even if it is only a tombstone. */
 export async function lockSubject(
@@ -52,7 +57,7 @@ export async function insertErasure(trx: Knex.Transaction, tenantId: string, col
   return row!;
 }
 
-/** Ends a scheduled erasure of a locked customer, at the time of the event. */
+/** Ends a scheduled erasure, whose customer is locked, or which is locked itself for a guest, at the time of the event. */
 export async function endErasure(
   trx: Knex.Transaction,
   tenantId: string,
@@ -62,7 +67,7 @@ export async function endErasure(
 ): Promise<ErasureRow> {
   const change = trx("erasures")
     .where({ tenant_id: tenantId, id })
-    .update({ ...columns, end_time: event.time, version: trx.raw("version + 1") })
+    .update({ ...columns, guest_email: null, end_time: event.time, version: trx.raw("version + 1") })
     .returning("*");
   const [row] = await changeWithEvent<ErasureRow>(trx, tenantId, change, event);
   return row!;
@@ -100,12 +105,7 @@ export async function listErasures(
 }
 
 /** The erasures that are due, the longest first, without the first `skipped`. Looks across tenants: for the job alone. */
-export async function listDueErasures(
-  db: Knex,
-  now: Date,
-  limit: number,
-  skipped: number,
-): Promise<Pick<ErasureRow, "tenant_id" | "id" | "customer_id">[]> {
+export async function listDueErasures(db: Knex, now: Date, limit: number, skipped: number): Promise<DueErasure[]> {
   const due = db("erasures").where({ state: "scheduled" }).where("due_time", "<=", now).offset(skipped);
   return await due.orderBy(["due_time", "tenant_id", "id"]).limit(limit).select("tenant_id", "id", "customer_id");
 }
@@ -144,18 +144,36 @@ export async function eraseRows(
   event: EventDraft | undefined,
   now: Date,
 ): Promise<number> {
-  const change = trx.raw(statementFor(rows), { tenantId, customerId, now });
+  const whose = rows.customer.map((column) => `${column} = :customerId`).join(" or ");
+  return await runErasure(trx, tenantId, rows, { whose, values: { customerId, now } }, event, customerId);
+}
+
+/** The rows of one table to erase: a condition in SQL, and its values. */
+interface Choice {
+  readonly whose: string;
+  readonly values: Readonly<Record<string, string | Date | readonly string[]>>;
+}
+
+/** Does to some rows of one table what the manifest says; answers how many there were. `customerId` is absent for a guest. */
+export async function runErasure(
+  trx: Knex.Transaction,
+  tenantId: string,
+  rows: PersonalRows,
+  { whose, values }: Choice,
+  event: EventDraft | undefined,
+  customerId?: string,
+): Promise<number> {
+  const change = trx.raw(statementFor(rows, whose), { tenantId, ...values } as Knex.ValueDict);
   if (event === undefined) return (await change).rowCount;
   return (await changeWithEvent(trx, tenantId, change, event, customerId)).length;
 }
 
-function statementFor({ table, customer, only, event, cleared, also }: PersonalRows): string {
+function statementFor({ table, only, event, cleared, also }: PersonalRows, whose: string): string {
   const written = Object.entries({ ...cleared, ...also }).map(([column, value]) => `${column} = ${value}`);
-  const whose = customer.map((column) => `${column} = :customerId`).join(" or ");
   return [
     cleared === undefined ? `delete from ${table}` : `update ${table} set ${written.join(", ")}`,
     `where tenant_id = :tenantId and (${whose})`,
     only === undefined ? "" : `and (${only})`,
-    event === undefined ? "" : "returning id",
+    event === undefined ? "" : "returning id, null as customer_id",
   ].join(" ");
 }

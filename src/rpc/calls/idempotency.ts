@@ -17,7 +17,7 @@ import { invalidField, queueFull, rpcError } from "../errors.js";
 import { canonicalOf } from "../requests/canonical.js";
 import { refuseCardNumber } from "../requests/card-numbers.js";
 import { clearSecrets } from "../requests/secrets.js";
-import { subjectIn } from "../requests/subject.js";
+import { resourceIn, subjectIn } from "../requests/subject.js";
 import { createTurns } from "./fair-queue.js";
 import { hasEffect } from "./method-facts.js";
 
@@ -86,7 +86,7 @@ export async function take(call: TransactionCall, claim: Claim): Promise<Message
   const claimed = await db("idempotency_keys")
     .insert({ ...keyColumns(tenantId, claim), ...taken })
     .onConflict(["tenant_id", "key_hash"])
-    .merge({ ...taken, response: null, customer_id: null })
+    .merge({ ...taken, response: null, customer_id: null, resource_id: null })
     .where("idempotency_keys.expire_time", "<=", now)
     .returning("expire_time");
   return claimed.length > 0 ? undefined : await find(call, claim);
@@ -109,8 +109,8 @@ export async function find({ db, tenantId, now }: Call, claim: Claim): Promise<M
 }
 
 /**
- * Keeps the answer of the call that took the key, with the subject that it is about, so that both are erased together;
- * `answer` is what the handler gives.
+ * Keeps the answer of the call that took the key, with the subject that it is about, or else the resource, so that both are
+ * erased together; `answer` is what the handler gives.
  */
 export async function remember({ db, tenantId }: TransactionCall, claim: Claim, answer: unknown): Promise<void> {
   const { output } = claim.method;
@@ -118,7 +118,8 @@ export async function remember({ db, tenantId }: TransactionCall, claim: Claim, 
   clearSecrets(output, copy);
   const response = Buffer.from(toBinary(output, copy));
   const customer_id = subjectIn(output, copy) ?? claim.subjectId ?? null;
-  await db("idempotency_keys").where(keyColumns(tenantId, claim)).update({ response, customer_id });
+  const resource_id = customer_id === null ? (resourceIn(output, copy) ?? null) : null;
+  await db("idempotency_keys").where(keyColumns(tenantId, claim)).update({ response, customer_id, resource_id });
 }
 
 /**

@@ -18,6 +18,8 @@ export interface FieldPlan {
   readonly textKind: TextKind;
   readonly isSubject: boolean;
   readonly isSecret: boolean;
+  /** Whether it holds the id of the resource that its message is. */
+  readonly isIdentifier: boolean;
   readonly isOutputOnly: boolean;
   /** Whether it keeps its value once it has one. */
   readonly isImmutable: boolean;
@@ -75,6 +77,7 @@ function planOf(field: DescField): FieldPlan {
     textKind: textKindOf(field),
     isSubject: hasOption(field, subject) && getOption(field, subject),
     isSecret: field.proto.options?.debugRedact === true,
+    isIdentifier: hasBehavior(field, FieldBehavior.IDENTIFIER),
     isOutputOnly: isOutputOnly(field),
     isImmutable: hasBehavior(field, FieldBehavior.IMMUTABLE),
     isValidatedAfterMerge: hasOption(field, validated_after_merge) && getOption(field, validated_after_merge),

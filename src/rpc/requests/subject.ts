@@ -1,5 +1,5 @@
 import type { DescMessage } from "@bufbuild/protobuf";
-import { leadsTo, oncePerType } from "./plan.js";
+import { fieldsOf, leadsTo, oncePerType } from "./plan.js";
 
 /** The id of the subject that a message is about, as its fields with the option `subject` say; undefined if none does. */
 export function subjectIn(schema: DescMessage, message: object): string | undefined {
@@ -24,3 +24,20 @@ const subjectsOf = oncePerType((fields) => ({
     return may ? [{ get, inner }] : [];
   }),
 }));
+
+/** The id of the resource that an answer carries; undefined if it carries none. */
+export function resourceIn(schema: DescMessage, message: object): string | undefined {
+  for (const { get, identify } of resourcesOf(schema)) {
+    const resource = get(message);
+    const id = typeof resource === "object" && resource !== null ? identify(resource) : undefined;
+    if (typeof id === "string" && id !== "") return id;
+  }
+  return undefined;
+}
+
+const resourcesOf = oncePerType((fields) =>
+  fields.flatMap(({ get, inner, shape }) => {
+    const identifier = inner !== undefined && shape === "single" && fieldsOf(inner).find((one) => one.isIdentifier);
+    return identifier ? [{ get, identify: identifier.get }] : [];
+  }),
+);
