@@ -43,6 +43,8 @@ export interface Config {
   readonly databaseWaitMs: number;
   /** The most connections of the public port. */
   readonly connections: number;
+  /** Bytes of request bodies that the process holds before they are decoded. */
+  readonly bodyBytes: number;
   /** The most watches of one tenant in this process. */
   readonly watchesPerTenant: number;
   /** Whether `serve` also runs the jobs; turn it off where `clientele worker` does. */
@@ -106,6 +108,7 @@ const schema = z
     CLIENTELE_POOL_SIZE: z.coerce.number().int().min(1).max(1000).default(10),
     CLIENTELE_DATABASE_WAIT_SECONDS: z.coerce.number().min(0.1).max(60).default(2),
     CLIENTELE_CONNECTIONS: z.coerce.number().int().min(1).max(1_000_000).default(10_000),
+    CLIENTELE_BODY_MEGABYTES: z.coerce.number().int().min(32).max(65_536).default(128),
     CLIENTELE_WATCHES_PER_TENANT: z.coerce.number().int().min(0).max(100_000).default(1_000),
     CLIENTELE_JOBS: z.stringbool().default(true),
     CLIENTELE_CARD_VAULT_URL: safeUrl("https://vault.example/v1").optional(),
@@ -167,6 +170,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     poolSize: env.CLIENTELE_POOL_SIZE,
     databaseWaitMs: env.CLIENTELE_DATABASE_WAIT_SECONDS * 1000,
     connections: env.CLIENTELE_CONNECTIONS,
+    bodyBytes: env.CLIENTELE_BODY_MEGABYTES * 1024 * 1024,
     watchesPerTenant: env.CLIENTELE_WATCHES_PER_TENANT,
     jobs: env.CLIENTELE_JOBS,
     cardVault:

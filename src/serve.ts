@@ -20,6 +20,7 @@ import { startHttpServer } from "./server/http/server.js";
 import { type MetricsServerOptions, startMetricsServer } from "./server/metrics.js";
 import { createObserver } from "./server/observe.js";
 import { reflectionServices } from "./server/reflection.js";
+import { createBodyBudget } from "./server/unary/body-budget.js";
 
 /** A service at work on a database. */
 export interface Service {
@@ -92,7 +93,8 @@ async function start(
   const clientCa = config.grpcClientCaFile === undefined ? undefined : await readFile(config.grpcClientCaFile);
   const { host, allowedOrigins } = config;
   const clientAddress = createClientAddress(config.trustedProxies);
-  const common = { routes, interceptors, host, tls, observe, clientAddress };
+  const bodies = createBodyBudget(config.bodyBytes);
+  const common = { routes, interceptors, host, tls, observe, clientAddress, bodies };
   const limits = { connections: config.connections };
   const pages = { limits, uploads, extraHandler: photoPage(deps, observe) };
   const http = await startHttpServer({ ...common, ...pages, port: httpPort, allowedOrigins, readiness });

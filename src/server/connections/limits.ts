@@ -4,6 +4,8 @@ export interface Limits {
   readonly readMaxBytes: number;
   /** The largest response message. */
   readonly writeMaxBytes: number;
+  /** Of all request bodies that are not decoded yet, of all clients together. */
+  readonly bodyBytes: number;
   /** All header fields of a request together. */
   readonly headerMaxBytes: number;
   /** Calls at once on one HTTP/2 connection. */
@@ -28,6 +30,7 @@ export interface Limits {
 export const defaultLimits: Limits = {
   readMaxBytes: 256 * 1024,
   writeMaxBytes: 32 * 1024 * 1024,
+  bodyBytes: 128 * 1024 * 1024,
   headerMaxBytes: 16 * 1024,
   streamsPerSession: 100,
   prefaceMs: 5_000,

@@ -6,6 +6,7 @@ import type { RunningServer } from "../connections/drain.js";
 import { defaultLimits, type Limits } from "../connections/limits.js";
 import type { Certificate } from "../http/sockets.js";
 import type { Observer } from "../observe.js";
+import { type BodyBudget, createBodyBudget } from "../unary/body-budget.js";
 import { specsOf, unaryMethodsOf } from "../unary/methods.js";
 import { registerStreams } from "./calls.js";
 import { watchStreams } from "./streams.js";
@@ -24,6 +25,8 @@ export interface GrpcServerOptions {
   /** Where calls come from; by the peer alone unless given. */
   readonly clientAddress?: ClientAddress;
   readonly limits?: Partial<Limits>;
+  /** The budget of the process; one of its own unless given. */
+  readonly bodies?: BodyBudget;
 }
 
 const keepaliveMs = 60_000;
@@ -39,7 +42,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   const specs = specsOf(routes, limits.readMaxBytes);
   const unary = unaryMethodsOf(specs, interceptors);
   const clientAddress = options.clientAddress ?? createClientAddress();
-  const streams = watchStreams({ unary, observe, limits, clientAddress });
+  const bodies = options.bodies ?? createBodyBudget(limits.bodyBytes);
+  const streams = watchStreams({ unary, observe, limits, bodies, clientAddress });
   const server = new Server({
     "grpc.max_receive_message_length": limits.readMaxBytes,
     "grpc.max_send_message_length": limits.writeMaxBytes,

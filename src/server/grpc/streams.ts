@@ -29,6 +29,7 @@ import { limitPreface } from "../connections/sessions.js";
 import { createStallGuard } from "../connections/stalls.js";
 import { closeAfterAnswer } from "../http/requests.js";
 import type { Observer } from "../observe.js";
+import type { BodyBudget } from "../unary/body-budget.js";
 import type { UnaryMethod } from "../unary/methods.js";
 import { grpcWireOf, serveGrpcUnary } from "./unary.js";
 
@@ -54,6 +55,7 @@ interface Watch {
   readonly unary: ReadonlyMap<string, UnaryMethod>;
   readonly observe: Observer;
   readonly limits: Limits;
+  readonly bodies: BodyBudget;
   readonly clientAddress: ClientAddress;
 }
 
@@ -99,7 +101,7 @@ function attach(server: Server, streaming: Streaming, watch: Watch, onOther: (in
       const wire = method && grpcWireOf(headers);
       if (method !== undefined && wire !== undefined) {
         const call = { method, wire, stream, ...info };
-        void watch.observe.run(info.record, () => serveGrpcUnary(call, limits));
+        void watch.observe.run(info.record, () => serveGrpcUnary(call, limits, watch.bodies));
         return;
       }
       amendAnswers(stream, info.record);

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from
 import type { CallRecord } from "../../rpc/calls/call-record.js";
 import type { Limits } from "../connections/limits.js";
 import { closeAfterAnswer } from "../http/requests.js";
+import type { BodyBudget } from "../unary/body-budget.js";
 import type { UnaryMethod } from "../unary/methods.js";
 import { serveUnary } from "../unary/serve.js";
 import { type HttpAnswer, type Wire, wireOf } from "../unary/wires.js";
@@ -23,7 +24,7 @@ interface Incoming {
 }
 
 /** Answers a unary call on its HTTP/2 stream, without the objects that grpc-js makes for one. */
-export async function serveGrpcUnary(incoming: Incoming, limits: Limits): Promise<void> {
+export async function serveGrpcUnary(incoming: Incoming, limits: Limits, bodies: BodyBudget): Promise<void> {
   const { stream, headers } = incoming;
   // It closes next, which is what counts.
   stream.on("error", () => {});
@@ -38,6 +39,7 @@ export async function serveGrpcUnary(incoming: Incoming, limits: Limits): Promis
       send: (answer) => send(stream, answer),
     },
     limits,
+    bodies,
   );
 }
 

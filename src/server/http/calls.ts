@@ -18,6 +18,7 @@ import { amendAnswer, endStreamOf, errorAnswer, noteOutcome, refusals, statusHea
 import type { Limits } from "../connections/limits.js";
 import type { Places } from "../connections/places.js";
 import type { Observer } from "../observe.js";
+import type { BodyBudget } from "../unary/body-budget.js";
 import { pathOfMethod, specsOf, type UnaryMethod, unaryMethodsOf } from "../unary/methods.js";
 import { serveUnary } from "../unary/serve.js";
 import { callHeaders, readableBy } from "./cors.js";
@@ -40,6 +41,7 @@ export interface CallsOptions {
   readonly interceptors: Interceptors;
   readonly limits: Limits;
   readonly places: Places;
+  readonly bodies: BodyBudget;
   readonly observe: Observer;
   readonly clientAddress: ClientAddress;
 }
@@ -48,7 +50,7 @@ export interface CallsOptions {
  * Answers calls over HTTP, in Connect, gRPC-Web and gRPC: unary ones itself, streams by the handlers of Connect. It sees
  * every request from outside: it logs it, and completes errors that reach no interceptor.
  */
-export function createCalls({ routes, interceptors, limits, places, observe, clientAddress }: CallsOptions) {
+export function createCalls({ routes, interceptors, limits, places, bodies, observe, clientAddress }: CallsOptions) {
   const { readMaxBytes, writeMaxBytes } = limits;
   const unary = unaryMethodsOf(specsOf(routes, readMaxBytes), interceptors);
   const streams = streamHandlers();
@@ -108,7 +110,7 @@ export function createCalls({ routes, interceptors, limits, places, observe, cli
     const incoming = { method, req, res, record, address: addressOf(req) };
     const exchange = upload === undefined ? exchangeOf(incoming) : exchangeOfUpload(incoming, upload, limits.bodyMs);
     if (typeof exchange === "number") return await refuse(req, res, record, refusals[exchange]!, exchange);
-    return await observe.run(record, () => serveUnary(exchange, limits));
+    return await observe.run(record, () => serveUnary(exchange, limits, bodies));
   }
 
   async function answerStream(handler: UniversalHandler, req: HttpRequest, res: HttpResponse, record: CallRecord) {
@@ -116,13 +118,23 @@ export function createCalls({ routes, interceptors, limits, places, observe, cli
     const request = universalRequest(req, res, record, addressOf(req));
     shortenTimeout(request.header);
     const isStream = /^(client|bidi)_streaming$/.test(handler.method.methodKind);
-    const body = timedBody(request.body as AsyncIterable<Uint8Array>, limits.bodyMs, isStream);
+    // Read after the header has told whose it is, and held until its end.
+    const body = countedBody(request.body as AsyncIterable<Uint8Array>, record, isStream);
     const answer = await observe.run(record, () => handler({ ...request, body }));
     if (request.contextValues?.get(unreadableKey)) res.removeHeader(readableBy);
     const amended = await amendAnswer(answer, record);
     // The rest of a request that was refused half-way is not waited for.
     if (!req.complete) endAfterAnswer(req, res);
     await universalResponseToNodeResponse(amended, res);
+  }
+
+  async function* countedBody(body: AsyncIterable<Uint8Array>, record: CallRecord, isStream: boolean) {
+    const count = bodies.open(record.tenantId);
+    try {
+      yield* timedBody(body, limits.bodyMs, isStream, count);
+    } finally {
+      count.close();
+    }
   }
 
   function addressOf(req: HttpRequest): string {

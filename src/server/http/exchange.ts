@@ -8,6 +8,7 @@ import type { UnaryCall } from "../../rpc/calls/unary-call.js";
 import { rpcError } from "../../rpc/errors.js";
 import { RequestHeaders } from "../request-headers.js";
 import { decompressed, tooLarge } from "../unary/body.js";
+import type { BodyCount } from "../unary/body-budget.js";
 import type { UnaryMethod } from "../unary/methods.js";
 import type { Exchange } from "../unary/serve.js";
 import { connectJson, type HttpAnswer, type Wire, wireOf, wireOfQuery } from "../unary/wires.js";
@@ -43,9 +44,9 @@ export function exchangeOf(incoming: Incoming): Exchange | 405 | 415 {
 /** The exchange of a form: another spelling of a call, answered in JSON. */
 export function exchangeOfUpload(incoming: Incoming, { upload, id }: UploadRequest, bodyMs: number): Exchange {
   const { req } = incoming;
-  const readMessage = async () => {
+  const readMessage = async (count: BodyCount) => {
     const header = new RequestHeaders(req.headers);
-    const { file, texts } = await readForm(header, timedBody(req, bodyMs, false), upload);
+    const { file, texts } = await readForm(header, timedBody(req, bodyMs, false, count), upload);
     return fromBinary(upload.method.input, upload.request(id, file, texts));
   };
   return { ...exchange(incoming, connectJson), readMessage, compresses: false };

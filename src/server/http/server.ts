@@ -12,6 +12,7 @@ import { defaultLimits, type Limits } from "../connections/limits.js";
 import { createPlaces } from "../connections/places.js";
 import type { Readiness } from "../health.js";
 import type { Observer } from "../observe.js";
+import { type BodyBudget, createBodyBudget } from "../unary/body-budget.js";
 import { createCalls } from "./calls.js";
 import { pageHeaders, preflightHeaders } from "./cors.js";
 import { endAfterAnswer, type HttpRequest, type HttpResponse, isCall, pathOf } from "./requests.js";
@@ -37,6 +38,8 @@ export interface HttpServerOptions {
   /** Where calls come from; by the peer alone unless given. */
   readonly clientAddress?: ClientAddress;
   readonly limits?: Partial<Limits>;
+  /** The budget of the process; one of its own unless given. */
+  readonly bodies?: BodyBudget;
 }
 
 /**
@@ -48,7 +51,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   const limits = { ...defaultLimits, ...options.limits };
   const allowedOrigins = new Set(options.allowedOrigins);
   const places = createPlaces(limits);
-  const serveCall = createCalls({ routes, interceptors, limits, places, observe, clientAddress });
+  const bodies = options.bodies ?? createBodyBudget(limits.bodyBytes);
+  const serveCall = createCalls({ routes, interceptors, limits, places, bodies, observe, clientAddress });
   const pages = new Map<string, (res: HttpResponse) => void>([
     ["/healthz", (res) => send(res, 200, "ok\n")],
     ["/readyz", (res) => (readiness.serving ? send(res, 200, "ok\n") : send(res, 503, "not serving\n"))],

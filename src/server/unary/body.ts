@@ -3,6 +3,7 @@ import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import { callCancelled } from "../../rpc/calls/deadline.js";
 import { rpcError } from "../../rpc/errors.js";
+import type { BodyCount } from "./body-budget.js";
 
 /** Bounds of a request body. */
 export interface BodyLimits {
@@ -12,12 +13,13 @@ export interface BodyLimits {
   readonly ms: number;
 }
 
-/** Reads a request body. Rejects with RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED or CANCELLED. */
-export async function readBody(body: Readable, { maxBytes, ms }: BodyLimits): Promise<Buffer> {
+/** Reads a request body, and counts it. Rejects with RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED or CANCELLED. */
+export async function readBody(body: Readable, { maxBytes, ms }: BodyLimits, count: BodyCount): Promise<Buffer> {
   return await new Promise((resolve, reject) => {
     const pieces: Buffer[] = [];
     let size = 0;
     const timer = setTimeout(() => stop(bodyTooSlow()), ms);
+    count.onRefusal = stop;
     body.on("data", onData);
     body.once("end", onEnd);
     body.once("error", onGone);
@@ -27,6 +29,7 @@ export async function readBody(body: Readable, { maxBytes, ms }: BodyLimits): Pr
       size += piece.length;
       pieces.push(piece);
       if (size > maxBytes) stop(tooLarge(maxBytes));
+      else count.add(piece.length);
     }
     function onEnd() {
       detach();
@@ -43,6 +46,7 @@ export async function readBody(body: Readable, { maxBytes, ms }: BodyLimits): Pr
     }
     function detach() {
       clearTimeout(timer);
+      count.onRefusal = undefined;
       body.off("data", onData).off("end", onEnd).off("error", onGone).off("close", onGone);
     }
   });

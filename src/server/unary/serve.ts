@@ -13,6 +13,7 @@ import { completeError, noteOutcome } from "../answers.js";
 import type { Limits } from "../connections/limits.js";
 import { RequestHeaders } from "../request-headers.js";
 import { decompressed, readBody, tooLarge } from "./body.js";
+import type { BodyBudget, BodyCount } from "./body-budget.js";
 import type { UnaryMethod } from "./methods.js";
 import type { HttpAnswer, Wire } from "./wires.js";
 
@@ -29,7 +30,7 @@ export interface Exchange {
   /** Ends before its end when the client goes away. */
   readonly body: Readable;
   /** Where the message is not the body: in the query of a GET, in a form. */
-  readonly readMessage?: () => Promise<Message>;
+  readonly readMessage?: (count: BodyCount) => Promise<Message>;
   /** Whether answers are compressed for clients that allow it. */
   readonly compresses: boolean;
   /** Calls back when the connection is lost, or the answer has left. */
@@ -39,7 +40,7 @@ export interface Exchange {
 }
 
 /** Answers one unary call, whatever becomes of it. Never rejects. */
-export async function serveUnary(exchange: Exchange, limits: Limits): Promise<void> {
+export async function serveUnary(exchange: Exchange, limits: Limits, bodies: BodyBudget): Promise<void> {
   const { method, wire, requestMethod, record, url } = exchange;
   const call = new UnaryCall({
     method: method.desc,
@@ -47,7 +48,7 @@ export async function serveUnary(exchange: Exchange, limits: Limits): Promise<vo
     requestMethod,
     header: new RequestHeaders(exchange.headers),
     url,
-    readMessage: exchange.readMessage ?? (() => readMessage(exchange, limits.bodyMs)),
+    readMessage: () => countedMessage(exchange, limits, bodies),
   });
   call.contextValues.set(recordKey, record).set(clientAddressKey, exchange.address);
   let done = false;
@@ -77,16 +78,29 @@ async function answerOf(exchange: Exchange, call: UnaryCall, limits: Limits): Pr
   }
 }
 
+// Whose body it is, the header has told.
+async function countedMessage(exchange: Exchange, { bodyMs }: Limits, bodies: BodyBudget): Promise<Message> {
+  const count = bodies.open(exchange.record.tenantId);
+  try {
+    return await (exchange.readMessage?.(count) ?? readMessage(exchange, bodyMs, count));
+  } finally {
+    count.close();
+  }
+}
+
 async function readMessage(
   { method: { desc, readMaxBytes }, wire, headers, body }: Exchange,
   ms: number,
+  count: BodyCount,
 ): Promise<Message> {
   const maxBytes = readMaxBytes + wire.overhead;
   if (Number(headers["content-length"]) > maxBytes) throw tooLarge(readMaxBytes);
-  const payload = wire.unwrap(await readBody(body, { maxBytes, ms }));
+  const payload = wire.unwrap(await readBody(body, { maxBytes, ms }, count));
   const encoding = payload.isCompressed ? headers[wire.encodingField] : undefined;
   const bytes =
     encoding === undefined ? payload.bytes : await decompressed(payload.bytes, String(encoding), readMaxBytes);
+  if (bytes !== payload.bytes) count.add(bytes.length);
+  if (count.refusal !== undefined) throw count.refusal;
   return wire.codec.parse(desc.input, bytes);
 }
 
