@@ -11,6 +11,7 @@ import { missingFields, violationsIn, withoutBlanks } from "../../rpc/requests/v
 import { metadataViolations } from "../accounts/metadata.js";
 import type { TenantSettings } from "../accounts/settings.js";
 import { validValues } from "../custom-fields/values.js";
+import { canonicalToken } from "../payment-methods/token.js";
 
 const maxIdLength = 40;
 // The id by which a customer token may name its own customer.
@@ -59,6 +60,9 @@ export function validCustomer(given: Customer, rules: CustomerRules, before?: Cu
     const phone = normalPhone(customer.phone, customer.country);
     if (phone === undefined) violations.push({ field: "customer.phone", description: "Enter a valid phone number." });
     else customer.phone = phone;
+  }
+  if (customer.defaultPaymentMethodId !== undefined) {
+    customer.defaultPaymentMethodId = canonicalToken(customer.defaultPaymentMethodId);
   }
   if (customer.locale !== undefined && !isLocale(customer.locale)) {
     violations.push({ field: "customer.locale", description: "Enter a valid locale, such as en_US." });

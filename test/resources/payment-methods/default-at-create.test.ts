@@ -7,6 +7,7 @@ import { unavailable } from "../../../src/rpc/errors.js";
 import { type Clients, useClientele } from "../../support/clientele.js";
 import { createCustomer, getCustomer, newEmail } from "../../support/customers.js";
 import { failureOf } from "../../support/errors.js";
+import { allAtOnce, createCallers } from "../../support/parallel.js";
 import { attachPaymentMethod, newToken } from "../../support/payment-methods.js";
 import { changeSettings } from "../../support/settings.js";
 import { clientsWith, newPublishableKey } from "../../support/shoppers.js";
@@ -126,6 +127,38 @@ test("under REMOVE a new customer names the card of a deleted one", async () => 
   await own.customers.deleteCustomer({ id });
   expect(await createCustomer(own, { defaultPaymentMethodId })).toMatchObject({ defaultPaymentMethodId });
   expect((await getCustomer(own, id)).defaultPaymentMethodId).toBeUndefined();
+});
+
+test("an update names a payment method by a UUID in any case of its letters", async () => {
+  const id = randomUUID();
+  const { id: customerId } = await createCustomer(clients, { defaultPaymentMethodId: newToken() });
+  await attachPaymentMethod(clients, customerId, { id });
+  for (const defaultPaymentMethodId of [id.toUpperCase(), ` ${id.toUpperCase()} `, id]) {
+    const { customer } = await clients.customers.updateCustomer({
+      customer: { id: customerId, defaultPaymentMethodId },
+    });
+    expect(customer!.defaultPaymentMethodId).toBe(id);
+  }
+  const updates = clientele.db("events").where({ customer_id: customerId, type: "customer.updated" });
+  expect(await updates.pluck("changed_paths")).toEqual([["default_payment_method_id"]]);
+});
+
+test("of 50 new customers that name one payment method one gets it, and the others are not made", async () => {
+  const { test: own, testKey: ownKey } = await clientele.createAccount();
+  const id = randomUUID();
+  const callers = createCallers(clientele, ownKey);
+  const { answers, failures } = await allAtOnce(callers, ({ customers }, index) => {
+    const defaultPaymentMethodId = index % 2 === 0 ? id : id.toUpperCase();
+    return customers.createCustomer({ customer: { email: newEmail(), defaultPaymentMethodId } });
+  });
+  expect(answers.map(({ customer }) => customer!.defaultPaymentMethodId)).toEqual([id]);
+  expect(failures.map(({ code, reason }) => ({ code, reason }))).toEqual(
+    Array(49).fill({ code: "FailedPrecondition", reason: "PAYMENT_METHOD_UNAVAILABLE" }),
+  );
+  const { customers } = await own.customers.listCustomers({ pageSize: 100, showDeleted: true });
+  expect(customers.map((customer) => customer.id)).toEqual([answers[0]!.customer!.id]);
+  const { paymentMethods } = await own.paymentMethods.listPaymentMethods({ customerId: customers[0]!.id });
+  expect(paymentMethods).toMatchObject([{ id, isDefault: true }]);
 });
 
 test("a sign-up with a publishable key names no payment method", async () => {
