@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { isAddressRange } from "./formats/client-address.js";
 
@@ -37,7 +38,9 @@ export interface Config {
   readonly deniedNetworks: readonly string[];
   /** Whether statements are prepared by name. Turn it off behind a transaction pooler such as PgBouncer before 1.21. */
   readonly namedStatements: boolean;
-  /** Connections to Postgres. */
+  /** Processes that serve, on the same two ports. */
+  readonly workers: number;
+  /** Connections to Postgres, of all workers together. */
   readonly poolSize: number;
   /** How long a statement waits for a connection, and for a lock, in milliseconds. */
   readonly databaseWaitMs: number;
@@ -71,6 +74,7 @@ const safeUrl = (example: string) =>
     `must be an https address such as ${example}, or an http one of this machine`,
   );
 
+const workersRule = "must be a whole number, or auto for one worker a core";
 const postgresUrl = text.regex(/^postgres(ql)?:\/\//, "must start with postgres:// or postgresql://");
 const addressRanges = z
   .string()
@@ -105,6 +109,9 @@ const schema = z
     CLIENTELE_PRIVATE_IDENTITY_PROVIDERS: z.stringbool().default(false),
     CLIENTELE_DENIED_NETWORKS: addressRanges,
     CLIENTELE_NAMED_STATEMENTS: z.stringbool().default(true),
+    CLIENTELE_WORKERS: z
+      .union([z.literal("auto"), z.coerce.number(workersRule).int(workersRule)], workersRule)
+      .default(1),
     CLIENTELE_POOL_SIZE: z.coerce.number().int().min(1).max(1000).default(10),
     CLIENTELE_DATABASE_WAIT_SECONDS: z.coerce.number().min(0.1).max(60).default(2),
     CLIENTELE_CONNECTIONS: z.coerce.number().int().min(1).max(1_000_000).default(10_000),
@@ -123,6 +130,10 @@ const schema = z
   .refine((env) => env.CLIENTELE_MIGRATION_URL === undefined || env.DATABASE_URL !== undefined, {
     path: ["CLIENTELE_MIGRATION_URL"],
     message: "needs DATABASE_URL",
+  })
+  .refine((env) => env.CLIENTELE_WORKERS === "auto" || inRange(env.CLIENTELE_WORKERS, 1, env.CLIENTELE_POOL_SIZE), {
+    path: ["CLIENTELE_WORKERS"],
+    message: "must be from 1 to CLIENTELE_POOL_SIZE, because each worker needs a connection",
   })
   .refine((env) => (env.CLIENTELE_TLS_CERT_FILE === undefined) === (env.CLIENTELE_TLS_KEY_FILE === undefined), {
     path: ["CLIENTELE_TLS_CERT_FILE"],
@@ -167,6 +178,10 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     privateIdentityProviders: env.CLIENTELE_PRIVATE_IDENTITY_PROVIDERS,
     deniedNetworks: env.CLIENTELE_DENIED_NETWORKS,
     namedStatements: env.CLIENTELE_NAMED_STATEMENTS,
+    workers:
+      env.CLIENTELE_WORKERS === "auto"
+        ? Math.min(availableParallelism(), env.CLIENTELE_POOL_SIZE)
+        : env.CLIENTELE_WORKERS,
     poolSize: env.CLIENTELE_POOL_SIZE,
     databaseWaitMs: env.CLIENTELE_DATABASE_WAIT_SECONDS * 1000,
     connections: env.CLIENTELE_CONNECTIONS,
@@ -189,4 +204,8 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     drainMs: env.CLIENTELE_DRAIN_SECONDS * 1000,
     logLevel: env.CLIENTELE_LOG_LEVEL,
   };
+}
+
+function inRange(value: number, least: number, most: number): boolean {
+  return value >= least && value <= most;
 }

@@ -1,3 +1,4 @@
+import cluster from "node:cluster";
 import { readFile } from "node:fs/promises";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { Registry } from "prom-client";
@@ -17,17 +18,22 @@ import { drain, leave, type RunningServer } from "./server/connections/drain.js"
 import { startGrpcServer } from "./server/grpc/server.js";
 import { createReadiness, healthService } from "./server/health.js";
 import { startHttpServer } from "./server/http/server.js";
-import { type MetricsServerOptions, startMetricsServer } from "./server/metrics.js";
+import type { Certificate } from "./server/http/sockets.js";
+import { shareMetrics, startMetrics } from "./server/metrics.js";
 import { createObserver } from "./server/observe.js";
 import { reflectionServices } from "./server/reflection.js";
 import { createBodyBudget } from "./server/unary/body-budget.js";
 
-/** A service at work on a database. */
-export interface Service {
+/** Where a service answers. */
+export interface Ports {
   readonly httpPort: number;
   readonly grpcPort: number;
-  /** Undefined without metrics, because the usual port is taken. */
+  /** Undefined without metrics: the usual port is taken, or another process answers for this one. */
   readonly metricsPort: number | undefined;
+}
+
+/** A service at work on a database. */
+export interface Service extends Ports {
   /**
    * Takes it out of service without failing a call in flight. For `leaveMs` milliseconds before, it still takes calls
    * and tells its clients to go elsewhere; not at all unless given.
@@ -86,10 +92,7 @@ async function start(
     router.service(ServerReflection, reflection.v1);
     router.service(ServerReflectionV1Alpha, reflection.v1alpha);
   };
-  const tls = config.tls && {
-    cert: await readFile(config.tls.certFile),
-    key: await readFile(config.tls.keyFile),
-  };
+  const tls = await readCertificate(config);
   const clientCa = config.grpcClientCaFile === undefined ? undefined : await readFile(config.grpcClientCaFile);
   const { host, allowedOrigins } = config;
   const clientAddress = createClientAddress(config.trustedProxies);
@@ -102,7 +105,8 @@ async function start(
   httpPort = http.port;
   const grpc = await startGrpcServer({ ...common, port: config.grpcPort, clientCa });
   listeners.push(grpc);
-  const metrics = await startMetrics({ registry, host, tls }, config.metricsPort, deps.logger);
+  // The primary answers for its workers.
+  const metrics = cluster.isWorker ? shareMetrics(registry) : await startMetrics(registry, config, deps.logger, tls);
   if (metrics !== undefined) listeners.push(metrics);
   const jobs = config.jobs ? await startJobs(deps, databaseUrl) : undefined;
   readiness.set(true);
@@ -127,24 +131,9 @@ async function start(
   };
 }
 
-const usualMetricsPort = 9464;
-
-// A second process on the machine is to start without a setting, so the usual port may be taken.
-async function startMetrics(
-  options: Omit<MetricsServerOptions, "port">,
-  port: number | undefined,
-  logger: Deps["logger"],
-): Promise<RunningServer | undefined> {
-  try {
-    return await startMetricsServer({ ...options, port: port ?? usualMetricsPort });
-  } catch (error) {
-    if (port !== undefined || Object(error).code !== "EADDRINUSE") throw error;
-    logger.warn(
-      { event: "metrics" },
-      `no metrics: port ${usualMetricsPort} is in use; CLIENTELE_METRICS_PORT names another`,
-    );
-    return undefined;
-  }
+/** The certificate of the listeners; undefined for clear text. Rejects if it cannot be read. */
+export async function readCertificate({ tls }: Config): Promise<Certificate | undefined> {
+  return tls && { cert: await readFile(tls.certFile), key: await readFile(tls.keyFile) };
 }
 
 // Correct on the same machine only; a deployment sets CLIENTELE_PUBLIC_URL.

@@ -1,11 +1,11 @@
 import type { Config } from "./config.js";
 import type { CreatedAccount } from "./resources/accounts/create.js";
-import type { Service } from "./serve.js";
+import type { Ports } from "./serve.js";
 
 /** The text that `serve` prints: its addresses, and on the first start lines to paste with the demo account's key. */
 export function welcome(
   config: Config,
-  { httpPort, grpcPort, metricsPort }: Service,
+  { httpPort, grpcPort, metricsPort }: Ports,
   demo: CreatedAccount | undefined,
 ): string {
   const scheme = config.tls === undefined ? "http" : "https";

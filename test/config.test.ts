@@ -44,3 +44,14 @@ test("the URL of migrations needs that of the database", () => {
     migrationUrl: CLIENTELE_MIGRATION_URL,
   });
 });
+
+test("there is one worker unless more are asked for, each with a connection", () => {
+  expect(readConfig({}).workers).toBe(1);
+  expect(readConfig({ CLIENTELE_WORKERS: "4" }).workers).toBe(4);
+  expect(readConfig({ CLIENTELE_WORKERS: "auto" }).workers).toBeGreaterThanOrEqual(1);
+  expect(readConfig({ CLIENTELE_WORKERS: "auto", CLIENTELE_POOL_SIZE: "1" }).workers).toBe(1);
+});
+
+test.for(["0", "-1", "1.5", "many", "11"])("%s workers are refused", (CLIENTELE_WORKERS) => {
+  expect(() => readConfig({ CLIENTELE_WORKERS })).toThrow("CLIENTELE_WORKERS: must be");
+});

@@ -1,14 +1,16 @@
+import cluster from "node:cluster";
 import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { Command } from "commander";
 import { type Config, readConfig } from "../config.js";
 import { type Embedded, findEmbedded } from "../db/embedded.js";
 import { createDemo } from "../operator.js";
 import { withSecretKey } from "../secret-key.js";
-import { type Service, serve } from "../serve.js";
+import { type Ports, serve } from "../serve.js";
 import { welcome } from "../welcome.js";
 import { migrateDatabase, operate, startPostgres } from "./database.js";
 import { print, reasonOf } from "./output.js";
 import { signal } from "./signal.js";
+import { reportServing, startWorkers } from "./workers.js";
 
 /** How often to look whether the embedded Postgres still runs. */
 const reviveMs = 1_000;
@@ -17,11 +19,12 @@ const reviveMs = 1_000;
 export function serveCommand(): Command {
   return new Command("serve")
     .description("serve both ports; without DATABASE_URL on an embedded Postgres")
+    .option("--workers <count>", "processes that serve, or auto for one a core; as CLIENTELE_WORKERS")
     .action(runServer);
 }
 
-async function runServer(): Promise<void> {
-  const config = readConfig();
+async function runServer({ workers }: { readonly workers?: string }): Promise<void> {
+  const config = readConfig({ ...process.env, ...(workers !== undefined && { CLIENTELE_WORKERS: workers }) });
   // reasonOf reports a taken port.
   setLogVerbosity(logVerbosity.NONE);
   // Registered first, so that an early signal leaves no Postgres behind. A second signal ends the process at once.
@@ -31,20 +34,30 @@ async function runServer(): Promise<void> {
   try {
     const databaseUrl = config.databaseUrl ?? embedded!.url;
     const service = await Promise.race([stopped, startService(config, databaseUrl)]);
-    // At a terminal there is no balancer to wait for.
-    await service?.stop((await signalled) === "SIGTERM" ? config.drainDelayMs : 0);
+    await service?.stop(await signalled);
   } finally {
     await embedded?.stop();
   }
 }
 
-async function startService(config: Config, databaseUrl: string): Promise<Service> {
+type Running = Ports & { stop(signal: NodeJS.Signals): Promise<void> };
+
+async function startService(config: Config, databaseUrl: string): Promise<Running> {
+  if (cluster.isWorker) return await startProcess(config, databaseUrl);
   await migrateDatabase(config, databaseUrl);
-  const service = await serve(withSecretKey(config), databaseUrl);
+  const whole = withSecretKey(config);
+  const service = await (config.workers > 1 ? startWorkers : startProcess)(whole, databaseUrl);
   // Last, because the key is shown only once and a failed start must not use it up.
   const demo = config.databaseUrl === undefined ? await operate(databaseUrl, createDemo) : undefined;
   print(welcome(config, service, demo));
   return service;
+}
+
+async function startProcess(config: Config, databaseUrl: string): Promise<Running> {
+  const service = await serve(config, databaseUrl);
+  reportServing(service);
+  // At a terminal there is no balancer to wait for.
+  return { ...service, stop: (signal) => service.stop(signal === "SIGTERM" ? config.drainDelayMs : 0) };
 }
 
 // Starts the embedded Postgres, and starts it again when something kills it.

@@ -128,7 +128,7 @@ export async function startRig(http: Partial<HttpServerOptions> = {}, internal: 
   };
   const publicPort = await startHttpServer({ ...shared, allowedOrigins: [], readiness, ...http });
   const internalPort = await startGrpcServer({ ...shared, ...internal });
-  const metrics = await startMetricsServer({ registry, host: "127.0.0.1", port: 0 });
+  const metrics = await startMetricsServer({ source: registry, host: "127.0.0.1", port: 0 });
   return {
     publicPort,
     internalPort,

@@ -15,9 +15,12 @@ export interface Ended {
 
 /** A running `clientele serve`. */
 export interface Serving {
+  readonly pid: number;
   readonly httpUrl: string;
   /** Host and port of the internal gRPC listener. */
   readonly grpcAddress: string;
+  /** Undefined where the usual port of the metrics is taken. */
+  readonly metricsUrl: string | undefined;
   /** The demo account's test key, as printed; undefined unless it is a first start. */
   readonly key: string | undefined;
   readonly welcome: string;
@@ -69,8 +72,10 @@ export async function createHome(): Promise<Home> {
         await sleep(20);
       }
       return {
+        pid: process.pid!,
         httpUrl: /https?:\/\/\S+:\d+/.exec(said.stdout)![0],
         grpcAddress: /(\S+:\d+) {2}gRPC, internal/.exec(said.stdout)![1]!,
+        metricsUrl: /(\S+\/metrics) {2}Prometheus/.exec(said.stdout)?.[1],
         key: /CLIENTELE_KEY=(\S+)/.exec(said.stdout)?.[1],
         welcome: said.stdout,
         async end(signal) {
