@@ -148,9 +148,12 @@ const schema = z
     message: "needs CLIENTELE_CARD_VAULT_SECRET, and the other way round",
   });
 
-/** Reads the environment; an empty variable counts as absent. Throws one Error that names every problem. */
-export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ""));
+/**
+ * Reads the environment, before which the options of a command go; an empty variable counts as absent. Throws one Error
+ * that names every problem.
+ */
+export function readConfig(environment: NodeJS.ProcessEnv = process.env, options: NodeJS.ProcessEnv = {}): Config {
+  const given = Object.fromEntries(Object.entries({ ...environment, ...options }).filter(([, value]) => value !== ""));
   const result = schema.safeParse(given);
   if (!result.success) {
     const problems = result.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`);

@@ -24,7 +24,7 @@ export function serveCommand(): Command {
 }
 
 async function runServer({ workers }: { readonly workers?: string }): Promise<void> {
-  const config = readConfig({ ...process.env, ...(workers !== undefined && { CLIENTELE_WORKERS: workers }) });
+  const config = readConfig(undefined, workers === undefined ? {} : { CLIENTELE_WORKERS: workers });
   // reasonOf reports a taken port.
   setLogVerbosity(logVerbosity.NONE);
   // Registered first, so that an early signal leaves no Postgres behind. A second signal ends the process at once.
