@@ -1,5 +1,5 @@
 import knex, { type Knex } from "knex";
-import { callCancelled, deadlineExceeded, isCallOver, millisecondsLeft, type Scope } from "./deadline.js";
+import { deadlineExceeded, isCallOver, millisecondsLeft, type Scope, statementCancelled } from "./deadline.js";
 import { type Connection, type Query, requireWaiting, runStatement, type Session, scopeOf } from "./run-statement.js";
 import { createNames, parserOf } from "./statements.js";
 import { backstopMs, createTimeLimits } from "./time-limits.js";
@@ -142,7 +142,7 @@ async function acquireWithin(pool: Pool, scope: Scope | undefined, waitMs: numbe
   try {
     return await pending.promise;
   } catch (error) {
-    if (scope?.cancellation?.cancelled) throw callCancelled();
+    if (scope?.cancellation?.cancelled) throw statementCancelled();
     throw late ? deadlineExceeded() : error;
   } finally {
     clearTimeout(timer);

@@ -88,8 +88,8 @@ export function deadlineExceeded(): Error & { code: string } {
 }
 
 /** The error of a statement that nobody waits for. */
-export function callCancelled(): Error & { code: string } {
-  return new CallOver("the call was cancelled");
+export function statementCancelled(): Error & { code: string } {
+  return new CallOver("the statement was cancelled");
 }
 
 /** Whether an error is one of the two above. */

@@ -44,24 +44,18 @@ export async function listen(
   };
 
   async function open(): Promise<void> {
-    const next = new pg.Client({
-      connectionString,
-      application_name: `clientele listen ${channel}`,
-      connectionTimeoutMillis: silenceMs,
-      query_timeout: silenceMs,
-      keepAlive: true,
-    });
+    const next = createListeningClient(connectionString, channel);
     client = next;
     const lost = reconnect(next);
     next.on("error", lost);
     next.on("end", () => lost(new Error("the listening connection ended")));
-    next.on("notification", ({ payload }) => guarded(() => listener.onNotify(payload ?? "")));
+    next.on("notification", ({ payload }) => guard(listener, () => listener.onNotify(payload ?? "")));
     try {
       await next.connect();
       await next.query(`LISTEN ${next.escapeIdentifier(channel)}`);
       if (closed) return await next.end();
       pauseMs = shortestPauseMs;
-      guarded(() => listener.onGap());
+      guard(listener, () => listener.onGap());
     } catch (error) {
       lost(error);
     }
@@ -72,22 +66,33 @@ export async function listen(
     return (error) => {
       if (closed || client !== lost) return;
       client = undefined;
-      guarded(() => listener.onError?.(error));
+      guard(listener, () => listener.onError?.(error));
       lost.end().catch(() => {});
       retry = setTimeout(() => void open(), pauseMs);
       pauseMs = Math.min(pauseMs * 2, longestPauseMs);
     };
   }
+}
 
-  function guarded(tell: () => void): void {
+function createListeningClient(connectionString: string, channel: string): pg.Client {
+  return new pg.Client({
+    connectionString,
+    application_name: `clientele listen ${channel}`,
+    connectionTimeoutMillis: silenceMs,
+    query_timeout: silenceMs,
+    keepAlive: true,
+  });
+}
+
+// Runs a callback of a listener, whose errors must not reach the connection.
+function guard(listener: Listener, callback: () => void): void {
+  try {
+    callback();
+  } catch (error) {
     try {
-      tell();
-    } catch (error) {
-      try {
-        listener.onError?.(error);
-      } catch {
-        // The listener is gone.
-      }
+      listener.onError?.(error);
+    } catch {
+      // The listener cannot be told.
     }
   }
 }

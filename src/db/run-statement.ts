@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { allowStops, type Cancellable, forbidStops, stoppable } from "./cancel.js";
-import { callCancelled, deadlineExceeded, millisecondsLeft, presentScope, type Scope } from "./deadline.js";
+import { deadlineExceeded, millisecondsLeft, presentScope, type Scope, statementCancelled } from "./deadline.js";
 import { isConnectionLost, isReadOnlySession, isStaleStatement } from "./errors.js";
 import { backstopMs, type createTimeLimits, type Ending } from "./time-limits.js";
 
@@ -63,7 +63,7 @@ export function scopeOf({ unlimited }: Session): Scope | undefined {
 
 /** Throws for a call that is cancelled or late: nobody waits for its answer. */
 export function requireWaiting(scope: Scope | undefined): void {
-  if (scope?.cancellation?.cancelled) throw callCancelled();
+  if (scope?.cancellation?.cancelled) throw statementCancelled();
   if (millisecondsLeft(scope) <= 0) throw deadlineExceeded();
 }
 
@@ -103,7 +103,7 @@ function handleFailure(
   if (isStale || isConnectionLost(error)) connection.__knex__disposed = error;
   if (isReadOnlySession(error)) for (const other of connections) other.__knex__disposed = error;
   // After a cancellation every error is a consequence of it.
-  if (scope?.cancellation?.cancelled) throw callCancelled();
+  if (scope?.cancellation?.cancelled) throw statementCancelled();
   if (!isStale || connection.getTransactionStatus() !== "I") throw error;
 }
 

@@ -1,6 +1,5 @@
 import type { Knex } from "knex";
 import {
-  callCancelled,
   cancel,
   createCancellation,
   deadlineExceeded,
@@ -8,6 +7,7 @@ import {
   presentScope,
   runInScope,
   type Scope,
+  statementCancelled,
 } from "./deadline.js";
 import { classify } from "./errors.js";
 import type { Statement } from "./statements.js";
@@ -48,12 +48,12 @@ const mostReaders = 50;
  * In a transaction a read goes alone.
  */
 export function shareRead<Row>(statement: Statement<Row, Keys>, keyOf: (row: Row) => string): ReadRow<Row> {
-  const waiting = new WeakMap<Knex, Map<string, Batch<Row>>>();
+  const join = createBatches<Row>((db, batch) => void send(db, batch));
 
   return (db, tenantId, key) => {
     if (db.isTransaction) return readAlone(db, tenantId, key);
     const scope = presentScope();
-    if (scope?.cancellation?.cancelled) return Promise.reject(callCancelled());
+    if (scope?.cancellation?.cancelled) return Promise.reject(statementCancelled());
     if (millisecondsLeft(scope) <= 0) return Promise.reject(deadlineExceeded());
     return new Promise((resolve, reject) => {
       join(db, tenantId, { key, scope, resolve, reject, isGone: false });
@@ -62,31 +62,6 @@ export function shareRead<Row>(statement: Statement<Row, Keys>, keyOf: (row: Row
 
   async function readAlone(db: Knex, tenantId: string, key: string): Promise<Row | undefined> {
     return (await statement(db, { tenantId, keys: [key] }))[0];
-  }
-
-  function join(db: Knex, tenantId: string, reader: Reader<Row>): void {
-    let batches = waiting.get(db);
-    if (batches === undefined) {
-      batches = new Map();
-      waiting.set(db, batches);
-    }
-    let batch = batches.get(tenantId);
-    if (batch === undefined) {
-      batch = { tenantId, readers: [] };
-      batches.set(tenantId, batch);
-      if (batches.size === 1) setImmediate(sendWaiting, db);
-    }
-    batch.readers.push(reader);
-    if (batch.readers.length < mostReaders) return;
-    batches.delete(tenantId);
-    void send(db, batch);
-  }
-
-  // After the events of this turn, which may have brought more readers.
-  function sendWaiting(db: Knex): void {
-    const batches = waiting.get(db);
-    waiting.delete(db);
-    for (const batch of batches?.values() ?? []) void send(db, batch);
   }
 
   async function send(db: Knex, { tenantId, readers }: Batch<Row>): Promise<void> {
@@ -111,6 +86,36 @@ export function shareRead<Row>(statement: Statement<Row, Keys>, keyOf: (row: Row
   }
 }
 
+/** Puts readers into batches, and passes each batch on when it is full, or at the end of the turn. */
+function createBatches<Row>(send: (db: Knex, batch: Batch<Row>) => void) {
+  const waiting = new WeakMap<Knex, Map<string, Batch<Row>>>();
+
+  return (db: Knex, tenantId: string, reader: Reader<Row>): void => {
+    let batches = waiting.get(db);
+    if (batches === undefined) {
+      batches = new Map();
+      waiting.set(db, batches);
+    }
+    let batch = batches.get(tenantId);
+    if (batch === undefined) {
+      batch = { tenantId, readers: [] };
+      batches.set(tenantId, batch);
+      if (batches.size === 1) setImmediate(sendWaiting, db);
+    }
+    batch.readers.push(reader);
+    if (batch.readers.length < mostReaders) return;
+    batches.delete(tenantId);
+    send(db, batch);
+  };
+
+  // After the events of this turn, which may have brought more readers.
+  function sendWaiting(db: Knex): void {
+    const batches = waiting.get(db);
+    waiting.delete(db);
+    for (const batch of batches?.values() ?? []) send(db, batch);
+  }
+}
+
 // Lets each reader leave at its own deadline or cancellation. The scope is that of all: it ends with the last of them.
 function watchReaders(readers: readonly Reader<never>[]): { readonly scope: Scope; end(): void } {
   const cancellation = createCancellation();
@@ -120,8 +125,8 @@ function watchReaders(readers: readonly Reader<never>[]): { readonly scope: Scop
     latest = Math.max(latest, untilOf(reader));
     const calls = reader.scope?.cancellation;
     if (calls === undefined) continue;
-    if (calls.cancelled) leave(reader, callCancelled());
-    reader.onCancel = () => leave(reader, callCancelled());
+    if (calls.cancelled) leave(reader, statementCancelled());
+    reader.onCancel = () => leave(reader, statementCancelled());
     calls.stops.add(reader.onCancel);
   }
   let timer = nextDeadline();

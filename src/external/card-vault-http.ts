@@ -4,7 +4,7 @@ import { deadlineLeft } from "../db/deadline.js";
 import { holdsCardNumber } from "../formats/card-numbers.js";
 import { countryCode } from "../formats/countries.js";
 import { cleanText } from "../formats/text.js";
-import { rpcError, unavailable } from "../rpc/errors.js";
+import { callCancelled, deadlinePassed, unavailable } from "../rpc/errors.js";
 import { type CardOwner, type CardVault, ownerParts } from "./card-vault.js";
 import { createHttpJson, Unreachable } from "./http-json.js";
 
@@ -69,8 +69,8 @@ export function createHttpVault({ log, ...options }: HttpVaultOptions): CardVaul
         const { body } = await patient.execute(ask, ended);
         return cardOf(body);
       } catch (error) {
-        if (signal.aborted) throw rpcError("CALL_CANCELLED", "The call was cancelled.");
-        if (deadline.aborted) throw rpcError("DEADLINE_EXCEEDED", "The deadline of the call has passed.");
+        if (signal.aborted) throw callCancelled();
+        if (deadline.aborted) throw deadlinePassed();
         if (!(error instanceof Unreachable)) throw error;
         log(error.message);
         throw unavailable();

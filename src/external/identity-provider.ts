@@ -3,7 +3,7 @@ import * as oidc from "openid-client";
 import { createTtlCache } from "../rpc/ttl-cache.js";
 import { createGuardedFetch, type GuardedFetch } from "./guarded-fetch.js";
 import { Unreachable } from "./http-json.js";
-import { createAddressTest, type NetworkRules, problemOfUrl } from "./public-networks.js";
+import { type NetworkRules, problemOfUrl } from "./public-networks.js";
 
 /** A client of an identity provider: what a merchant registers there. */
 export interface IdentityClient {
@@ -63,12 +63,11 @@ const algorithms = ["RS", "PS", "ES"].flatMap((kind) => [256, 384, 512].map((siz
  */
 export function createIdentityProviders({ networks, clock }: Options): IdentityProviders {
   const { allowPrivate } = networks;
-  const isAllowed = createAddressTest(networks);
   const guarded = createGuardedFetch({ networks, timeoutMs, maxBytes });
   const providers = createTtlCache((issuer) => discover(issuer, guarded, allowPrivate), discovered);
 
   return {
-    problemOf: (issuer) => problemOfUrl(new URL(issuer), networks, isAllowed, timeoutMs),
+    problemOf: (issuer) => problemOfUrl(new URL(issuer), networks, timeoutMs),
 
     async redeem({ issuer, clientId }, grant, signal) {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(allMs)]);

@@ -28,16 +28,11 @@ export function createAddressTest({ allowPrivate, denied }: NetworkRules): (addr
 }
 
 /** The problem of a URL that is to be connected to later, as the text of a field violation; undefined if there is none. */
-export async function problemOfUrl(
-  target: URL,
-  { allowPrivate }: NetworkRules,
-  isAllowed: (address: string) => boolean,
-  timeoutMs: number,
-): Promise<string | undefined> {
-  if (target.protocol !== "https:" && !allowPrivate) return "must begin with https://";
+export async function problemOfUrl(target: URL, rules: NetworkRules, timeoutMs: number): Promise<string | undefined> {
+  if (target.protocol !== "https:" && !rules.allowPrivate) return "must begin with https://";
   const literal = literalOf(target);
   const addresses = literal === undefined ? await addressesOf(target.hostname, timeoutMs) : [literal];
-  return addresses.every(isAllowed) ? undefined : "must not lead to a private network";
+  return addresses.every(createAddressTest(rules)) ? undefined : "must not lead to a private network";
 }
 
 // Empty if the name cannot be resolved in time. Each connection resolves it again.

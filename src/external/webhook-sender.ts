@@ -44,7 +44,7 @@ export function createWebhookSender({ networks, timeoutMs }: SenderOptions): Web
       const target = parseUrl(url);
       if (target === undefined) return "must be an address such as https://shop.example/hooks";
       if (target.username !== "" || target.password !== "") return "must not hold a user or a password";
-      return await problemOfUrl(target, networks, isAllowed, timeoutMs);
+      return await problemOfUrl(target, networks, timeoutMs);
     },
   };
 }

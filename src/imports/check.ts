@@ -12,7 +12,7 @@ import { givenPaths as taxPaths } from "../resources/tax-identifiers/convert.js"
 import { type FieldViolation, refused } from "../rpc/errors.js";
 import { cardNumberGiven } from "../rpc/requests/card-numbers.js";
 import { requireContents } from "../rpc/requests/contents.js";
-import { breakOf, inspectExact, parseExactly } from "../rpc/requests/exact-json.js";
+import { breakOf, inspectExact, isObject, parseExactly } from "../rpc/requests/exact-json.js";
 import { populatedPaths } from "../rpc/requests/field-mask.js";
 import type { Findings } from "../rpc/requests/findings.js";
 import { checkAddresses, checkTaxIdentifiers, defaultOf, passwordOf } from "./belongings.js";
@@ -20,7 +20,7 @@ import type { ImportRules } from "./import-rules.js";
 import { type Line, maxLineBytes } from "./lines.js";
 import { Problems } from "./problems.js";
 import { brokenJson, type Refusal, refusal, refusalAt, refusalOf } from "./refusal.js";
-import { isObject, type Reader, SourceObject, type SourceRow } from "./source-row.js";
+import { type Reader, SourceObject, type SourceRow } from "./source-row.js";
 import type { ImportedCustomer } from "./store.js";
 import { pastTime } from "./times.js";
 
@@ -35,7 +35,7 @@ export function checkLine(line: Line, rules: ImportRules): CheckedLine {
   const rows: CheckedLine["rows"][number][] = [];
   const refusals: Refusal[] = [];
   attempt("", () => {
-    const { value, hasInexact } = parsed(line);
+    const { value, hasInexact } = parseLine(line);
     for (const [place, item] of itemsIn(value, rules.reader)) {
       attempt(place, () => rows.push({ place, customer: checkItem(item, hasInexact, rules) }));
     }
@@ -46,14 +46,14 @@ export function checkLine(line: Line, rules: ImportRules): CheckedLine {
     try {
       step();
     } catch (error) {
-      const refused = refusalOf(error);
-      if (refused === undefined) throw error;
-      refusals.push(refusalAt(place, refused));
+      const meaning = refusalOf(error);
+      if (meaning === undefined) throw error;
+      refusals.push(refusalAt(place, meaning));
     }
   }
 }
 
-function parsed({ text, fault }: Line) {
+function parseLine({ text, fault }: Line) {
   if (fault === "LINE_TOO_LONG") throw refusal(fault, `The line is longer than ${maxLineBytes} bytes.`);
   if (text === undefined) throw refusal("UTF8_INVALID", "The line is not UTF-8.");
   try {
@@ -80,20 +80,20 @@ function checkItem(item: unknown, hasInexact: boolean, rules: ImportRules): Impo
   if (why !== undefined) throw refusal("NOT_A_CUSTOMER", why);
   const problems = new Problems();
   const wrong: FieldViolation[] = [];
-  const given = reader.read(new SourceObject(item, wrong));
-  const row = hasInexact ? withoutInexact(given, problems) : given;
+  const sourceRow = reader.read(new SourceObject(item, wrong));
+  const row = hasInexact ? withoutInexact(sourceRow, problems) : sourceRow;
   if (row.liveMode !== undefined && row.liveMode !== liveMode) {
     const [theirs, ours] = liveMode ? ["test", "live"] : ["live", "test"];
     throw refusal("MODE_MISMATCH", `The customer is of the ${theirs} mode, and this tenant of the ${ours} mode.`);
   }
   problems.addMisread(wrong);
   checkContents(row, problems);
-  const checked = checkRow(row, rules, problems);
-  if (checked !== undefined && Object.keys(item).length === 0) {
+  const result = checkRow(row, rules, problems);
+  if (result !== undefined && Object.keys(item).length === 0) {
     throw refusal("NOT_A_CUSTOMER", "This object is empty, and no customer.");
   }
   problems.throwIfAny();
-  return checked!;
+  return result!;
 }
 
 // Of what is imported, not of the line: the objects of other systems hold times and ids that nobody keeps. Text that cannot
@@ -121,21 +121,21 @@ function withoutInexact(row: SourceRow, problems: Problems): SourceRow {
 function checkRow(row: SourceRow, rules: ImportRules, problems: Problems): ImportedCustomer | undefined {
   const { settings, customFields, newId, now } = rules;
   const addresses = checkAddresses(row.addresses, rules, problems);
-  const preferred = defaultOf(row, settings);
-  const checked = problems.attempt(() =>
-    validNewCustomer(identified(row, rules), { settings, customFields, kind: "secret_key" }),
+  const defaultIndex = defaultOf(row, settings);
+  const newCustomer = problems.attempt(() =>
+    validNewCustomer(customerOf(row, rules), { settings, customFields, kind: "secret_key" }),
   );
-  const id = checked === undefined || checked.customer.id === "" ? newId("cus") : checked.customer.id;
+  const id = newCustomer?.customer.id || newId("cus");
   const deletion = problems.attempt(() => deletionOf(row, rules));
   const password = problems.attempt(() => passwordOf(row, newId));
   const taxIdentifiers = problems.attempt(() => checkTaxIdentifiers(row, id, newId));
   const createTime = problems.attempt(() => pastTime(row.createTime, "customer.create_time", now));
-  if (problems.count > 0 || checked === undefined || deletion === undefined || taxIdentifiers === undefined)
+  if (problems.count > 0 || newCustomer === undefined || deletion === undefined || taxIdentifiers === undefined)
     return undefined;
-  const { customer } = checked;
-  if (preferred !== undefined) customer.defaultAddressId = addresses[preferred]!.columns.id;
-  const { defaultBillingAddress: billed } = row;
-  if (billed !== undefined) customer.defaultBillingAddressId = addresses[billed]!.columns.id;
+  const { customer } = newCustomer;
+  if (defaultIndex !== undefined) customer.defaultAddressId = addresses[defaultIndex]!.columns.id;
+  const { defaultBillingAddress: billingIndex } = row;
+  if (billingIndex !== undefined) customer.defaultBillingAddressId = addresses[billingIndex]!.columns.id;
   const columns = customerToColumns(customer, customFields);
   // A derived name that was written down stays derived.
   if (columns.display_name === (columns.email ?? columns.name ?? id)) columns.display_name = null;
@@ -144,16 +144,16 @@ function checkRow(row: SourceRow, rules: ImportRules, problems: Problems): Impor
   if (deletion.delete_time !== null) paths.push("state", "delete_time");
   const erasure = row.wantsErasure === true ? erasureOf(rules) : undefined;
   if (erasure !== undefined) paths.push("request_to_be_forgotten");
-  const freed = deletion.delete_time !== null && settings.emailReusableAfterDelete === true;
-  const created = { type: "customer.created", resource_id: id, customer_id: id, changed_paths: paths };
-  const added = addresses.map(({ address, columns: { id: resource_id } }) => {
+  const isEmailFree = deletion.delete_time !== null && settings.emailReusableAfterDelete === true;
+  const creation = { type: "customer.created", resource_id: id, customer_id: id, changed_paths: paths };
+  const addressEvents = addresses.map(({ address, columns: { id: resource_id } }) => {
     const changed_paths = populatedPaths(AddressSchema, address, addressFields);
     return { type: "address.created", resource_id, customer_id: id, changed_paths };
   });
   const identifierEvents = taxIdentifiers.map(({ id: resource_id }) => {
     return { type: "tax_identifier.created", resource_id, customer_id: id, changed_paths: taxPaths };
   });
-  const requested =
+  const erasureEvents =
     erasure === undefined
       ? []
       : [{ type: "erasure.requested", resource_id: erasure.id, customer_id: id, changed_paths: [] }];
@@ -170,13 +170,13 @@ function checkRow(row: SourceRow, rules: ImportRules, problems: Problems): Impor
     addresses: addresses.map((address) => address.columns),
     taxIdentifiers,
     erasure,
-    references: freed ? [] : columns.external_references,
-    events: [created, ...added, ...identifierEvents, ...requested],
+    references: isEmailFree ? [] : columns.external_references,
+    events: [creation, ...addressEvents, ...identifierEvents, ...erasureEvents],
   };
 }
 
 // Under its own id where the settings let a customer have it, else under a new one with a reference to it.
-function identified({ id, customer: init }: SourceRow, { source, settings }: ImportRules): Customer {
+function customerOf({ id, customer: init }: SourceRow, { source, settings }: ImportRules): Customer {
   const { shipping: _, defaultAddressId: _1, defaultBillingAddressId: _2, ...customer } = create(CustomerSchema, init);
   const isOurs = source === "clientele";
   if (id === undefined || (settings.clientAssignedIds && (isOurs || isCustomerId(id)))) {

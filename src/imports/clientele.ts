@@ -2,7 +2,8 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type Address, AddressSchema } from "../../gen/clientele/v1/addresses_pb.js";
 import { type Customer, CustomerSchema, CustomerState } from "../../gen/clientele/v1/customers_pb.js";
-import { isList, isObject, type Reader, type SourceObject, type SourceRow } from "./source-row.js";
+import { isObject } from "../rpc/requests/exact-json.js";
+import { isList, type Reader, type SourceObject, type SourceRow } from "./source-row.js";
 
 /** Reads what `clientele export` writes, or the API answers: a customer, an answer with one, or a page of them. */
 export const clientele: Reader = { unwrap, refuse: () => undefined, read: readClientele };
@@ -31,7 +32,7 @@ export function readClientele(object: SourceObject): SourceRow {
   if (customer.password !== "") refuse("password", "Passwords are imported as their hash, in passwordHash.");
   const { shipping, createTime, deleteTime, purgeTime } = customer;
   const view = shipping !== undefined && !addresses.some(({ id }) => id !== "" && id === shipping.id);
-  const deleted = customer.state === CustomerState.DELETED || deleteTime !== undefined;
+  const isDeleted = customer.state === CustomerState.DELETED || deleteTime !== undefined;
   const all = view ? [...addresses, shipping] : addresses;
   return {
     id: customer.id === "" ? undefined : customer.id,
@@ -44,7 +45,7 @@ export function readClientele(object: SourceObject): SourceRow {
     createTime: createTime && timestampDate(createTime),
     passwordHash: object.text("password_hash" in json ? "password_hash" : "passwordHash"),
     wantsErasure: customer.requestToBeForgotten === true,
-    ...(deleted && {
+    ...(isDeleted && {
       deletion: {
         deleteTime: deleteTime && timestampDate(deleteTime),
         purgeTime: purgeTime && timestampDate(purgeTime),
@@ -76,7 +77,7 @@ function defaultOf(
     if (index >= 0) return index;
     problems.push({ field: "customer.default_address_id", description: "must be one of the customer's addresses" });
   }
-  const marked = addresses.flatMap(({ isDefault }, index) => (isDefault ? [index] : []));
-  if (marked.length > 1) problems.push({ field: "addresses", description: "Only one address can be the default." });
-  return marked[0] ?? (addresses.some((address) => address.id !== "") ? null : undefined);
+  const defaults = addresses.flatMap(({ isDefault }, index) => (isDefault ? [index] : []));
+  if (defaults.length > 1) problems.push({ field: "addresses", description: "Only one address can be the default." });
+  return defaults[0] ?? (addresses.some((address) => address.id !== "") ? null : undefined);
 }

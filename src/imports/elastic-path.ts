@@ -1,8 +1,8 @@
 import type { JsonObject } from "@bufbuild/protobuf";
+import { isObject } from "../rpc/requests/exact-json.js";
 import {
   addressOf,
   isList,
-  isObject,
   nameIn,
   type Reader,
   type SourceObject,

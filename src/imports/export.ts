@@ -6,8 +6,8 @@ import { loadSettings } from "../resources/accounts/settings.js";
 import type { TenantRow } from "../resources/accounts/store.js";
 import { addressFromRow } from "../resources/addresses/convert.js";
 import { customerFromRow, type View } from "../resources/customers/convert.js";
+import { isObject } from "../rpc/requests/exact-json.js";
 import { type ExportBatch, type ExportedCustomerRow, listExported } from "./export-store.js";
-import { isObject } from "./source-row.js";
 
 const batchSize = 500;
 
@@ -26,7 +26,7 @@ export async function* exportLines(
     const rows = await listExported(db, tenantId, { after: last, includeDeleted, size: batchSize });
     if (rows.length > 0)
       yield rows
-        .map((row) => `${JSON.stringify(exported(row, { liveMode, publicUrl: "", customFields, settings }))}\n`)
+        .map((row) => `${JSON.stringify(customerJson(row, { liveMode, publicUrl: "", customFields, settings }))}\n`)
         .join("");
     if (rows.length < batchSize) return;
     last = rows.at(-1)!.id;
@@ -36,7 +36,7 @@ export async function* exportLines(
 // Without what an import derives: a name to show that is no one's own, views, names of codes, and whether a tax identifier
 // is verified. Payment methods are not part of it, so neither is which one is the default; photos and passwords are not
 // either.
-function exported(row: ExportedCustomerRow, view: View): JsonObject {
+function customerJson(row: ExportedCustomerRow, view: View): JsonObject {
   const message = customerFromRow(row, view);
   const json = jsonOf(toJson(CustomerSchema, message));
   const {
@@ -47,9 +47,9 @@ function exported(row: ExportedCustomerRow, view: View): JsonObject {
     hasPassword: _4,
     taxIdentifiers: _5,
     displayName,
-    ...kept
+    ...rest
   } = json;
-  const derived = displayName === (row.email ?? row.name ?? row.id);
+  const isDerived = displayName === (row.email ?? row.name ?? row.id);
   const addresses = row.addresses.map((address) => {
     const {
       customerId: _6,
@@ -60,8 +60,8 @@ function exported(row: ExportedCustomerRow, view: View): JsonObject {
   });
   const taxIdentifiers = message.taxIdentifiers.map(({ type, value, country }) => ({ type, value, country }));
   return {
-    ...kept,
-    ...(displayName !== undefined && !derived && { displayName }),
+    ...rest,
+    ...(displayName !== undefined && !isDerived && { displayName }),
     liveMode: view.liveMode,
     ...(addresses.length > 0 && { addresses }),
     ...(taxIdentifiers.length > 0 && { taxIdentifiers }),

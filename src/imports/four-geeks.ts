@@ -25,14 +25,14 @@ function refuse(object: JsonObject): string | undefined {
  */
 export function readFourGeeks(object: SourceObject): SourceRow {
   const photo = object.text("photo");
-  const uploaded = photo !== undefined && !/^https:\/\/[^/]*libravatar\.org\//.test(photo) ? { photo } : {};
+  const ownPhoto = photo !== undefined && !/^https:\/\/[^/]*libravatar\.org\//.test(photo) ? { photo } : {};
   const customer = withoutUndefined({
     firstName: object.text("first_name"),
     lastName: object.text("last_name"),
     email: object.text("email"),
     phone: object.text("phone"),
     country: object.text("country"),
-    metadata: { ...uploaded, ...object.object("metadata")?.json },
+    metadata: { ...ownPhoto, ...object.object("metadata")?.json },
     externalReferences: object.objects("pay_providers").map((provider) => ({
       name: provider.text("name") ?? "",
       id: provider.text("id") ?? "",
@@ -40,12 +40,12 @@ export function readFourGeeks(object: SourceObject): SourceRow {
   });
   const test = object.boolean("test");
   const addresses = object.objects("addresses");
-  const preferred = addresses.findIndex((address) => address.boolean("is_default") === true);
+  const defaultIndex = addresses.findIndex((address) => address.boolean("is_default") === true);
   return {
     id: object.text("id"),
     customer,
     addresses: addresses.map((address) => addressOf(address, addressFields)),
-    defaultAddress: preferred < 0 ? undefined : preferred,
+    defaultAddress: defaultIndex < 0 ? undefined : defaultIndex,
     liveMode: test === undefined ? undefined : !test,
     createTime: object.time("created_on"),
   };

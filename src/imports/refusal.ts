@@ -46,8 +46,8 @@ export function brokenJson(column: number): Error {
 /** A refusal of one object of a line that holds several: its path leads the fields and the message. */
 export function refusalAt(place: string, { message, violations, ...rest }: Refusal): Refusal {
   if (place === "") return { message, violations, ...rest };
-  const placed = violations.map(({ field, description }) => ({ field: `${place}.${field}`, description }));
-  return { ...rest, message: `${place}: ${message}`, violations: placed };
+  const violationsAt = violations.map(({ field, description }) => ({ field: `${place}.${field}`, description }));
+  return { ...rest, message: `${place}: ${message}`, violations: violationsAt };
 }
 
 /** The error of a row with problems of several kinds. */

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from "node:timers/promises";
+import type { Knex } from "knex";
 import { classify } from "../db/errors.js";
 import { inTransaction } from "../db/transaction.js";
 import type { Deps } from "../deps.js";
@@ -36,9 +37,21 @@ interface Batch {
   readonly last: Pick<Line, "number" | "end">;
 }
 
-interface Checked {
+/** What the lines of a batch come to: rows to write, and refusals. */
+interface BatchContent {
   readonly rows: Row[];
   readonly rejections: Rejection[];
+}
+
+/** An import under way. */
+interface Run {
+  readonly deps: ImportDeps;
+  readonly plan: Plan;
+  /** Behind the last batch that is committed. */
+  place: store.ImportRow;
+  /** The newest that are known; each batch is checked again if its tenant has others by then. */
+  settings: TenantSettings;
+  batchCount: number;
 }
 
 const batchLines = 500;
@@ -53,92 +66,103 @@ const renewsAfter = new Set([1, 10, 100, 1_000]);
  * is imported once when it is run again with `resume`. While a batch is written the next one is read and checked.
  */
 export async function runImport(deps: ImportDeps, plan: Plan): Promise<store.ImportRow> {
-  const { tenant, source, file } = plan;
-  const tenantId = tenant.tenant_id;
-  let place = await begin(deps, plan);
+  const place = await begin(deps, plan);
   plan.onStart(place);
   if (place.finish_time !== null) return place;
-  let newest = await loadSettings(deps.db, tenantId);
+  const tenantId = plan.tenant.tenant_id;
+  const run: Run = { deps, plan, place, settings: await loadSettings(deps.db, tenantId), batchCount: 0 };
+  await importBatches(run);
+  const now = deps.clock();
+  await store.finishImport(deps.db, tenantId, place.id, now);
+  return { ...run.place, update_time: now, finish_time: now };
+}
+
+async function importBatches(run: Run): Promise<void> {
+  const from = { line: run.place.line, offset: run.place.file_offset };
   let writing: Promise<void> = Promise.resolve();
-  let batches = 0;
-  const from = { line: place.line, offset: place.file_offset };
-  for await (const batch of batchesOf(readLines(file.chunks(from.offset), from))) {
-    const checkedAgainst = newest;
-    const checked = await check(batch, newest);
+  for await (const batch of batchesOf(readLines(run.plan.file.chunks(from.offset), from))) {
+    const { settings } = run;
+    const content = await checkBatch(run, batch, settings);
     await writing;
-    writing = write(batch, checked, checkedAgainst);
+    writing = writeBatch(run, batch, content, settings);
     // Awaited with the next batch.
     writing.catch(() => {});
   }
   await writing;
-  const now = deps.clock();
-  await store.finishImport(deps.db, tenantId, place.id, now);
-  return { ...place, update_time: now, finish_time: now };
+}
 
-  async function check({ lines }: Batch, { settings, customFields }: TenantSettings): Promise<Checked> {
-    const { clock, newId } = deps;
-    const reader = readers.get(source)!;
-    const rules: ImportRules = {
-      source,
-      reader,
-      settings,
-      customFields,
-      liveMode: tenant.live_mode,
-      newId,
-      now: clock(),
-    };
-    const checked: Checked = { rows: [], rejections: [] };
-    for (const [index, line] of lines.entries()) {
-      // Another turn of the event loop writes the batch before.
-      if (index % linesAtATime === 0) await turn();
-      const { rows, refusals } = checkLine(line, rules);
-      checked.rows.push(...rows.map((row) => ({ line: line.number, ...row })));
-      checked.rejections.push(...refusals.map((refusal) => ({ line: line.number, ...refusal })));
-    }
-    return checked;
+async function checkBatch({ deps, plan }: Run, { lines }: Batch, settings: TenantSettings): Promise<BatchContent> {
+  const rules: ImportRules = {
+    source: plan.source,
+    reader: readers.get(plan.source)!,
+    settings: settings.settings,
+    customFields: settings.customFields,
+    liveMode: plan.tenant.live_mode,
+    newId: deps.newId,
+    now: deps.clock(),
+  };
+  const content: BatchContent = { rows: [], rejections: [] };
+  for (const [index, line] of lines.entries()) {
+    // Another turn of the event loop writes the batch before.
+    if (index % linesAtATime === 0) await turn();
+    const { rows, refusals } = checkLine(line, rules);
+    content.rows.push(...rows.map((row) => ({ line: line.number, ...row })));
+    content.rejections.push(...refusals.map((refusal) => ({ line: line.number, ...refusal })));
   }
+  return content;
+}
 
-  async function write(batch: Batch, checked: Checked, checkedAgainst: TenantSettings): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await writeOnce(batch, checked, checkedAgainst);
-      } catch (error) {
-        // Somebody else held a lock for too long.
-        if (classify(error) !== "aborted" || attempt === attempts) throw error;
-      }
+// Again while somebody else holds a lock for too long.
+async function writeBatch(run: Run, batch: Batch, content: BatchContent, settings: TenantSettings): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await writeOnce(run, batch, content, settings);
+    } catch (error) {
+      if (classify(error) !== "aborted" || attempt === attempts) throw error;
     }
   }
+}
 
-  async function writeOnce(batch: Batch, checked: Checked, checkedAgainst: TenantSettings): Promise<void> {
-    const now = deps.clock();
-    const { done, rejections } = await inTransaction(deps.db, async (trx) => {
-      const held = await holdTenant(trx, tenantId);
-      if (held === undefined) throw new Error("The tenant is gone.");
-      let [valid, { settings, version }] = [checked, checkedAgainst];
-      if (held.rules_version !== version) {
-        newest = await loadSettings(trx, tenantId);
-        settings = newest.settings;
-        valid = await check(batch, newest);
-      }
-      const refused = await writeRows(trx, tenantId, valid.rows, settings, now);
-      const rejections = [...valid.rejections, ...refused].sort((one, other) => one.line - other.line);
-      const done = {
-        line: batch.last.number,
-        file_offset: batch.last.end,
-        imported: place.imported + valid.rows.length - refused.length,
-        rejected: place.rejected + rejections.length,
-        update_time: now,
-      };
-      const advanced = await store.advanceImport(trx, place, done);
-      if (!advanced) throw new Error("Another process imports this file.");
-      plan.keepRejections(place.batches, rejections);
-      return { done: { ...place, ...done, batches: place.batches + 1 }, rejections };
-    });
-    place = done;
-    plan.onBatch(place, rejections);
-    batches += 1;
-    if (renewsAfter.has(batches)) await store.renewStatistics(deps.db);
+async function writeOnce(run: Run, batch: Batch, content: BatchContent, settings: TenantSettings): Promise<void> {
+  const { db } = run.deps;
+  const { place, rejections } = await inTransaction(db, (trx) => writeIn(trx, run, batch, content, settings));
+  run.place = place;
+  run.plan.onBatch(place, rejections);
+  run.batchCount += 1;
+  if (renewsAfter.has(run.batchCount)) await store.renewStatistics(db);
+}
+
+async function writeIn(
+  trx: Knex.Transaction,
+  run: Run,
+  batch: Batch,
+  content: BatchContent,
+  settings: TenantSettings,
+): Promise<{ place: store.ImportRow; rejections: Rejection[] }> {
+  const { plan, place } = run;
+  const tenantId = plan.tenant.tenant_id;
+  const now = run.deps.clock();
+  const tenant = await holdTenant(trx, tenantId);
+  if (tenant === undefined) throw new Error("The tenant is gone.");
+  let [valid, present] = [content, settings];
+  if (tenant.rules_version !== settings.version) {
+    present = await loadSettings(trx, tenantId);
+    run.settings = present;
+    valid = await checkBatch(run, batch, present);
   }
+  const refusals = await writeRows(trx, tenantId, valid.rows, present.settings, now);
+  const rejections = [...valid.rejections, ...refusals].sort((one, other) => one.line - other.line);
+  const progress = {
+    line: batch.last.number,
+    file_offset: batch.last.end,
+    imported: place.imported + valid.rows.length - refusals.length,
+    rejected: place.rejected + rejections.length,
+    update_time: now,
+  };
+  const isAdvanced = await store.advanceImport(trx, place, progress);
+  if (!isAdvanced) throw new Error("Another process imports this file.");
+  plan.keepRejections(place.batches, rejections);
+  return { place: { ...place, ...progress, batches: place.batches + 1 }, rejections };
 }
 
 // Where the import begins.

@@ -3,7 +3,7 @@ import type { Address, AddressSchema } from "../../gen/clientele/v1/addresses_pb
 import type { CustomerSchema } from "../../gen/clientele/v1/customers_pb.js";
 import type { TaxIdentifier } from "../../gen/clientele/v1/tax_identifiers_pb.js";
 import type { FieldViolation } from "../rpc/errors.js";
-import { InexactNumber } from "../rpc/requests/exact-json.js";
+import { InexactNumber, isObject } from "../rpc/requests/exact-json.js";
 import { messageFrom } from "./source-message.js";
 
 export type CustomerInit = MessageInitShape<typeof CustomerSchema>;
@@ -69,11 +69,6 @@ export function isList(value: JsonValue | undefined): value is JsonValue[] {
 /** The name of a kind or a field, to be quoted in a refusal; undefined for what may be more than a name. */
 export function nameIn(value: unknown): string | undefined {
   return typeof value === "string" && /^[A-Za-z][A-Za-z_.-]{0,39}$/.test(value) ? value : undefined;
-}
-
-/** Whether a JSON value is an object. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof InexactNumber);
 }
 
 /**

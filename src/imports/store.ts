@@ -86,10 +86,10 @@ export async function advanceImport(
   done: Pick<ImportRow, "line" | "file_offset" | "imported" | "rejected" | "update_time">,
 ): Promise<boolean> {
   const { tenant_id, id, line } = before;
-  const changed = await trx("imports")
+  const count = await trx("imports")
     .where({ tenant_id, id, line, finish_time: null })
     .update({ ...done, batches: trx.raw("batches + 1") });
-  return changed === 1;
+  return count === 1;
 }
 
 export async function finishImport(db: Knex, tenantId: string, id: string, now: Date): Promise<void> {
@@ -134,7 +134,7 @@ export async function insertCustomers(
     customer.taxIdentifiers.map((columns) => newTaxIdentifierRow(columns, now)),
   );
   const names = Object.keys(rows[0] ?? {});
-  const changed = trx.raw(
+  const insertion = trx.raw(
     `insert into customers (tenant_id, email_key, ${names.map(() => "??").join(", ")})
      select ?, case when ? and (given.delete_time is null or not ?) then ${keyOfEmail.replace("?", "given.email")} end,
        ${names.map(() => "??").join(", ")}
@@ -151,7 +151,7 @@ export async function insertCustomers(
       JSON.stringify(rows),
     ],
   );
-  const query = trx.with("changed", changed);
+  const query = trx.with("changed", insertion);
   if (addresses.length > 0) query.with("address", insertOwned(trx, tenantId, "addresses", addresses));
   if (taxIdentifiers.length > 0)
     query.with("tax_identifier", insertOwned(trx, tenantId, "tax_identifiers", taxIdentifiers));
@@ -160,8 +160,8 @@ export async function insertCustomers(
   if (references.length > 0) query.with("reference", insertOwned(trx, tenantId, "external_references", references));
   const events = customers.flatMap((customer) => customer.events);
   query.with("event", manyEvents(trx, tenantId, events, systemOrigin(now)));
-  const inserted: { id: string }[] = await query.select("id").from("changed");
-  return new Set(inserted.map(({ id }) => id));
+  const inserts: { id: string }[] = await query.select("id").from("changed");
+  return new Set(inserts.map(({ id }) => id));
 }
 
 /** Finds which of the ids customers have or had. */
@@ -170,11 +170,11 @@ export async function listTakenIds(
   tenantId: string,
   ids: readonly string[],
 ): Promise<Set<string>> {
-  const taken: string[] = await trx("customers")
+  const takenIds: string[] = await trx("customers")
     .where({ tenant_id: tenantId })
     .where(trx.raw("id = any(?)", [[...ids]]))
     .pluck("id");
-  return new Set(taken);
+  return new Set(takenIds);
 }
 
 /** Finds which of the references customers have. */
@@ -183,10 +183,10 @@ export async function listTakenReferences(
   tenantId: string,
   references: readonly ExternalReferenceColumns[],
 ): Promise<ExternalReferenceColumns[]> {
-  const given = references.map(({ name, id }) => ({ name, external_id: id }));
+  const names = references.map(({ name, id }) => ({ name, external_id: id }));
   const pairs = trx.raw(
     "(select name, external_id from jsonb_populate_recordset(null::external_references, ?::jsonb))",
-    [JSON.stringify(given)],
+    [JSON.stringify(names)],
   );
   return await trx("external_references")
     .where({ tenant_id: tenantId })

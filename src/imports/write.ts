@@ -35,20 +35,21 @@ export async function writeRows(
 
   async function writeGroup(group: readonly Row[]): Promise<Rejection[]> {
     const references = group.flatMap(({ customer }) => customer.references);
-    const taken = new Set<string>();
+    const takenKeys = new Set<string>();
     if (references.length > 0) {
-      for (const reference of await store.listTakenReferences(trx, tenantId, references)) taken.add(keyOf(reference));
+      for (const reference of await store.listTakenReferences(trx, tenantId, references))
+        takenKeys.add(keyOf(reference));
     }
     const rejections = new Map<Row, Rejection>();
     for (const row of group) {
-      const isTaken = row.customer.references.some((reference) => taken.has(keyOf(reference)));
-      if (isTaken) rejections.set(row, rejected(row, "REFERENCE"));
+      const isTaken = row.customer.references.some((reference) => takenKeys.has(keyOf(reference)));
+      if (isTaken) rejections.set(row, rejectionByConflict(row, "REFERENCE"));
     }
     if (email.unique) {
       const active = group.filter(({ customer }) => customer.columns.delete_time === null);
       const emails = active.map(({ customer }) => customer.columns.email ?? "");
       for (const place of await store.listPlacesOfSharedEmails(trx, tenantId, emails)) {
-        rejections.set(active[place]!, rejected(active[place]!, "EMAIL"));
+        rejections.set(active[place]!, rejectionByConflict(active[place]!, "EMAIL"));
       }
     }
     return [...rejections.values(), ...(await insert(group.filter((row) => !rejections.has(row))))];
@@ -59,13 +60,13 @@ export async function writeRows(
     if (group.length === 0) return [];
     const customers = group.map(({ customer }) => customer);
     try {
-      const inserted = await inTransaction(trx, (inner) =>
+      const insertedIds = await inTransaction(trx, (inner) =>
         store.insertCustomers(inner, tenantId, customers, email, now),
       );
-      return await explainMissing(group.filter(({ customer }) => !inserted.has(customer.columns.id)));
+      return await explainMissing(group.filter(({ customer }) => !insertedIds.has(customer.columns.id)));
     } catch (error) {
       if (!isDataRefused(error)) throw error;
-      if (group.length === 1) return [explained(group[0]!, error)];
+      if (group.length === 1) return [rejectionByError(group[0]!, error)];
       const middle = Math.ceil(group.length / 2);
       return [...(await insert(group.slice(0, middle))), ...(await insert(group.slice(middle)))];
     }
@@ -74,8 +75,8 @@ export async function writeRows(
   async function explainMissing(missing: readonly Row[]): Promise<Rejection[]> {
     if (missing.length === 0) return [];
     const ids = missing.map(({ customer }) => customer.columns.id);
-    const taken = await store.listTakenIds(trx, tenantId, ids);
-    return missing.map((row) => rejected(row, taken.has(row.customer.columns.id) ? "ID" : "EMAIL"));
+    const takenIds = await store.listTakenIds(trx, tenantId, ids);
+    return missing.map((row) => rejectionByConflict(row, takenIds.has(row.customer.columns.id) ? "ID" : "EMAIL"));
   }
 }
 
@@ -108,14 +109,14 @@ const conflicts = {
 } as const;
 
 // As the API would say it.
-function rejected(row: Row, conflict: keyof typeof conflicts): Rejection {
+function rejectionByConflict(row: Row, conflict: keyof typeof conflicts): Rejection {
   const { constraint, field } = conflicts[conflict];
   const refusal = explanationOf({ code: "23505", constraint });
   const violations = [{ field, description: refusal.message }];
   return { line: row.line, ...refusalAt(row.place, { ...refusal, violations }) };
 }
 
-function explained({ line, place }: Row, error: unknown): Rejection {
+function rejectionByError({ line, place }: Row, error: unknown): Rejection {
   return { line, ...refusalAt(place, explanationOf(error)) };
 }
 

@@ -196,6 +196,16 @@ export function watchesExhausted(limit: number): ConnectError {
   return rpcError("WATCHES_EXHAUSTED", message, { retryAfterMs: 10_000 });
 }
 
+/** The client of a call has gone away. */
+export function callCancelled(): ConnectError {
+  return rpcError("CALL_CANCELLED", "The call was cancelled.");
+}
+
+/** A call has taken longer than its client waits. */
+export function deadlinePassed(): ConnectError {
+  return rpcError("DEADLINE_EXCEEDED", "The deadline of the call has passed.");
+}
+
 /** Too many calls wait for the same costly work. Nothing was done: it may be tried again. */
 export function queueFull(): ConnectError {
   return rpcError("QUEUE_FULL", "Too many calls of this kind wait at the moment, try again.", { retryAfterMs: 1000 });

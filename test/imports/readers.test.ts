@@ -5,7 +5,8 @@ import { CustomerType } from "../../gen/clientele/v1/customers_pb.js";
 import { Problems } from "../../src/imports/problems.js";
 import { readers } from "../../src/imports/readers.js";
 import { refusal, refusalOf } from "../../src/imports/refusal.js";
-import { isObject, SourceObject } from "../../src/imports/source-row.js";
+import { SourceObject } from "../../src/imports/source-row.js";
+import { isObject } from "../../src/rpc/requests/exact-json.js";
 
 const austin = { line1: "123 Main St", city: "Austin", state: "TX", postalCode: "78701", country: "US" };
 const houston = { line1: "901 Bagby Street", city: "Houston", state: "TX", postalCode: "77002", country: "US" };

@@ -68,19 +68,19 @@ export function snapshotFromRow(row: SnapshotRow) {
   };
 }
 
-export function resolvedToColumns(resolved: Resolved): ResolvedColumns {
+export function resolutionToColumns(resolution: Resolved): ResolvedColumns {
   return {
-    display_name: resolved.displayName,
-    contact: print(ContactSchema, resolved.contact),
-    shipping: resolved.shipping ? print(AddressSchema, snapshotOf(resolved.shipping)) : null,
-    billing: resolved.billing ? print(AddressSchema, snapshotOf(resolved.billing)) : null,
-    payment_method: resolved.paymentMethod ? print(PaymentMethodSchema, snapshotOf(resolved.paymentMethod)) : null,
-    locale: resolved.locale ?? null,
-    customer_type: customerType.toColumn(resolved.customerType),
-    tax_exempt: resolved.taxExempt,
-    tax_identifiers: resolved.taxIdentifiers.map((one) => print(TaxIdentifierSchema, snapshotOf(one))),
-    tax_certificates: resolved.taxCertificates.map((one) => print(TaxCertificateSchema, snapshotOf(one))),
-    resolutions: resolved.resolutions.map((resolution) => print(ResolutionSchema, resolution)),
+    display_name: resolution.displayName,
+    contact: print(ContactSchema, resolution.contact),
+    shipping: resolution.shipping ? print(AddressSchema, snapshotOf(resolution.shipping)) : null,
+    billing: resolution.billing ? print(AddressSchema, snapshotOf(resolution.billing)) : null,
+    payment_method: resolution.paymentMethod ? print(PaymentMethodSchema, snapshotOf(resolution.paymentMethod)) : null,
+    locale: resolution.locale ?? null,
+    customer_type: customerType.toColumn(resolution.customerType),
+    tax_exempt: resolution.taxExempt,
+    tax_identifiers: resolution.taxIdentifiers.map((one) => print(TaxIdentifierSchema, snapshotOf(one))),
+    tax_certificates: resolution.taxCertificates.map((one) => print(TaxCertificateSchema, snapshotOf(one))),
+    resolutions: resolution.resolutions.map((resolution) => print(ResolutionSchema, resolution)),
   };
 }
 

@@ -11,12 +11,12 @@ const batchSize = 500;
  */
 export async function expireDueCheckouts({ db, clock, logger }: Pick<Deps, "db" | "clock" | "logger">) {
   const now = clock();
-  const expired = systemEvent(now)("checkout.expired", ["state"]);
+  const expiry = systemEvent(now)("checkout.expired", ["state"]);
   let total = 0;
   for (const tenantId of await listTenantsWithDueCheckouts(db, now)) {
     try {
       for (let count = batchSize; count === batchSize; total += count) {
-        count = await inTransaction(db, (trx) => expireCheckouts(trx, tenantId, batchSize, expired));
+        count = await inTransaction(db, (trx) => expireCheckouts(trx, tenantId, batchSize, expiry));
       }
     } catch (error) {
       logger.error({ error, tenantId }, "checkouts could not expire");

@@ -33,7 +33,7 @@ export interface Buyer {
   /** Absent for a guest. */
   readonly customer: CustomerRow | undefined;
   /** The token of the input. */
-  readonly described: DescribedToken | undefined;
+  readonly description: DescribedToken | undefined;
   readonly settings: AccountSettings;
   /** How the token is used: attached to the customer, or only previewed. */
   readonly use: UseToken;
@@ -48,7 +48,7 @@ export async function gather(call: Call, input: CheckoutInput, buyer: Buyer): Pr
   const inlineBilling = input.billing && inlineAddress(input.billing, settings, "billing");
   const requestTaxIdentifiers = await requestedTaxIdentifiers(call, input.taxIdentifierIds, customer?.id);
   if (customer === undefined) {
-    const requestPaymentMethod = await guestPaymentMethod(call, buyer.described);
+    const requestPaymentMethod = await guestPaymentMethod(call, buyer.description);
     const request = requestOf(input, inline?.country ?? buyer.country);
     return {
       request,
@@ -86,21 +86,21 @@ export async function gather(call: Call, input: CheckoutInput, buyer: Buyer): Pr
   };
 }
 
-async function guestPaymentMethod({ db, tenantId, now }: Call, described: DescribedToken | undefined) {
-  if (described === undefined) return undefined;
-  const { token, card } = described;
-  const attached = await findToken(db, tenantId, token);
-  if (attached !== undefined) requireOwn(attached, undefined);
+async function guestPaymentMethod({ db, tenantId, now }: Call, description: DescribedToken | undefined) {
+  if (description === undefined) return undefined;
+  const { token, card } = description;
+  const owner = await findToken(db, tenantId, token);
+  if (owner !== undefined) requireOwn(owner, undefined);
   // Another call detached the token after it was looked up, and the vault was not asked.
   if (card === undefined) throw conflict();
   return paymentMethodFromCard(token, card, now);
 }
 
-async function customerPaymentMethod(customer: CustomerRow, { described, settings, use }: Buyer) {
-  if (described === undefined) return undefined;
-  requireAttachedBefore(described, settings);
+async function customerPaymentMethod(customer: CustomerRow, { description, settings, use }: Buyer) {
+  if (description === undefined) return undefined;
+  requireAttachedBefore(description, settings);
   const firstBecomesDefault = settings.firstPaymentMethodBecomesDefault === true;
-  return await use(customer, { ...described, firstBecomesDefault, reclaims: useReclaims(settings) });
+  return await use(customer, { ...description, firstBecomesDefault, reclaims: useReclaims(settings) });
 }
 
 // The output-only fields are dropped: the copy would name an address, a customer and times that it never had.

@@ -102,8 +102,8 @@ function maskedContact(given: Contact, fields: ReadonlySet<string>): Contact {
 
 function pathsOf(input: CheckoutInput, mask: readonly string[]): readonly string[] {
   if (mask.length === 0) {
-    const populated = populatedPaths(CheckoutInputSchema, input, Object.keys(fieldsOf));
-    return populated.flatMap((path) => (path === "contact" ? populatedContact(input.contact) : path));
+    const paths = populatedPaths(CheckoutInputSchema, input, Object.keys(fieldsOf));
+    return paths.flatMap((path) => (path === "contact" ? populatedContact(input.contact) : path));
   }
   if (!mask.includes("*")) return mask;
   return Object.keys(fieldsOf).filter((path) => path !== "url" || input.url !== undefined);

@@ -69,42 +69,51 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
   const contact = create(ContactSchema);
   for (const part of ["email", "name", "phone"] as const) {
     const field = `contact.${part}`;
-    const fresh = () => profiled(field, request.contact?.[part] || undefined, customer?.[part]);
+    const fresh = () => fromProfile(field, request.contact?.[part] || undefined, customer?.[part]);
     const value = unlessKept(field, ({ contact }) => contact?.[part], fresh);
     if (value !== undefined) contact[part] = value;
   }
   const shipping = unlessKept(
     "shipping",
     (before) => before.shipping,
-    () => defaulted("shipping", requestShipping, defaultShipping, usable),
+    () => fromDefault("shipping", requestShipping, defaultShipping, skipOfAddress),
   );
   const paymentMethod = unlessKept(
     "payment_method",
     (before) => before.paymentMethod,
-    () => defaulted("payment_method", requestPaymentMethod, defaultPaymentMethod, chargeable),
+    () => fromDefault("payment_method", requestPaymentMethod, defaultPaymentMethod, skipOfPaymentMethod),
   );
   const billing = resolveBilling();
   const locale = unlessKept(
     "locale",
     (before) => before.locale,
-    () => profiled("locale", request.locale || undefined, customer?.locale),
+    () => fromProfile("locale", request.locale || undefined, customer?.locale),
   );
   const customerType = unlessKept(
     "customer_type",
     (before) => before.customerType,
-    () => profiled("customer_type", request.customerType || undefined, customer?.type || undefined),
+    () => fromProfile("customer_type", request.customerType || undefined, customer?.type || undefined),
   );
   const taxIdentifiers = unlessKept(
     "tax_identifiers",
     (before) => before.taxIdentifiers,
-    () => selected("tax_identifiers", candidates.requestTaxIdentifiers, candidates.taxIdentifiers, verified),
+    () =>
+      chooseList("tax_identifiers", candidates.requestTaxIdentifiers, candidates.taxIdentifiers, skipOfTaxIdentifier),
   );
   const taxCertificates = unlessKept(
     "tax_certificates",
     (before) => before.taxCertificates,
-    () => selected("tax_certificates", undefined, certificatesFor(shipping, candidates.taxCertificates), active),
+    () =>
+      chooseList(
+        "tax_certificates",
+        undefined,
+        certificatesFor(shipping, candidates.taxCertificates),
+        skipOfTaxCertificate,
+      ),
   );
-  const displayName = named(isKept("display_name") ? nameGivenTo(revision?.before) : request.displayName || undefined);
+  const displayName = resolveName(
+    isKept("display_name") ? nameGivenTo(revision?.before) : request.displayName || undefined,
+  );
   return {
     displayName,
     contact,
@@ -133,13 +142,13 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
     resolutions.push(create(ResolutionSchema, { field, source, skippedDefault }));
   }
 
-  function profiled<T>(field: string, requested: T | undefined, profile: T | undefined): T | undefined {
+  function fromProfile<T>(field: string, requested: T | undefined, profile: T | undefined): T | undefined {
     if (requested !== undefined) note(field, ResolutionSource.REQUEST);
     else note(field, profile === undefined ? ResolutionSource.NONE : ResolutionSource.CUSTOMER_PROFILE);
     return requested ?? profile;
   }
 
-  function defaulted<T>(
+  function fromDefault<T>(
     field: string,
     requested: T | undefined,
     fallback: T | undefined,
@@ -149,9 +158,9 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
       note(field, ResolutionSource.REQUEST);
       return requested;
     }
-    const skipped = fallback === undefined ? SkippedDefault.NOT_SET : skip(fallback);
-    const applies = skipped === SkippedDefault.UNSPECIFIED;
-    note(field, applies ? ResolutionSource.CUSTOMER_DEFAULT : ResolutionSource.NONE, skipped);
+    const reason = fallback === undefined ? SkippedDefault.NOT_SET : skip(fallback);
+    const applies = reason === SkippedDefault.UNSPECIFIED;
+    note(field, applies ? ResolutionSource.CUSTOMER_DEFAULT : ResolutionSource.NONE, reason);
     return applies ? fallback : undefined;
   }
 
@@ -160,18 +169,18 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
     const before = revision?.before;
     const source = before?.resolutions.find(({ field }) => field === "billing")?.source;
     const { defaultBilling } = candidates;
-    if (!isKept("billing")) return billed(candidates.requestBilling, defaultBilling);
+    if (!isKept("billing")) return chooseBilling(candidates.requestBilling, defaultBilling);
     if (source === ResolutionSource.REQUEST)
       return unlessKept(
         "billing",
         (kept) => kept.billing,
         () => undefined,
       );
-    if (!isKept("payment_method")) return billed(undefined, defaultBilling);
-    return billed(undefined, source === ResolutionSource.CUSTOMER_DEFAULT ? before?.billing : undefined);
+    if (!isKept("payment_method")) return chooseBilling(undefined, defaultBilling);
+    return chooseBilling(undefined, source === ResolutionSource.CUSTOMER_DEFAULT ? before?.billing : undefined);
   }
 
-  function billed(requested: Address | undefined, defaultBilling: Address | undefined): Address | undefined {
+  function chooseBilling(requested: Address | undefined, defaultBilling: Address | undefined): Address | undefined {
     const choices: [ResolutionSource, Address | undefined][] = [
       [ResolutionSource.REQUEST, requested],
       [ResolutionSource.PAYMENT_METHOD, paymentMethod && ownerAddress(paymentMethod)],
@@ -184,26 +193,26 @@ export function resolve(candidates: Candidates, revision?: Revision): Resolved {
   }
 
   // The ones in the request, else the usable ones of the customer.
-  function selected<T>(
+  function chooseList<T>(
     field: string,
     requested: readonly T[] | undefined,
     own: readonly T[] = [],
     skip: (one: T) => SkippedDefault,
   ): readonly T[] {
-    const usable = requested ?? own.filter((one) => skip(one) === SkippedDefault.UNSPECIFIED);
-    const skipped =
-      requested === undefined ? own.map(skip).find((reason) => reason !== SkippedDefault.UNSPECIFIED) : undefined;
-    const otherwise = usable.length === 0 ? ResolutionSource.NONE : ResolutionSource.CUSTOMER_PROFILE;
-    note(field, requested === undefined ? otherwise : ResolutionSource.REQUEST, skipped);
-    return usable;
+    const list = requested ?? own.filter((one) => skip(one) === SkippedDefault.UNSPECIFIED);
+    const reason =
+      requested === undefined ? own.map(skip).find((one) => one !== SkippedDefault.UNSPECIFIED) : undefined;
+    const otherwise = list.length === 0 ? ResolutionSource.NONE : ResolutionSource.CUSTOMER_PROFILE;
+    note(field, requested === undefined ? otherwise : ResolutionSource.REQUEST, reason);
+    return list;
   }
 
   // The given name, else the e-mail address or the name with their source, else the customer's id.
-  function named(given: string | undefined): string {
+  function resolveName(given: string | undefined): string {
     const part = (["email", "name"] as const).find((one) => contact[one] !== undefined);
-    const followed = resolutions.find(({ field }) => field === `contact.${part}`)?.source;
+    const contactSource = resolutions.find(({ field }) => field === `contact.${part}`)?.source;
     const otherwise = customer === undefined ? ResolutionSource.NONE : ResolutionSource.CUSTOMER_PROFILE;
-    note("display_name", given === undefined ? (followed ?? otherwise) : ResolutionSource.REQUEST);
+    note("display_name", given === undefined ? (contactSource ?? otherwise) : ResolutionSource.REQUEST);
     return given ?? (part && contact[part]) ?? customer?.id ?? "";
   }
 }
@@ -233,20 +242,20 @@ function certificatesFor(
 }
 
 // An address that names no place is no address.
-function usable(address: Address): SkippedDefault {
+function skipOfAddress(address: Address): SkippedDefault {
   return namesPlace(address) ? SkippedDefault.UNSPECIFIED : SkippedDefault.NOT_SET;
 }
 
 // A default cannot be consumed: detaching it clears it.
-function chargeable({ state }: PaymentMethod): SkippedDefault {
+function skipOfPaymentMethod({ state }: PaymentMethod): SkippedDefault {
   return state === PaymentMethodState.EXPIRED ? SkippedDefault.EXPIRED : SkippedDefault.UNSPECIFIED;
 }
 
-function verified({ state }: TaxIdentifier): SkippedDefault {
+function skipOfTaxIdentifier({ state }: TaxIdentifier): SkippedDefault {
   return state === TaxIdentifierState.VERIFIED ? SkippedDefault.UNSPECIFIED : SkippedDefault.NOT_VERIFIED;
 }
 
-function active({ state }: TaxCertificate): SkippedDefault {
+function skipOfTaxCertificate({ state }: TaxCertificate): SkippedDefault {
   if (state === TaxCertificateState.PENDING) return SkippedDefault.NOT_STARTED;
   return state === TaxCertificateState.LAPSED ? SkippedDefault.EXPIRED : SkippedDefault.UNSPECIFIED;
 }

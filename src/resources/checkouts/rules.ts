@@ -21,8 +21,8 @@ export async function lockWithCustomer(
   id: string,
   reach: Reach,
 ): Promise<LockedCheckout> {
-  const found = await findCheckout(trx, tenantId, id, reach);
-  const customerId = found?.customer_id ?? null;
+  const checkout = await findCheckout(trx, tenantId, id, reach);
+  const customerId = checkout?.customer_id ?? null;
   const customer = customerId === null ? undefined : await lockCustomer(trx, tenantId, customerId);
   const row = await lockCheckout(trx, tenantId, id, reach);
   if (row === undefined) throw notFound("checkout");

@@ -19,7 +19,7 @@ import { changedPaths } from "../../rpc/requests/field-mask.js";
 import { lockActiveCustomer, requireActive } from "../customers/lock.js";
 import { findCustomer } from "../customers/store.js";
 import { attachingUse, describeToken, previewingUse } from "../payment-methods/token.js";
-import { checkoutFromRow, previewFromColumns, resolvedToColumns, stateOf, stateToColumn } from "./convert.js";
+import { checkoutFromRow, previewFromColumns, resolutionToColumns, stateOf, stateToColumn } from "./convert.js";
 import { gather } from "./gather.js";
 import { fieldsToResolve, inputPath, maskedInput, newInput, requireGuestInput } from "./input.js";
 import { newCheckoutSecret, reachOf } from "./reach.js";
@@ -35,14 +35,14 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
       const { customerId, url } = input;
       if (customerId === "") requireGuestInput(input);
       else if ((await findCustomer(pooled.db, pooled.tenantId, customerId)) === undefined) throw notFound("customer");
-      const described = await describe(pooled, input, ctx.signal);
+      const description = await describe(pooled, input, ctx.signal);
       return (call) =>
         transact(call, async (inside) => {
           const { db, tenantId, now } = inside;
           const { settings } = await deps.settings.read(db, tenantId);
           const customer = customerId === "" ? undefined : await lockActiveCustomer(db, tenantId, customerId);
-          const buyer = { customer, described, settings, use: attachingUse(inside) };
-          const resolved = resolve(await gather(inside, input, buyer));
+          const buyer = { customer, description, settings, use: attachingUse(inside) };
+          const resolution = resolve(await gather(inside, input, buyer));
           const checkoutSecret = customer === undefined ? newCheckoutSecret(deps.randomBytes) : undefined;
           const columns = {
             id: deps.newId("chk"),
@@ -51,7 +51,7 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
             state: stateToColumn(CheckoutState.PENDING),
             expire_time: new Date(now.getTime() + Number(settings.checkoutLifetime?.seconds) * 1000),
             secret_hash: checkoutSecret === undefined ? null : hashOfSecret(checkoutSecret),
-            ...resolvedToColumns(resolved),
+            ...resolutionToColumns(resolution),
           };
           const row = await store.insertCheckout(db, tenantId, columns, inside.event("checkout.created"));
           return { checkout: checkoutFromRow(row, now), ...(checkoutSecret !== undefined && { checkoutSecret }) };
@@ -63,45 +63,47 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
       const call = callOf(ctx);
       const input = newInput(req.checkout);
       const { customerId, url } = input;
-      const found = customerId === "" ? undefined : await findCustomer(call.db, call.tenantId, customerId);
+      const buyerRow = customerId === "" ? undefined : await findCustomer(call.db, call.tenantId, customerId);
       if (customerId === "") requireGuestInput(input);
-      else if (found === undefined) throw notFound("customer");
-      const described = await describe(call, input, ctx.signal);
+      else if (buyerRow === undefined) throw notFound("customer");
+      const description = await describe(call, input, ctx.signal);
       const { settings } = await deps.settings.read(call.db, call.tenantId);
-      const customer = found && requireActive(found);
-      const resolved = resolve(await gather(call, input, { customer, described, settings, use: previewingUse(call) }));
-      return { checkout: previewFromColumns(url, customerId, resolvedToColumns(resolved)) };
+      const customer = buyerRow && requireActive(buyerRow);
+      const resolution = resolve(
+        await gather(call, input, { customer, description, settings, use: previewingUse(call) }),
+      );
+      return { checkout: previewFromColumns(url, customerId, resolutionToColumns(resolution)) };
     },
 
     updateCheckout: prepared(async (req, ctx) => {
       const pooled = callOf(ctx);
       const fields = fieldsToResolve(req);
       const input = maskedInput(req, fields);
-      const found = await store.findCheckout(pooled.db, pooled.tenantId, req.id, reachOf(pooled, req.checkoutSecret));
-      if (found === undefined) throw notFound("checkout");
-      if (input.customerId !== "" && input.customerId !== found.customer_id) {
+      const earlier = await store.findCheckout(pooled.db, pooled.tenantId, req.id, reachOf(pooled, req.checkoutSecret));
+      if (earlier === undefined) throw notFound("checkout");
+      if (input.customerId !== "" && input.customerId !== earlier.customer_id) {
         throw invalidField(`${inputPath}.customer_id`, "cannot be changed");
       }
-      if (found.customer_id === null) requireGuestInput(input, fields);
-      const described = await describe(pooled, input, ctx.signal);
+      if (earlier.customer_id === null) requireGuestInput(input, fields);
+      const description = await describe(pooled, input, ctx.signal);
       return (call) =>
         transact(call, async (inside) => {
           const { db, tenantId, now, event } = inside;
           const { settings } = await deps.settings.read(db, tenantId);
-          const locked = await lockWithCustomer(db, tenantId, req.id, reachOf(inside, req.checkoutSecret));
-          const { row } = locked;
+          const checkout = await lockWithCustomer(db, tenantId, req.id, reachOf(inside, req.checkoutSecret));
+          const { row } = checkout;
           requireEtag("checkout", row, req.etag);
           const state = requirePending(row, now, "update");
           const before = checkoutFromRow(row, now);
           const country = fields.has("shipping") ? undefined : before.shipping?.country;
-          const buyer = { customer: requireBuyer(locked), described, settings, use: attachingUse(inside), country };
+          const buyer = { customer: requireBuyer(checkout), description, settings, use: attachingUse(inside), country };
           const candidates = await gather(inside, input, buyer);
-          const resolved = resolvedToColumns(resolve(candidates, { before, fields }));
-          const columns = { ...resolved, state, ...(input.url !== undefined && { url: input.url }) };
+          const resolution = resolutionToColumns(resolve(candidates, { before, fields }));
+          const columns = { ...resolution, state, ...(input.url !== undefined && { url: input.url }) };
           const paths = changedPaths(CheckoutSchema, before, checkoutFromRow({ ...row, ...columns }, now));
           if (paths.length === 0) return { checkout: before };
-          const updated = await store.updateCheckout(db, tenantId, row.id, columns, event("checkout.updated", paths));
-          return { checkout: checkoutFromRow(updated, now) };
+          const newRow = await store.updateCheckout(db, tenantId, row.id, columns, event("checkout.updated", paths));
+          return { checkout: checkoutFromRow(newRow, now) };
         });
     }),
 
@@ -115,9 +117,9 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
         if (stateOf(row, now) === CheckoutState.CANCELLED) return { checkout: checkoutFromRow(row, now) };
         requireEtag("checkout", row, req.etag);
         const state = requirePending(row, now, "cancel");
-        const cancelled = event("checkout.cancelled", ["state"]);
+        const cancellation = event("checkout.cancelled", ["state"]);
         return {
-          checkout: checkoutFromRow(await store.updateCheckout(trx, tenantId, row.id, { state }, cancelled), now),
+          checkout: checkoutFromRow(await store.updateCheckout(trx, tenantId, row.id, { state }, cancellation), now),
         };
       });
     },

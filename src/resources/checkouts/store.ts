@@ -50,7 +50,7 @@ export async function insertCheckout(
 ) {
   const times = { create_time: event.time, update_time: event.time };
   const change = trx("checkouts")
-    .insert({ tenant_id: tenantId, ...columns, ...listed(columns), ...times })
+    .insert({ tenant_id: tenantId, ...columns, ...listsAsJson(columns), ...times })
     .returning("*");
   const [row] = await changeWithEvent<CheckoutRow>(trx, tenantId, change, event);
   return row!;
@@ -108,7 +108,7 @@ export async function updateCheckout(
 ): Promise<CheckoutRow> {
   const change = trx("checkouts")
     .where({ tenant_id: tenantId, id })
-    .update({ ...columns, ...listed(columns), version: trx.raw("version + 1"), update_time: event.time })
+    .update({ ...columns, ...listsAsJson(columns), version: trx.raw("version + 1"), update_time: event.time })
     .returning("*");
   const [row] = await changeWithEvent<CheckoutRow>(trx, tenantId, change, event);
   return row!;
@@ -148,7 +148,7 @@ export async function expireCheckouts(
 }
 
 /** The lists among the columns, as JSON text: the driver would send them as Postgres arrays. */
-export function listed(columns: Partial<CheckoutColumns>): Record<string, string> {
+export function listsAsJson(columns: Partial<CheckoutColumns>): Record<string, string> {
   const lists = Object.entries(columns).filter(([, value]) => Array.isArray(value));
   return Object.fromEntries(lists.map(([name, list]) => [name, JSON.stringify(list)]));
 }

@@ -20,20 +20,20 @@ export async function requestedTaxIdentifiers(
 ): Promise<TaxIdentifier[] | undefined> {
   if (ids.length === 0) return undefined;
   const rows = await listTaxIdentifiersById(db, tenantId, ids);
-  const found = ids.map((id) => {
+  const identifiers = ids.map((id) => {
     const row = rows.find((one) => one.id === id);
     // A tax identifier without a customer belongs to the merchant.
     const isUsable = row?.customer_id === null ? kind === "secret_key" : row?.customer_id === customerId;
     if (row === undefined || !isUsable) throw notFound("tax identifier");
     return taxIdentifierFromRow(row);
   });
-  if (found.some(({ state }) => state !== TaxIdentifierState.VERIFIED)) {
+  if (identifiers.some(({ state }) => state !== TaxIdentifierState.VERIFIED)) {
     throw refused("TAX_IDENTIFIER_NOT_VERIFIED", "The tax identifier is not verified.");
   }
-  if (new Set(found.map(({ type }) => type)).size < found.length) {
+  if (new Set(identifiers.map(({ type }) => type)).size < identifiers.length) {
     throw invalidField(`${inputPath}.tax_identifier_ids`, "must name one tax identifier of a type");
   }
-  return found;
+  return identifiers;
 }
 
 /** The tax identifiers and certificates of a customer. */

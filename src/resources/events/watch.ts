@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { WatchEventsRequest } from "../../../gen/clientele/v1/events_pb.js";
 import type { Call } from "../../rpc/callers/caller.js";
-import { invalidField, rpcError, unavailable } from "../../rpc/errors.js";
+import { callCancelled, invalidField, unavailable } from "../../rpc/errors.js";
 import { eventFromRow, eventId, firstCursor, numberOfEvent } from "./convert.js";
 import type { EventFeed } from "./feed.js";
 import { type EventRow, findEvent } from "./log-store.js";
@@ -47,7 +47,7 @@ export async function* watchEvents(feed: EventFeed, call: Call, req: WatchEvents
 
 function requireOpen(feed: EventFeed, signal: AbortSignal): void {
   if (signal.aborted) {
-    throw signal.reason instanceof ConnectError ? signal.reason : rpcError("CALL_CANCELLED", "The call was cancelled.");
+    throw signal.reason instanceof ConnectError ? signal.reason : callCancelled();
   }
   if (feed.closed) throw unavailable();
 }

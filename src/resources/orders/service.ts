@@ -27,11 +27,11 @@ export function orderService(deps: Deps): ServiceImpl<typeof OrderService> {
       const { db, tenantId, now, event } = call;
       const reach = reachOf(call, req.checkoutSecret);
       return await inTransaction(db, async (trx) => {
-        const locked = await lockWithCustomer(trx, tenantId, req.checkoutId, reach);
-        const { row } = locked;
+        const checkout = await lockWithCustomer(trx, tenantId, req.checkoutId, reach);
+        const { row } = checkout;
         const state = requirePending(row, now, "complete");
         requireEtag("checkout", row, req.checkoutEtag);
-        if (requireBuyer(locked)?.enabled === false) {
+        if (requireBuyer(checkout)?.enabled === false) {
           throw refused("CUSTOMER_DISABLED", "The customer is disabled, no orders can be placed for it.");
         }
         const { shipping, paymentMethod } = checkoutFromRow(row, now);
@@ -70,13 +70,13 @@ async function requireChargeable(
   now: Date,
 ): Promise<void> {
   const present = copy && (await lockToken(trx, tenantId, copy.id));
-  const attached = present === undefined || present.customer_id === customerId;
+  const isOwn = present === undefined || present.customer_id === customerId;
   const card = copy?.card && {
     exp_month: copy.card.expMonth,
     exp_year: copy.card.expYear,
     consume_time: present?.consume_time ?? null,
   };
-  if (card === undefined || !attached || stateAt(now, card) !== PaymentMethodState.CHARGEABLE) {
+  if (card === undefined || !isOwn || stateAt(now, card) !== PaymentMethodState.CHARGEABLE) {
     throw refused("PAYMENT_METHOD_NOT_CHARGEABLE", "The checkout has no payment method that can be charged.");
   }
 }

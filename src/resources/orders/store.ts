@@ -3,7 +3,7 @@ import { type Keys, shareRead } from "../../db/shared-reads.js";
 import { defineStatement } from "../../db/statements.js";
 import type { EventDraft } from "../../rpc/calls/event-draft.js";
 import { type Page, selectPage } from "../../rpc/lists/paging.js";
-import { listed, type SnapshotRow } from "../checkouts/store.js";
+import { listsAsJson, type SnapshotRow } from "../checkouts/store.js";
 import { isOf, type Owner } from "../customers/owner.js";
 import { changeWithEvent } from "../events/store.js";
 
@@ -19,7 +19,7 @@ export type OrderColumns = SnapshotRow & Pick<OrderRow, "id" | "checkout_id">;
 
 export async function insertOrder(trx: Knex.Transaction, tenantId: string, columns: OrderColumns, event: EventDraft) {
   const change = trx("orders")
-    .insert({ tenant_id: tenantId, ...columns, ...listed(columns), create_time: event.time })
+    .insert({ tenant_id: tenantId, ...columns, ...listsAsJson(columns), create_time: event.time })
     .returning("*");
   const [row] = await changeWithEvent<OrderRow>(trx, tenantId, change, event);
   return row!;

@@ -1,6 +1,6 @@
 import type { UnaryResponse } from "@connectrpc/connect";
 import { cancel, createCancellation, withDeadline } from "../../db/deadline.js";
-import { reasonOf, rpcError } from "../errors.js";
+import { deadlinePassed, reasonOf, rpcError } from "../errors.js";
 import type { UnaryCall } from "./unary-call.js";
 
 const defaultMs = 10_000;
@@ -20,7 +20,7 @@ export async function withinDeadline(
   const timeoutMs = Math.min(timeoutOf(call.header) ?? defaultMs, maxMs);
   call.until = Date.now() + timeoutMs;
   const cancellation = createCancellation();
-  const timer = setTimeout(() => call.abort(tooLate()), timeoutMs);
+  const timer = setTimeout(() => call.abort(deadlinePassed()), timeoutMs);
   const ended = new Promise<never>((_, reject) => {
     call.onAbort = (reason) => {
       reject(reason);
@@ -34,15 +34,6 @@ export async function withinDeadline(
     clearTimeout(timer);
     call.onAbort = undefined;
   }
-}
-
-function tooLate() {
-  return rpcError("DEADLINE_EXCEEDED", "The deadline of the call has passed.");
-}
-
-/** The error of a call whose client has gone away. */
-export function callCancelled() {
-  return rpcError("CALL_CANCELLED", "The call was cancelled.");
 }
 
 // The longest time of a Node timer; a longer one would fire at once.

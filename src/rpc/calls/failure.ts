@@ -1,6 +1,14 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { classify } from "../../db/errors.js";
-import { conflict, invalidFields, reasonOf, rpcError, unavailable, unexpected, withErrorInfo } from "../errors.js";
+import {
+  conflict,
+  deadlinePassed,
+  invalidFields,
+  reasonOf,
+  unavailable,
+  unexpected,
+  withErrorInfo,
+} from "../errors.js";
 import type { Logger } from "../log.js";
 import { type CallRecord, recordKey } from "./call-record.js";
 
@@ -56,7 +64,7 @@ function failureOfDatabase(error: unknown): ConnectError | undefined {
     case "unavailable":
       return unavailable();
     case "deadline":
-      return rpcError("DEADLINE_EXCEEDED", "The deadline of the call has passed.");
+      return deadlinePassed();
     case "aborted":
     case "retry":
       return conflict();

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { deadlineLeft, presentCancellation } from "../../db/deadline.js";
-import { queueFull, rpcError } from "../errors.js";
+import { callCancelled, deadlinePassed, queueFull } from "../errors.js";
 
 /** Runs at most so many pieces of work at a time; those who wait take turns, each with its work in order. */
 export type InTurn = <T>(run: () => Promise<T>) => Promise<T>;
@@ -129,8 +129,7 @@ async function turn(waiting: ReturnType<typeof createQueue>, whose: string): Pro
         reject(error);
       },
     };
-    const giveUp = () =>
-      waiter.refuse(cancellation?.cancelled ? rpcError("CALL_CANCELLED", "The call was cancelled.") : tooLate());
+    const giveUp = () => waiter.refuse(cancellation?.cancelled ? callCancelled() : deadlinePassed());
     const timer = ms === undefined ? undefined : setTimeout(giveUp, ms);
     waiting.add(whose, waiter);
     cancellation?.stops.add(giveUp);
@@ -138,10 +137,6 @@ async function turn(waiting: ReturnType<typeof createQueue>, whose: string): Pro
 }
 
 function requireTime(): void {
-  if (presentCancellation()?.cancelled) throw rpcError("CALL_CANCELLED", "The call was cancelled.");
-  if ((deadlineLeft() ?? 1) <= 0) throw tooLate();
-}
-
-function tooLate() {
-  return rpcError("DEADLINE_EXCEEDED", "The deadline of the call has passed.");
+  if (presentCancellation()?.cancelled) throw callCancelled();
+  if ((deadlineLeft() ?? 1) <= 0) throw deadlinePassed();
 }

@@ -1,3 +1,4 @@
+import type { JsonObject } from "@bufbuild/protobuf";
 import { parse } from "lossless-json";
 import { holdsCardNumber } from "../../formats/card-numbers.js";
 import { isExactNumber } from "../../formats/exact-numbers.js";
@@ -6,6 +7,11 @@ import { type Findings, textFault } from "./findings.js";
 /** A number of JSON that a double would change, as it is written. */
 export class InexactNumber {
   constructor(readonly text: string) {}
+}
+
+/** Whether a JSON value is an object; a number that JavaScript cannot hold is none. */
+export function isObject(json: unknown): json is JsonObject {
+  return typeof json === "object" && json !== null && !Array.isArray(json) && !(json instanceof InexactNumber);
 }
 
 /**

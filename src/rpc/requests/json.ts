@@ -12,7 +12,7 @@ import { isExactNumber } from "../../formats/exact-numbers.js";
 import { type FieldViolation, invalidFields, rpcError } from "../errors.js";
 import { bytesPerValue, maxValues, tooManyValues } from "./binary.js";
 import { cardNumberGiven } from "./card-numbers.js";
-import { InexactNumber, inexactMessage, noteInexact, parseExactly, pathOfKey } from "./exact-json.js";
+import { InexactNumber, inexactMessage, isObject, noteInexact, parseExactly, pathOfKey } from "./exact-json.js";
 import type { Findings } from "./findings.js";
 import { nearest } from "./nearest.js";
 
@@ -78,10 +78,6 @@ function countValues(bytes: Buffer): number {
     else if (byte === comma || byte === brace || byte === bracket) count += 1;
   }
   return count;
-}
-
-function isObject(json: unknown): json is JsonObject {
-  return typeof json === "object" && json !== null && !Array.isArray(json) && !(json instanceof InexactNumber);
 }
 
 // Replaces the numbers that are not kept by null, so that the rest can be checked.

@@ -1,4 +1,4 @@
-import { callCancelled } from "../../rpc/calls/deadline.js";
+import { callCancelled } from "../../rpc/errors.js";
 import { bodyTooSlow } from "../unary/body.js";
 import type { BodyCount } from "../unary/body-budget.js";
 

@@ -1,8 +1,7 @@
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate } from "node:zlib";
-import { callCancelled } from "../../rpc/calls/deadline.js";
-import { rpcError } from "../../rpc/errors.js";
+import { callCancelled, rpcError } from "../../rpc/errors.js";
 import type { BodyCount } from "./body-budget.js";
 
 /** Bounds of a request body. */
