@@ -37,7 +37,7 @@ beforeEach(async () => {
   home = await createHome();
   database = await createTestDatabase();
   balancer = await startBalancer(pollMs);
-  environment = { DATABASE_URL: database.url, CLIENTELE_DRAIN_DELAY_SECONDS: "1" };
+  environment = { DATABASE_URL: database.url, CLIENTELE_DRAIN_DELAY_SECONDS: "3" };
 });
 afterEach(async () => {
   await balancer[Symbol.asyncDispose]();
