@@ -115,7 +115,7 @@ const schema = z
     CLIENTELE_POOL_SIZE: z.coerce.number().int().min(1).max(1000).default(10),
     CLIENTELE_DATABASE_WAIT_SECONDS: z.coerce.number().min(0.1).max(60).default(2),
     CLIENTELE_CONNECTIONS: z.coerce.number().int().min(1).max(1_000_000).default(10_000),
-    CLIENTELE_BODY_MEGABYTES: z.coerce.number().int().min(32).max(65_536).default(128),
+    CLIENTELE_BODY_MEGABYTES: z.coerce.number().int().min(1).max(65_536).default(128),
     CLIENTELE_WATCHES_PER_TENANT: z.coerce.number().int().min(0).max(100_000).default(1_000),
     CLIENTELE_JOBS: z.stringbool().default(true),
     CLIENTELE_CARD_VAULT_URL: safeUrl("https://vault.example/v1").optional(),
