@@ -21,7 +21,9 @@ beforeEach(async () => {
   database = await createTestDatabase();
   db = new pg.Client({ connectionString: database.url });
   await db.connect();
-  const environment = { DATABASE_URL: database.url, CLIENTELE_POOL_SIZE: "40", CLIENTELE_LOG_LEVEL: "info" };
+  // The load must not decide whether a statement gets its connection in time.
+  const patient = { CLIENTELE_POOL_SIZE: "40", CLIENTELE_DATABASE_WAIT_SECONDS: "9" };
+  const environment = { DATABASE_URL: database.url, CLIENTELE_LOG_LEVEL: "info", ...patient };
   key = JSON.parse((await home.run(["account", "create", "--name", "Acme", "--json"], environment)).stdout).testKey;
   serving = await home.serve(environment);
 });
