@@ -85,8 +85,15 @@ function isPhone(digits: string): boolean {
   return digits.length <= 13 && parsePhoneNumberFromString(`+${digits}`)?.isValid() === true;
 }
 
-// The digits of other scripts, and of other widths, are those of ASCII.
+// Four groups, or the three of American Express, with one sign between that also stands in dates and versions.
+const signedGroups = /(?<!\d)(?:(\d{4})([./_·])(\d{4})\2(\d{4})\2(\d{4})|(\d{4})([./_·])(\d{6})\7(\d{5}))(?!\d)/g;
+
 function withPlainDigits(text: string): string {
+  return digitsOfAscii(text).replace(signedGroups, "$1 $3 $4 $5$6 $8 $9");
+}
+
+// The digits of other scripts, and of other widths, are those of ASCII.
+function digitsOfAscii(text: string): string {
   if (!/[^\P{Nd}0-9]/u.test(text)) return text;
   return text.normalize("NFKC").replace(/[^\P{Nd}0-9]+/gu, (digits) => Array.from(digits, digitOf).join(""));
 }

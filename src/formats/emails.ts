@@ -9,7 +9,7 @@ const maxBytes = 254;
 const atom = String.raw`[^\s\p{C}@.,:;<>()[\]\\"]+`;
 const dotAtom = new RegExp(`^${atom}(?:\\.${atom})*$`, "u");
 const plainDomain =
-  /^(?!.*xn--)(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i;
+  /^(?!.*xn--)(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i;
 
 /**
  * An e-mail address as it is kept, or undefined if the text is none: as typed, composed (NFC), without invisible
@@ -38,7 +38,8 @@ function normalDomain(typed: string): { readonly ascii: string; readonly shown: 
     useSTD3ASCIIRules: true,
     verifyDNSLength: true,
   });
-  if (ascii === null || !ascii.includes(".")) return undefined;
+  // A last label of digits makes it an address of IPv4, or nothing (RFC 3696, 2).
+  if (ascii === null || !ascii.includes(".") || /\.\d+$/.test(ascii)) return undefined;
   const { domain } = toUnicode(ascii);
   return { ascii, shown: typed.toLowerCase() === domain ? typed : domain };
 }

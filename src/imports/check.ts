@@ -12,7 +12,7 @@ import { givenPaths as taxPaths } from "../resources/tax-identifiers/convert.js"
 import { type FieldViolation, refused } from "../rpc/errors.js";
 import { cardNumberGiven } from "../rpc/requests/card-numbers.js";
 import { requireContents } from "../rpc/requests/contents.js";
-import { breakOf, inspectExact, isObject, parseExactly } from "../rpc/requests/exact-json.js";
+import { breakOf, DuplicateKey, inspectExact, isObject, parseExactly } from "../rpc/requests/exact-json.js";
 import { populatedPaths } from "../rpc/requests/field-mask.js";
 import type { Findings } from "../rpc/requests/findings.js";
 import { checkAddresses, checkTaxIdentifiers, defaultOf, passwordOf } from "./belongings.js";
@@ -60,6 +60,7 @@ function parseLine({ text, fault }: Line) {
     return parseExactly(text);
   } catch (error) {
     if (error instanceof RangeError) throw error;
+    if (error instanceof DuplicateKey) throw refusal("JSON_INVALID", "A key of an object is given twice.");
     throw brokenJson((breakOf(text) ?? 0) + 1);
   }
 }

@@ -12,7 +12,7 @@ import { type Call, callOf } from "../../rpc/callers/caller.js";
 import { hashOfSecret } from "../../rpc/callers/secret.js";
 import { prepared } from "../../rpc/calls/call.js";
 import { transact } from "../../rpc/calls/transaction.js";
-import { invalidField, notFound } from "../../rpc/errors.js";
+import { invalidField, notFound, notPermitted } from "../../rpc/errors.js";
 import { requireEtag } from "../../rpc/etag.js";
 import { pageOf, toPage } from "../../rpc/lists/paging.js";
 import { changedPaths } from "../../rpc/requests/field-mask.js";
@@ -84,6 +84,9 @@ export function checkoutService(deps: Deps): ServiceImpl<typeof CheckoutService>
       if (input.customerId !== "" && input.customerId !== earlier.customer_id) {
         throw invalidField(`${inputPath}.customer_id`, "cannot be changed");
       }
+      // A page corrects what the guest typed, not what is sold.
+      const isOtherUrl = input.url !== undefined && input.url !== earlier.url;
+      if (isOtherUrl && pooled.kind === "publishable_key") throw notPermitted([`${inputPath}.url`]);
       if (earlier.customer_id === null) requireGuestInput(input, fields);
       const description = await describe(pooled, input, ctx.signal);
       return (call) =>

@@ -2,6 +2,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import type { Customer } from "../../../gen/clientele/v1/customers_pb.js";
 import { countryCode } from "../../formats/countries.js";
 import { normalEmail } from "../../formats/emails.js";
+import { canonicalToken } from "../../formats/payment-tokens.js";
 import { normalPhone } from "../../formats/phones.js";
 import type { Field } from "../../rpc/lists/filter-clause.js";
 import type { OrderTerm } from "../../rpc/lists/order-by.js";
@@ -106,7 +107,9 @@ export const customerFields = {
   shipping: { column: null, kind: "separate", writer: "shopper" },
   default_address_id: text("default_address_id", "shopper after sign-up"),
   default_billing_address_id: text("default_billing_address_id", "shopper after sign-up"),
-  default_payment_method_id: text("default_payment_method_id", "shopper after sign-up"),
+  default_payment_method_id: text("default_payment_method_id", "shopper after sign-up", {
+    filter: { type: "text", normal: canonicalToken },
+  }),
   password: { column: null, kind: "separate", writer: "shopper at sign-up" },
   has_password: {
     column: "password_id",

@@ -3,6 +3,7 @@ import { type Customer, CustomerSchema } from "../../../gen/clientele/v1/custome
 import { countryCode } from "../../formats/countries.js";
 import { normalEmail } from "../../formats/emails.js";
 import { isLocale } from "../../formats/locales.js";
+import { canonicalToken } from "../../formats/payment-tokens.js";
 import { normalPhone } from "../../formats/phones.js";
 import type { CallerKind } from "../../rpc/callers/caller.js";
 import { type FieldViolation, invalidField, invalidFields, refused } from "../../rpc/errors.js";
@@ -11,7 +12,6 @@ import { missingFields, violationsIn, withoutBlanks } from "../../rpc/requests/v
 import { metadataViolations } from "../accounts/metadata.js";
 import type { TenantSettings } from "../accounts/settings.js";
 import { validValues } from "../custom-fields/values.js";
-import { canonicalToken } from "../payment-methods/token.js";
 
 const maxIdLength = 40;
 // The id by which a customer token may name its own customer.

@@ -8,6 +8,7 @@ import {
 } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import { inTransaction } from "../../db/transaction.js";
 import type { Deps } from "../../deps.js";
+import { canonicalToken, isToken } from "../../formats/payment-tokens.js";
 import { type Call, callOf } from "../../rpc/callers/caller.js";
 import { prepared } from "../../rpc/calls/call.js";
 import { transact } from "../../rpc/calls/transaction.js";
@@ -20,15 +21,7 @@ import { lockActiveCustomer } from "../customers/lock.js";
 import * as customers from "../customers/store.js";
 import { paymentMethodFromRow, writableFields } from "./convert.js";
 import * as store from "./store.js";
-import {
-  attachReclaims,
-  attachToken,
-  canonicalToken,
-  describeToken,
-  isToken,
-  requireAttachedBefore,
-  useReclaims,
-} from "./token.js";
+import { attachReclaims, attachToken, describeToken, requireAttachedBefore, useReclaims } from "./token.js";
 
 export function paymentMethodService(deps: Deps): ServiceImpl<typeof PaymentMethodService> {
   return {

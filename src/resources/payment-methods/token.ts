@@ -6,24 +6,12 @@ import {
 } from "../../../gen/clientele/v1/accounts_pb.js";
 import type { PaymentMethod } from "../../../gen/clientele/v1/payment_methods_pb.js";
 import type { Card, CardVault } from "../../external/card-vault.js";
+import { canonicalToken, isToken, modeOfToken } from "../../formats/payment-tokens.js";
 import type { Call, TransactionCall } from "../../rpc/callers/caller.js";
 import { conflict, invalidField, notFound, refused } from "../../rpc/errors.js";
 import * as customers from "../customers/store.js";
 import { cardFromRow, cardToColumns, paymentMethodFromCard, paymentMethodFromRow } from "./convert.js";
 import * as store from "./store.js";
-
-const vaultToken = /^cct_(sandbox|live)_[A-Za-z0-9_-]{1,200}$/;
-const sourceId = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
-/** The one spelling of a token: the hexadecimal digits of a UUID are the same in either case. */
-export function canonicalToken(token: string): string {
-  return sourceId.test(token) ? token.toLowerCase() : token;
-}
-
-/** Whether a text could be a token at all. */
-export function isToken(text: string): boolean {
-  return vaultToken.test(text) || sourceId.test(text);
-}
 
 /** A token, and the card behind it if nobody has the token yet. */
 export interface DescribedToken {
@@ -44,7 +32,7 @@ export async function describeToken(
   signal: AbortSignal,
 ): Promise<DescribedToken> {
   const token = canonicalToken(given);
-  const mode = vaultToken.exec(token)?.[1];
+  const mode = modeOfToken(token);
   if (!isToken(token)) throw invalidField(field, "must be a token of the card vault");
   if (mode !== undefined && (mode === "live") !== liveMode) {
     throw refused(

@@ -3,7 +3,7 @@ import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import type { Interceptor } from "@connectrpc/connect";
 import { accessDenied, notFound, notPermitted } from "../errors.js";
-import { isServerField } from "../requests/plan.js";
+import { isInputOnly, isServerField } from "../requests/plan.js";
 import { type Caller, type CallerKind, callerKey } from "./caller.js";
 
 /** The callers of a method, and its limits for callers without a secret key. */
@@ -114,9 +114,11 @@ function requireWritable(
   const place = placeOf(request, message);
   if (place?.field.fieldKind !== "message" || !place.message.isSet(place.field)) return;
   const inner = place.message.get(place.field);
+  // What no answer shows, such as a password, is not missing from what is sent back.
+  const isCleared = (field: DescField) => masked.has("*") && !isInputOnly(field);
   const masked = new Set(maskOf(request).map((path) => path.split(".", 1)[0]));
   const isWritten = (field: DescField) =>
-    masked.size === 0 ? inner.isSet(field) : masked.has(field.name) || masked.has("*");
+    masked.has(field.name) || (inner.isSet(field) ? masked.size === 0 || masked.has("*") : isCleared(field));
   const refused = inner.fields.filter(
     (field) =>
       isWritten(field) &&

@@ -9,6 +9,13 @@ export class InexactNumber {
   constructor(readonly text: string) {}
 }
 
+/** JSON in which an object has a key twice, with different values: one of them would be lost. */
+export class DuplicateKey extends Error {
+  constructor(readonly key: string) {
+    super("a key is given twice");
+  }
+}
+
 /** Whether a JSON value is an object; a number that JavaScript cannot hold is none. */
 export function isObject(json: unknown): json is JsonObject {
   return typeof json === "object" && json !== null && !Array.isArray(json) && !(json instanceof InexactNumber);
@@ -16,18 +23,24 @@ export function isObject(json: unknown): json is JsonObject {
 
 /**
  * Parses JSON as JSON.parse does, but a number that a double would change becomes an InexactNumber; says whether there is
- * one. Throws a SyntaxError or, for JSON that is nested too deeply, a RangeError.
+ * one. Throws a SyntaxError, a DuplicateKey or, for JSON that is nested too deeply, a RangeError.
  */
 export function parseExactly(text: string): { readonly value: unknown; readonly hasInexact: boolean } {
-  if (!mayHoldInexact(text)) return { value: JSON.parse(text), hasInexact: false };
+  const { members, mayHoldInexact } = scan(text);
+  if (!mayHoldInexact) {
+    const value: unknown = JSON.parse(text);
+    if (countMembers(value) === members) return { value, hasInexact: false };
+  }
   let hasInexact = false;
   const parseNumber = (digits: string) => {
     if (isExactNumber(digits)) return Number(digits);
     hasInexact = true;
     return new InexactNumber(digits);
   };
-  const value = parse(text, undefined, { parseNumber, onDuplicateKey: ({ newValue }) => newValue });
-  return { value, hasInexact };
+  const onDuplicateKey = ({ key }: { readonly key: string }) => {
+    throw new DuplicateKey(key);
+  };
+  return { value: parse(text, undefined, { parseNumber, onDuplicateKey }), hasInexact };
 }
 
 /** Where a text stops being JSON: the number of characters before; undefined if it does not. */
@@ -67,26 +80,38 @@ export function inspectExact(value: unknown, path: string, findings: Findings): 
 
 const quote = 0x22;
 const backslash = 0x5c;
+const colon = 0x3a;
 const safeDigits = 15;
 
-// A number of 15 digits without an exponent is always kept, so most requests are parsed by the faster JSON.parse.
-function mayHoldInexact(text: string): boolean {
+// A number of 15 digits without an exponent is always kept, so most requests are parsed by the faster JSON.parse. It keeps
+// the last of the members with one key: fewer than there are in the text.
+function scan(text: string): { readonly members: number; readonly mayHoldInexact: boolean } {
+  let members = 0;
   let digits = 0;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code >= 0x30 && code <= 0x39) {
       digits += 1;
-      if (digits > safeDigits) return true;
+      if (digits > safeDigits) return { members, mayHoldInexact: true };
     } else if (code === quote) {
       at = endOfText(text, at);
       digits = 0;
     } else if (digits > 0 && (code === 0x65 || code === 0x45)) {
-      return true;
+      return { members, mayHoldInexact: true };
     } else if (code !== 0x2e) {
       digits = 0;
+      if (code === colon) members += 1;
     }
   }
-  return false;
+  return { members, mayHoldInexact: false };
+}
+
+function countMembers(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  const inner = Object.values(value);
+  let count = Array.isArray(value) ? 0 : inner.length;
+  for (const one of inner) count += countMembers(one);
+  return count;
 }
 
 // The place of the quote that ends a text.

@@ -8,11 +8,21 @@ import {
   type Message,
   ScalarType,
 } from "@bufbuild/protobuf";
+import { TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { isDay } from "../../formats/days.js";
 import { isExactNumber } from "../../formats/exact-numbers.js";
 import { type FieldViolation, invalidFields, rpcError } from "../errors.js";
 import { bytesPerValue, maxValues, tooManyValues } from "./binary.js";
 import { cardNumberGiven } from "./card-numbers.js";
-import { InexactNumber, inexactMessage, isObject, noteInexact, parseExactly, pathOfKey } from "./exact-json.js";
+import {
+  DuplicateKey,
+  InexactNumber,
+  inexactMessage,
+  isObject,
+  noteInexact,
+  parseExactly,
+  pathOfKey,
+} from "./exact-json.js";
 import type { Findings } from "./findings.js";
 import { nearest } from "./nearest.js";
 
@@ -59,9 +69,15 @@ function parse(schema: DescMessage, bytes: Buffer): { json: JsonValue; hasInexac
   try {
     const { value, hasInexact } = parseExactly(utf8.decode(bytes));
     return { json: value as JsonValue, hasInexact };
-  } catch {
+  } catch (error) {
+    if (error instanceof DuplicateKey) throw givenTwice(error);
     throw rpcError("REQUEST_MALFORMED", `The request is not a ${schema.typeName} in JSON.`);
   }
+}
+
+function givenTwice({ key }: DuplicateKey): Error {
+  const field = pathOfKey("", key);
+  return field === "" ? cardNumberGiven([field]) : invalidFields([{ field, description: "is given twice" }]);
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -168,12 +184,23 @@ function checkOfOne(field: DescField): Check | undefined {
       return value;
     };
   }
+  if (field.message?.typeName === TimestampSchema.typeName) return checkTime;
   if (field.message === undefined || hasOwnJson(field.message)) return undefined;
   const { message } = field;
   return (value, path, violations) => {
     if (isObject(value)) checkMessage(message, value, path, violations);
     return value;
   };
+}
+
+// Date would take the 30th of February for the 2nd of March, and 24:00 for the day after. What is no time at all is found
+// later.
+function checkTime(value: JsonValue, path: string, violations: FieldViolation[]): JsonValue {
+  const [, day = "", hour = ""] = typeof value === "string" ? (/^(\d{4}-\d\d-\d\d)T(\d\d):/.exec(value) ?? []) : [];
+  if (day !== "" && (!isDay(day) || hour > "23")) {
+    violations.push({ field: path, description: "is no time of the calendar" });
+  }
+  return value;
 }
 
 // The well-known types have JSON forms of their own, such as a time as text.

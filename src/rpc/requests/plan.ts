@@ -89,6 +89,11 @@ export function isOutputOnly(field: DescField): boolean {
   return hasBehavior(field, FieldBehavior.OUTPUT_ONLY);
 }
 
+/** Whether no answer shows a field, such as a password. */
+export function isInputOnly(field: DescField): boolean {
+  return hasBehavior(field, FieldBehavior.INPUT_ONLY);
+}
+
 /** Whether a client may send a field back as it was read, because nobody writes it. An etag is compared. */
 export function isServerField(field: DescField): boolean {
   return isOutputOnly(field) || field.name === "etag";

@@ -115,6 +115,18 @@ test("a retry of the creation under its Idempotency-Key is answered without the 
   expect(dump).not.toContain(Buffer.from(first.checkoutSecret).toString("hex"));
 });
 
+test("a page changes what the guest typed, and not what is sold", async () => {
+  const started = await start(overFetch(clientele.httpUrl, secretKey));
+  const change = (checkout: JsonObject) => page(updateCheckout, { ...started, checkout });
+  expect(await failureOf(change({ url: "https://evil.example/cheap" }))).toMatchObject({
+    code: "PermissionDenied",
+    reason: "FIELDS_NOT_PERMITTED",
+  });
+  await change({ url, contact: { email: "mended@example.com" } });
+  const { checkout } = Object(await page(getCheckout, { ...started }));
+  expect(checkout).toMatchObject({ url, contact: { email: "mended@example.com" } });
+});
+
 test("a secret key gets the secret of a guest's checkout, and none of a customer's", async () => {
   const started = await start(overFetch(clientele.httpUrl, secretKey));
   expect(Object(await page(getCheckout, { ...started })).checkout.id).toBe(started.id);

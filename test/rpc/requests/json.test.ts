@@ -2,6 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { beforeAll, describe, expect, test } from "vitest";
 import { AccountService } from "../../../gen/clientele/v1/accounts_pb.js";
 import { CustomerService, GetCustomerRequestSchema } from "../../../gen/clientele/v1/customers_pb.js";
+import { PrivacyService } from "../../../gen/clientele/v1/privacy_pb.js";
 import { maxValues } from "../../../src/rpc/requests/binary.js";
 import { parseJson } from "../../../src/rpc/requests/json.js";
 import { type TestAccount, useClientele } from "../../support/clientele.js";
@@ -114,4 +115,35 @@ test.for([
   const { details } = (await answer.json()) as { details: { debug?: { fieldViolations?: object[] } }[] };
   const violations = details.flatMap(({ debug }) => debug?.fieldViolations ?? []);
   expect({ status: answer.status, violations }).toMatchObject({ status: 400, violations: [{ field: at }] });
+});
+
+describe("what JSON would lose or change in silence is refused:", () => {
+  test.for([
+    { body: '{"customer":{"email":"a@example.com","email":"b@example.com"}}', field: "email", says: "is given twice" },
+    { body: '{"customer":{"metadata":{"a":1,"b":{"a":2,"a":3}}}}', field: "a", says: "is given twice" },
+    { body: '{"customer":{"metadata":{"n":1234567890123456,"n":1}}}', field: "n", says: "is given twice" },
+    { body: '{"customer":{},"customer":{"name":"Ada"}}', field: "customer", says: "is given twice" },
+  ])("$body", async ({ body, field, says }) => {
+    const answer = await fetch(clientele.httpUrl + pathOf(createCustomer), {
+      method: "POST",
+      headers: { "api-key": account.testKey, "content-type": "application/json" },
+      body,
+    });
+    const { code, details } = (await answer.json()) as { code: string; details: { debug?: object }[] };
+    expect(code).toBe("invalid_argument");
+    expect(details.map(({ debug }) => debug)).toContainEqual({ fieldViolations: [{ field, description: says }] });
+  });
+
+  test.for(["2027-02-30T00:00:00Z", "2027-01-01T24:00:00Z"])("the time %s", async (notBeforeTime) => {
+    const request = { customer_id: "cus_absent", notBeforeTime };
+    expect(await failureOf(call(PrivacyService.method.requestErasure, request))).toMatchObject({
+      fields: { not_before_time: "is no time of the calendar" },
+    });
+  });
+
+  test("the same key in other objects, and keys within texts, are none", async () => {
+    const metadata = { a: { a: { a: '"a":1,"a":2' } }, b: [{ a: 1 }, { a: 2 }], "": 0, __proto: 1, 'q":': "x" };
+    const { customer } = Object(await call(createCustomer, { customer: { email: "keys@example.com", metadata } }));
+    expect(customer.metadata).toEqual(metadata);
+  });
 });
