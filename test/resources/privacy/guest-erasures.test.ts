@@ -247,10 +247,10 @@ describe("under DIGITAL_RIVER, where an erasure is delayed by 30 days", () => {
     const shopper = clientsWith(clientele, (await signInById(delayed, id)).secret);
     const erasure = await eraseGuest(email, delayed);
     for (const call of [
-      shopper.privacy.getErasure({ id: erasure.id }),
-      shopper.privacy.cancelErasure({ id: erasure.id }),
+      () => shopper.privacy.getErasure({ id: erasure.id }),
+      () => shopper.privacy.cancelErasure({ id: erasure.id }),
     ]) {
-      expect(await failureOf(call)).toMatchObject({ code: "NotFound" });
+      expect(await failureOf(call())).toMatchObject({ code: "NotFound" });
     }
     expect((await shopper.privacy.listErasures({})).erasures).toEqual([]);
   });
