@@ -87,7 +87,7 @@ export function reportServing({ httpPort, grpcPort, metricsPort }: Ports): void 
   process.send?.({ httpPort, grpcPort, metricsPort } satisfies Ports);
 }
 
-// What a worker says first is its ports. Undefined if it ends instead.
+// The first message of a worker is its ports. Undefined if it ends instead.
 async function untilServing(worker: Worker): Promise<Ports | undefined> {
   const ended = once(worker, "exit").then(() => undefined);
   const said = once(worker, "message").then(([ports]) => ports as Ports);

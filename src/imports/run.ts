@@ -37,7 +37,7 @@ interface Batch {
   readonly last: Pick<Line, "number" | "end">;
 }
 
-/** What the lines of a batch come to: rows to write, and refusals. */
+/** The rows that a batch writes, and the refusals of its other lines. */
 interface BatchContent {
   readonly rows: Row[];
   readonly rejections: Rejection[];

@@ -8,7 +8,7 @@ import type { Logger } from "../rpc/log.js";
 import type { RunningServer } from "./connections/drain.js";
 import type { Certificate } from "./http/sockets.js";
 
-/** What is served: the metrics as a text, and their content type. */
+/** The metrics as a text, with their content type. */
 interface Metrics {
   readonly contentType: string;
   metrics(): Promise<string>;

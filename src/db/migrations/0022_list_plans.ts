@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 
 export async function up(knex: Knex): Promise<void> {
-  // It answers alone which customers a list holds, so that those before a page are skipped without being read.
+  // This index alone tells which customers a list holds, so that those before a page are skipped without being read.
   await knex.raw(`
     create index customers_listed_idx on customers (tenant_id, create_time, id) include (delete_time) where not purged;
     drop index customers_create_time_idx;

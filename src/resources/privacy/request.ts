@@ -37,7 +37,10 @@ export function dueTimeOf(now: Date, settings: AccountSettings, notBefore?: Date
   return new Date(Math.max(delayed, notBefore?.getTime() ?? delayed));
 }
 
-/** Cancels the erasure that a locked customer waits for, or a locked erasure of a guest. Throws FAILED_PRECONDITION unless it is still to come. */
+/**
+ * Cancels the erasure that a locked customer waits for, or a locked erasure of a guest. Throws FAILED_PRECONDITION unless it
+ * is still to come.
+ */
 export async function cancelErasure(
   { db, tenantId, now, event }: TransactionCall,
   row: store.ErasureRow | undefined,

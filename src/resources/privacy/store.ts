@@ -25,7 +25,7 @@ export interface ErasureRow {
 }
 
 export type NewErasure = Omit<ErasureRow, "tenant_id" | "version">;
-/** What the job needs of an erasure that is due. */
+/** The columns that the job reads of an erasure that is due. */
 export type DueErasure = Pick<ErasureRow, "tenant_id" | "id" | "customer_id">;
 
 /** A customer that nobody else changes until the end of the transaction, even if it is only a tombstone. */

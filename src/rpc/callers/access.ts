@@ -114,9 +114,9 @@ function requireWritable(
   const place = placeOf(request, message);
   if (place?.field.fieldKind !== "message" || !place.message.isSet(place.field)) return;
   const inner = place.message.get(place.field);
-  // What no answer shows, such as a password, is not missing from what is sent back.
-  const isCleared = (field: DescField) => masked.has("*") && !isInputOnly(field);
   const masked = new Set(maskOf(request).map((path) => path.split(".", 1)[0]));
+  // An input-only field, such as a password, is in no answer, so its absence clears nothing.
+  const isCleared = (field: DescField) => masked.has("*") && !isInputOnly(field);
   const isWritten = (field: DescField) =>
     masked.has(field.name) || (inner.isSet(field) ? masked.size === 0 || masked.has("*") : isCleared(field));
   const refused = inner.fields.filter(

@@ -8,7 +8,7 @@ export const firm = 3;
 /** One connection, and what it has done to stay. */
 export class Place {
   session: ServerHttp2Session | undefined;
-  /** What the client had sent when somebody last looked. */
+  /** The bytes that the client had sent at the last look. */
   bytesSeen = 0;
   /** Since when a ping waits for its answer; undefined for none. */
   pingTime: number | undefined;
@@ -46,7 +46,7 @@ export class Place {
     return this.#isAuthenticated;
   }
 
-  /** Who has least must go first. */
+  /** The rank among the connections: the lowest goes first. */
   get standing(): number {
     if (!this.isAuthenticated) return this.isIdle ? 0 : 1;
     return this.isIdle ? 2 : firm;

@@ -58,7 +58,7 @@ async function eraseAmongPages(account: TestAccount, publishableKey: string, rou
     .pluck("state");
   expect(states.filter((state) => state === "completed")).toHaveLength(orders.length);
   expect(states.filter((state) => state === "pending")).toEqual([]);
-  // What was created meanwhile is erased as a whole, or is a new purchase as a whole.
+  // A checkout that was created meanwhile is either erased or kept, as a whole.
   for (let index = 32; index < 50; index++) {
     const lines = dump.split("\n").filter((line) => line.includes(value(index)) && line.startsWith("checkouts:"));
     expect(lines.filter((line) => !line.includes(email))).toEqual([]);

@@ -8,7 +8,7 @@ import { type TestAccount, transports, useClientele } from "../../support/client
 import { failureOf } from "../../support/errors.js";
 
 const { updateCustomer, getCustomer } = CustomerService.method;
-// What still tells an end at the deadline from one by the time-out of the lock.
+// The slack after a deadline: it still tells an end at the deadline from one by the time-out of the lock.
 const graceMs = 1_400;
 const lockTimeoutMs = 2_000;
 
